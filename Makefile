@@ -1,0 +1,24 @@
+# `make train` and `make test` need nothing but make and Python >= 3.11; they set up the rest in .venv.
+PYTHON ?= python3
+PY := .venv/bin/python
+
+.PHONY: train test setup
+
+train: setup
+	$(PY) scripts/train.py experiment=model_b $(ARGS)
+
+test: setup
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pytest $(ARGS)
+
+setup: .venv/ready
+
+# Torch goes first and pinned: a resolver left to itself takes a build with gigabytes of CUDA.
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; $(PYTHON) is %d.%d. Name one with: make $(MAKECMDGOALS) PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,21 @@
+"""Tests a trained run on every row of another table: `python scripts/evaluate.py run=DIR data=parquet data.path=F`."""
+
+import hydra
+from omegaconf import DictConfig
+
+from toy_duration_predictor.experiment.commands import run_command
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
+def main(config: DictConfig) -> None:
+    """Runs one evaluation."""
+    from toy_duration_predictor.experiment.config import EvaluateConfig, validated
+
+    validated(config, EvaluateConfig)  # before torch is imported, which takes seconds
+    from toy_duration_predictor.experiment.evaluate import evaluate
+
+    evaluate(config)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,21 @@
+"""Trains and tests one model: `python scripts/train.py experiment=model_b`; sweeps with `-m`."""
+
+import hydra
+from omegaconf import DictConfig
+
+from toy_duration_predictor.experiment.commands import run_command
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="train")
+def main(config: DictConfig) -> float | int | str:
+    """Runs one configuration; returns the metric that a sweep optimizes."""
+    from toy_duration_predictor.experiment.config import TrainConfig, validated
+
+    validated(config, TrainConfig)  # before torch is imported, which takes seconds
+    from toy_duration_predictor.experiment.train import train
+
+    return train(config)[config.optimize]
+
+
+if __name__ == "__main__":
+    run_command(main)

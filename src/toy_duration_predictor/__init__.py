@@ -1,0 +1,58 @@
+"""Does a sequence model put a singer's own timing back into quantized note durations?
+
+The public API. Names are imported when first used, so that `import toy_duration_predictor as tdp` is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toy_duration_predictor.data.datamodule import Batch, SongsDataModule
+    from toy_duration_predictor.data.quantize import quantize
+    from toy_duration_predictor.data.simulate import simulate_songs
+    from toy_duration_predictor.data.songs import fingerprint, validate_songs
+    from toy_duration_predictor.data.sources import load_songs
+    from toy_duration_predictor.errors import InputError
+    from toy_duration_predictor.experiment.evaluate import evaluate, load_run
+    from toy_duration_predictor.experiment.train import train
+    from toy_duration_predictor.task import DurationTask
+
+_MODULE_OF = {
+    "Batch": "data.datamodule",
+    "DurationTask": "task",
+    "InputError": "errors",
+    "SongsDataModule": "data.datamodule",
+    "evaluate": "experiment.evaluate",
+    "fingerprint": "data.songs",
+    "load_run": "experiment.evaluate",
+    "load_songs": "data.sources",
+    "quantize": "data.quantize",
+    "simulate_songs": "data.simulate",
+    "train": "experiment.train",
+    "validate_songs": "data.songs",
+}
+
+__all__ = [
+    "Batch",
+    "DurationTask",
+    "InputError",
+    "SongsDataModule",
+    "evaluate",
+    "fingerprint",
+    "load_run",
+    "load_songs",
+    "quantize",
+    "simulate_songs",
+    "train",
+    "validate_songs",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

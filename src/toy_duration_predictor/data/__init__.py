@@ -1,0 +1,1 @@
+"""Songs: the table, its sources, and the way from it to batches."""

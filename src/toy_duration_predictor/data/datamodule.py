@@ -1,0 +1,240 @@
+"""From songs table to batches: singers indexed, rows split, statistics of the training split, windows of notes.
+
+Shapes: `B` windows, `T` notes of a window.
+"""
+
+import logging
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from toy_duration_predictor.data.songs import ragged
+from toy_duration_predictor.data.split import split_rows
+from toy_duration_predictor.errors import InputError
+
+# The published recipe clamps its targets here, in training and in its metric.
+PUBLISHED_CLAMP = 1000.0
+
+log = logging.getLogger(__name__)
+
+
+class Batch(NamedTuple):
+    """Windows of notes. Durations are in ticks, and 0 at padding, which comes after a window's notes.
+
+    Attributes:
+        input: float `(B, T)`; quantized durations or, in training with `pairing=original`, the sung ones.
+        target: float `(B, T)`; the sung durations.
+        mask: bool `(B, T)`; true for notes, false for padding.
+        singer: int64 `(B,)`; index of the singer.
+        ticks_per_beat: float `(B,)`; nan where not known.
+        row: int64 `(B,)`; the song's row in its table.
+    """
+
+    input: Tensor
+    target: Tensor
+    mask: Tensor
+    singer: Tensor
+    ticks_per_beat: Tensor
+    row: Tensor
+
+
+class Songs:
+    """A songs table as tensors, the notes of all rows one after the other.
+
+    Args:
+        table: A validated songs table.
+        singers: The `singer_id` that each singer index stands for.
+
+    Raises:
+        InputError: The table has a singer that is not among `singers`.
+    """
+
+    def __init__(self, table: Dataset, singers: list[int]) -> None:
+        index = {singer_id: i for i, singer_id in enumerate(singers)}
+        singer_ids = table["singer_id"]
+        unknown = sorted(set(singer_ids) - set(index))
+        if unknown:
+            raise InputError(f"Singers {unknown} are not known; known are {singers}.")
+        sung, offsets = ragged(table, "durations")
+        quantized, _ = ragged(table, "quantized_durations")
+        known = table["ticks_per_beat"] if "ticks_per_beat" in table.column_names else [None] * len(table)
+        self.sung = torch.from_numpy(sung).float()
+        self.quantized = torch.from_numpy(quantized).float()
+        self.offsets = torch.from_numpy(offsets)
+        self.singer = torch.tensor([index[singer_id] for singer_id in singer_ids])
+        self.ticks_per_beat = torch.tensor([float(ticks or "nan") for ticks in known])
+
+    def lengths(self, rows: Tensor) -> Tensor:
+        """Returns the number of notes of each row."""
+        return self.offsets[rows + 1] - self.offsets[rows]
+
+
+class Windows(torch.utils.data.Dataset[Batch]):
+    """Windows of at most `T` notes that together cover some rows; indexed by a list, it gives a whole batch.
+
+    Args:
+        songs: Where the notes are.
+        rows: The rows to cover, int64.
+        window: `T`, notes a window.
+        pairing: What the input is: `quantized` or `original` durations.
+    """
+
+    def __init__(self, songs: Songs, rows: Tensor, window: int, pairing: str) -> None:
+        self.songs = songs
+        self.window = window
+        self.input = songs.quantized if pairing == "quantized" else songs.sung
+        windows_of_row = (songs.lengths(rows) + window - 1) // window
+        self.row = rows.repeat_interleave(windows_of_row)
+        number = torch.arange(len(self.row)) - (windows_of_row.cumsum(0) - windows_of_row).repeat_interleave(
+            windows_of_row
+        )
+        self.start = number * window
+        self.length = songs.lengths(self.row)
+
+    def __len__(self) -> int:
+        """Returns the number of windows."""
+        return len(self.row)
+
+    def __getitem__(self, items: np.ndarray | list[int]) -> Batch:
+        """Returns the windows of these numbers, or of pairs of a number and by how many notes it moves.
+
+        A moved window stays within its song; it has padding only where the song is shorter than the window.
+        """
+        index, *move = torch.as_tensor(items).unbind(-1) if np.ndim(items) == 2 else (torch.as_tensor(items),)
+        row, start, length = self.row[index], self.start[index], self.length[index]
+        if move:
+            start = torch.minimum(start + move[0], length - self.window).clamp(min=0)
+        position = start[:, None] + torch.arange(self.window)
+        mask = position < length[:, None]
+        note = torch.where(mask, self.songs.offsets[row][:, None] + position, 0)
+        return Batch(
+            input=self.input[note] * mask,
+            target=self.songs.sung[note] * mask,
+            mask=mask,
+            singer=self.songs.singer[row],
+            ticks_per_beat=self.songs.ticks_per_beat[row],
+            row=row,
+        )
+
+    def in_order(self, batch_size: int) -> DataLoader[Batch]:
+        """Returns a loader of all windows, row after row."""
+        index = list(range(len(self)))
+        batches = [index[i : i + batch_size] for i in range(0, len(index), batch_size)]
+        return DataLoader(self, sampler=batches, batch_size=None)
+
+
+class ShuffledBatches(Sampler[np.ndarray]):
+    """Batches of window numbers in an order that follows from seed and epoch alone, so that a run can be resumed.
+
+    Args:
+        windows: How many there are.
+        batch_size: Windows a batch; the last one may be smaller.
+        seed: Decides the order, together with the epoch.
+        move: Windows move by up to this many notes in either direction, so that each epoch cuts songs elsewhere.
+    """
+
+    def __init__(self, windows: int, batch_size: int, seed: int, move: int) -> None:
+        self.windows = windows
+        self.batch_size = batch_size
+        self.seed = seed
+        self.move = move
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the epoch; Lightning calls it."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Returns the number of batches."""
+        return -(-self.windows // self.batch_size)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yields window numbers, int64 `(B,)`; or, where windows move, numbers and moves, int64 `(B, 2)`."""
+        rng = np.random.default_rng([self.seed, self.epoch])
+        order = rng.permutation(self.windows)
+        if self.move:
+            order = np.stack([order, rng.integers(-self.move, self.move + 1, size=self.windows)], axis=1)
+        for i in range(0, self.windows, self.batch_size):
+            yield order[i : i + self.batch_size]
+
+
+class SongsDataModule(pl.LightningDataModule):
+    """The experiment's data. Everything is a tensor before the first batch.
+
+    Args:
+        table: A validated songs table.
+        split: `auto`, `published` or `grouped`; see `split_rows`.
+        split_seed: Decides the split; 42 is the published one.
+        pairing: What the network is trained on: `original` (Model A) or `quantized` (Model B) input. The test input
+            is quantized in either case.
+        window: Notes a window.
+        batch_size: Windows a batch.
+        move_windows: Whether training windows are cut elsewhere in each epoch.
+        seed: Decides the order of training windows, together with the epoch.
+
+    Attributes:
+        singers: All `singer_id` of the table, sorted; a singer's index is the place in this list.
+        split: The rows of the three sides.
+        statistics: `target_mean` and `target_std` of the training split's durations, clamped to 0..1000 ticks, as
+            in the published recipe.
+        unheard_singers: The `singer_id` of singers who have no song in the training split.
+    """
+
+    def __init__(
+        self,
+        table: Dataset,
+        split: str = "auto",
+        split_seed: int = 42,
+        pairing: str = "quantized",
+        window: int = 128,
+        batch_size: int = 32,
+        move_windows: bool = True,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.pairing = pairing
+        self.window = window
+        self.batch_size = batch_size
+        self.move_windows = move_windows
+        self.seed = seed
+        self.singers: list[int] = sorted(set(table["singer_id"]))
+        self.songs = Songs(table, self.singers)
+        self.split = split_rows(table, split, split_seed)
+
+        train = torch.from_numpy(self.split.train)
+        self.train_windows = Windows(self.songs, train, window, pairing)
+        of_train = torch.zeros(len(table), dtype=torch.bool).index_fill(0, train, True)
+        durations = self.songs.sung[of_train.repeat_interleave(self.songs.lengths(torch.arange(len(table))))]
+        clamped = durations.double().clamp(0, PUBLISHED_CLAMP)
+        self.statistics = {"target_mean": clamped.mean().item(), "target_std": clamped.std().item() or 1.0}
+        self.notes_train = len(durations)
+        heard = set(self.songs.singer[train].tolist())
+        self.unheard_singers = [singer for i, singer in enumerate(self.singers) if i not in heard]
+        if self.unheard_singers:
+            log.warning(
+                "Singers without a song in the training split: %s. Predictions for them are guesses.",
+                self.unheard_singers,
+            )
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Returns windows of the training rows, in an order that follows from seed and epoch."""
+        move = self.window // 2 if self.move_windows else 0
+        batches = ShuffledBatches(len(self.train_windows), self.batch_size, self.seed, move)
+        return DataLoader(self.train_windows, sampler=batches, batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Returns windows of the validation rows, paired as in training."""
+        return self._in_order(self.split.val, self.pairing)
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Returns windows of the test rows; the input is quantized, whatever the pairing."""
+        return self._in_order(self.split.test, "quantized")
+
+    def _in_order(self, rows: np.ndarray, pairing: str) -> DataLoader[Batch]:
+        return Windows(self.songs, torch.from_numpy(rows), self.window, pairing).in_order(self.batch_size)

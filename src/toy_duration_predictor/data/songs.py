@@ -1,0 +1,152 @@
+"""The songs table: a row a performance, durations in MIDI ticks. What it must hold, and its fingerprint.
+
+| column | type | |
+| --- | --- | --- |
+| `singer_id` | int | required |
+| `durations` | list of int >= 0 | required; the sung durations, ticks |
+| `quantized_durations` | list of int >= 0 | required; the score's durations, ticks, as many as `durations` |
+| `song_id` | str | optional; the same for two performances of one song |
+| `ticks_per_beat` | int > 0 | optional; the file's resolution |
+| `tempo` | int > 0 | optional; microseconds per beat |
+| `pitch` | list of int 0..127 | optional; MIDI note numbers, 0 is a rest, as many as `durations` |
+
+A null in `song_id`, `ticks_per_beat` or `tempo` means that it is not known for that row.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import Dataset
+
+from toy_duration_predictor.errors import InputError
+
+REQUIRED = ("singer_id", "durations", "quantized_durations")
+OPTIONAL = ("song_id", "ticks_per_beat", "tempo", "pitch")
+
+# Networks compute in float32, which holds every integer up to here exactly.
+LONGEST = 2**24
+
+log = logging.getLogger(__name__)
+
+
+def validate_songs(table: Dataset, name: str = "songs table") -> Dataset:
+    """Checks a table against the schema above and returns it with the schema's columns only.
+
+    Args:
+        table: The table to check.
+        name: What error messages call it, such as its file.
+
+    Returns:
+        The rows in the same order; integers are int64, other columns are left out (and named in the log).
+
+    Raises:
+        InputError: A column is missing or of the wrong type, or a row breaks the schema; the message gives the
+            row (counted from 0), the column and the reason.
+    """
+    missing = [column for column in REQUIRED if column not in table.column_names]
+    if missing:
+        raise InputError(
+            f"{name}: column '{missing[0]}' is missing; a songs table has {', '.join(REQUIRED)} "
+            f"(this one has {', '.join(table.column_names) or 'no columns'})."
+        )
+    if len(table) == 0:
+        raise InputError(f"{name}: the table has no rows; give one with at least one song.")
+    unused = [column for column in table.column_names if column not in REQUIRED + OPTIONAL]
+    if unused:
+        log.info("%s: columns not used: %s", name, ", ".join(unused))
+
+    arrow = table.select_columns([c for c in REQUIRED + OPTIONAL if c in table.column_names])
+    rows: pa.Table = arrow.with_format("arrow")[:]
+    columns = {column: _checked(rows, column, name) for column in rows.column_names}
+    return Dataset(pa.table(columns))
+
+
+def fingerprint(table: Dataset) -> str:
+    """Returns 16 hexadecimal digits that follow from the contents of a validated table, and from nothing else."""
+    digest = hashlib.sha256()
+    rows: pa.Table = table.with_format("arrow")[:]
+    for column in sorted(rows.column_names):
+        digest.update(column.encode())
+        if pa.types.is_list(rows.schema.field(column).type):
+            values, offsets = ragged(table, column)
+            digest.update(offsets.tobytes())
+            digest.update(values.tobytes())
+        else:
+            digest.update("\0".join(map(str, rows[column].to_pylist())).encode())
+    return digest.hexdigest()[:16]
+
+
+def ragged(table: Dataset, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Reads a list column as one array.
+
+    Returns:
+        The notes of all rows one after the other, int64 `(notes,)`, and where each row starts and the last one
+        ends, int64 `(rows + 1,)`.
+    """
+    lists = table.select_columns([column]).with_format("arrow")[:][column].combine_chunks()
+    lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.int64)
+    values = lists.flatten().to_numpy(zero_copy_only=False).astype(np.int64)
+    return values, np.concatenate([[0], np.cumsum(lengths)])
+
+
+def _checked(rows: pa.Table, column: str, name: str) -> pa.Array:
+    """Returns one column in the schema's type, or raises with the first row that breaks the schema."""
+    values = rows[column].combine_chunks()
+
+    def refuse(bad: np.ndarray, reason: Callable[[int], str]) -> None:
+        """Raises for the first row where `bad` holds."""
+        if bad.any():
+            row = int(bad.argmax())
+            raise InputError(f"{name}: row {row}, column '{column}': {reason(row)}.")
+
+    def refuse_type(wanted: str) -> None:
+        raise InputError(f"{name}: column '{column}' must hold {wanted}, but holds {values.type}.")
+
+    if column == "song_id":
+        if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+            refuse_type("strings")
+        return values.cast(pa.string())
+
+    if column in ("singer_id", "ticks_per_beat", "tempo"):
+        if not pa.types.is_integer(values.type):
+            refuse_type("integers")
+        if column == "singer_id":
+            refuse(_null(values), lambda _: "is null; every song needs its singer")
+        else:
+            numbers = pc.fill_null(values.cast(pa.int64()), 1).to_numpy(zero_copy_only=False)
+            refuse(numbers <= 0, lambda row: f"is {numbers[row]}, and must be above 0")
+        return values.cast(pa.int64())
+
+    kind = values.type
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)) or not pa.types.is_integer(kind.value_type):
+        refuse_type("lists of integers")
+    refuse(_null(values), lambda _: "is null; leave out the row, or fill it in")
+    lengths = pc.list_value_length(values).to_numpy(zero_copy_only=False)
+    refuse(lengths == 0, lambda _: "is empty; leave out songs without notes")
+    wanted = pc.list_value_length(rows["durations"].combine_chunks()).fill_null(0).to_numpy(zero_copy_only=False)
+    refuse(lengths != wanted, lambda r: f"has {lengths[r]} notes where 'durations' has {wanted[r]}")
+
+    notes = values.flatten()
+    row_of = np.repeat(np.arange(len(lengths)), lengths)
+    largest = 127 if column == "pitch" else LONGEST
+    numbers = pc.fill_null(notes.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+    wrong = _null(notes) | (numbers < 0) | (numbers > largest)
+    if wrong.any():
+        note = int(wrong.argmax())
+        row = int(row_of[note])
+        position = note - int(np.searchsorted(row_of, row))
+        shown = "null" if not notes[note].is_valid else str(numbers[note])
+        raise InputError(
+            f"{name}: row {row}, column '{column}': note {position} is {shown}, "
+            f"and must be an integer from 0 to {largest}."
+        )
+    return pa.ListArray.from_arrays(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32), numbers)
+
+
+def _null(values: pa.Array) -> np.ndarray:
+    nulls: np.ndarray = values.is_null().to_numpy(zero_copy_only=False)
+    return nulls

@@ -1,0 +1,101 @@
+"""Where songs come from: every source is a function from its options to a validated songs table.
+
+Options are what a configuration has under `data` beside `source`; a misspelt, missing or unfit one is refused.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets import Dataset, load_dataset
+from datasets.exceptions import DatasetsError
+from pydantic import Field, ValidationError, validate_call
+
+from toy_duration_predictor.data.simulate import simulate_songs
+from toy_duration_predictor.data.songs import validate_songs
+from toy_duration_predictor.errors import InputError, did_you_mean, explain
+
+log = logging.getLogger(__name__)
+
+
+def load_songs(source: str, **options: Any) -> Dataset:
+    """Loads a songs table.
+
+    Args:
+        source: `hub`, `parquet` or `simulated`.
+        options: The source's own; see the function of that name.
+
+    Raises:
+        InputError: No such source, unfit options, or a table that cannot be had or used.
+    """
+    if source not in SOURCES:
+        raise InputError(f"data.source={source}: no such source; {did_you_mean(source, SOURCES)}")
+    try:
+        return SOURCES[source](**options)
+    except ValidationError as error:
+        raise InputError(explain(error, within=f"data={source}")) from error
+
+
+@validate_call
+def hub(name: str = "ccss17/note-duration-dataset", revision: str | None = None, split: str = "train") -> Dataset:
+    """Loads a dataset of the Hugging Face Hub, or a local folder laid out like one.
+
+    The cache, `HF_HUB_OFFLINE`, `HF_ENDPOINT` and the token (`HF_TOKEN` or a login) work as everywhere in `datasets`.
+
+    Args:
+        name: `owner/name`, or the path of a folder.
+        revision: A commit hash, tag or branch; None is the newest.
+        split: The dataset's split to read.
+
+    Raises:
+        InputError: It cannot be loaded; the message names the ways out.
+    """
+    at = f" at revision '{revision}'" if revision else ""
+    try:
+        table = load_dataset(name, split=split, revision=revision)
+    except (DatasetsError, OSError, ValueError) as error:
+        raise InputError(
+            f"The dataset '{name}'{at} cannot be loaded from the Hugging Face Hub ({_reason(error)}); check the name and "
+            f"the network, or train on data=simulated or on a file with data=parquet data.path=FILE."
+        ) from error
+    return validate_songs(table, name)
+
+
+@validate_call
+def parquet(path: Path) -> Dataset:
+    """Reads a songs table from a Parquet file.
+
+    Raises:
+        InputError: There is no such file, it is not Parquet, or it is not a songs table.
+    """
+    path = path.expanduser()
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"data.path={path} {what}; give the path of a songs table in Parquet format.")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"data.path={path} cannot be read as Parquet ({_reason(error)}).") from error
+    return validate_songs(Dataset(table.replace_schema_metadata(None)), str(path))
+
+
+@validate_call
+def simulated(
+    songs: Annotated[int, Field(ge=1)] = 252,
+    seed: Annotated[int, Field(ge=0)] = 0,
+    singer_effect: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0,
+) -> Dataset:
+    """Makes the embedded corpus; see `simulate_songs`."""
+    return validate_songs(simulate_songs(songs, seed, singer_effect), "simulated songs")
+
+
+SOURCES: dict[str, Callable[..., Dataset]] = {"hub": hub, "parquet": parquet, "simulated": simulated}
+
+
+def _reason(error: Exception) -> str:
+    """Returns the first line of an error's message, at a length fit for a sentence."""
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return line if len(line) <= 160 else line[:157] + "..."

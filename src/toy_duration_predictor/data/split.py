@@ -1,0 +1,63 @@
+"""Training, validation and test rows of a songs table: 80 / 10 / 10 per cent."""
+
+from typing import NamedTuple
+
+import numpy as np
+from datasets import Dataset
+
+from toy_duration_predictor.errors import InputError
+
+
+class Split(NamedTuple):
+    """Row numbers of a songs table, int64 `(rows,)` each, no row on two sides."""
+
+    train: np.ndarray
+    val: np.ndarray
+    test: np.ndarray
+
+
+def split_rows(songs: Dataset, how: str, seed: int) -> Split:
+    """Splits a songs table.
+
+    Args:
+        songs: A validated songs table.
+        how: `published` splits rows by the calls of the published experiment, which with seed 42 gives its very
+            rows; `grouped` splits songs, so that no song is on two sides, whoever sings it; `auto` is `grouped` where
+            the song of every row is known, and `published` elsewhere.
+        seed: Decides the split.
+
+    Raises:
+        InputError: Too few rows or songs for three sides, or `grouped` where a row's `song_id` is not known.
+    """
+    song_ids: list[str | None] = list(songs["song_id"]) if "song_id" in songs.column_names else [None]
+    unknown = next((row for row, song_id in enumerate(song_ids) if song_id is None), None)
+    if how == "published" or (how == "auto" and unknown is not None):
+        return _published(len(songs), seed)
+    if unknown is not None:
+        where = f"is null in row {unknown}" if "song_id" in songs.column_names else "is no column of this table"
+        raise InputError(
+            f"data.split=grouped needs to know which rows share a song, but song_id {where}; use data.split=published."
+        )
+    return _grouped(song_ids, seed)
+
+
+def _published(rows: int, seed: int) -> Split:
+    if rows < 6:
+        raise InputError(f"The table has {rows} rows; a split into 80/10/10 needs at least 6.")
+    table = Dataset.from_dict({"row": np.arange(rows)})
+    outer = table.train_test_split(test_size=0.2, seed=seed)
+    held_out = outer["test"].train_test_split(test_size=0.5, seed=seed)
+    sides = (outer["train"], held_out["train"], held_out["test"])
+    return Split(*(np.asarray(side["row"], dtype=np.int64) for side in sides))
+
+
+def _grouped(song_ids: list[str | None], seed: int) -> Split:
+    names, song_of_row = np.unique(np.array(song_ids, dtype=str), return_inverse=True)
+    if len(names) < 6:
+        raise InputError(f"The table has {len(names)} songs; a split into 80/10/10 needs at least 6.")
+    held_out = round(0.1 * len(names)) or 1
+    side = np.zeros(len(names), dtype=np.int64)
+    shuffled = np.random.default_rng(seed).permutation(len(names))
+    side[shuffled[:held_out]] = 2
+    side[shuffled[held_out : 2 * held_out]] = 1
+    return Split(*(np.flatnonzero(side[song_of_row] == number) for number in range(3)))

@@ -1,0 +1,35 @@
+"""The one exception that stands for bad input, and the sentences that it carries."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+
+class InputError(ValueError):
+    """Bad input: a table, file, setting or name that cannot be used.
+
+    The message is one sentence for the user: what is wrong, where, and what to do. Commands print it without a
+    traceback and end with a non-zero status.
+    """
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Returns ``"did you mean 'x'?"`` for a misspelt name, or the list of the known names if none is near."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
+
+
+def explain(error: "ValidationError", within: str) -> str:
+    """Returns one sentence for the first thing that a validation found wrong; `within` says where it looked."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(map(str, first["loc"]))
+    if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
+        return f"{within}: '{key}' is needed and not given."
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{within}: there is no setting '{key}'."
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{within}: {key}={first['input']!r} cannot be used: {message[0].lower()}{message[1:]}."

@@ -1,0 +1,1 @@
+"""The experiment: configurations in, run folders out."""

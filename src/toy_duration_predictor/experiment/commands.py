@@ -1,0 +1,65 @@
+"""What every Hydra command of this project does about errors and signals: one sentence, and an exit status."""
+
+import os
+import sys
+from collections.abc import Callable
+
+import omegaconf
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf.errors import OmegaConfBaseException
+
+from toy_duration_predictor.errors import InputError, did_you_mean
+
+
+class Interrupted(Exception):  # noqa: N818
+    """A signal ended a run; what was done so far is on disk.
+
+    Args:
+        message: A sentence for the user.
+        signal_number: The signal's.
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number
+
+
+def run_command(main: Callable[[], None]) -> None:
+    """Runs a Hydra main; ends the process with status 1 on bad input, and with 128 + signal when interrupted.
+
+    Errors that are not the user's keep their traceback.
+    """
+    # Hydra would print its own version of every error; so it is told to hand them on.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    try:
+        main()
+    except InputError as error:
+        _end(str(error), 1)
+    except (HydraException, OmegaConfBaseException) as error:
+        _end(_sentence(error), 1)
+    except Interrupted as error:
+        _end(str(error), 128 + error.signal_number)
+    except KeyboardInterrupt:
+        _end("Interrupted before the training began; nothing was written.", 130)
+
+
+def _end(message: str, status: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(f"{message}\n")
+    sys.exit(status)
+
+
+def _sentence(error: Exception) -> str:
+    """Returns one sentence for an error of Hydra's or OmegaConf's, with the nearest key where one was misspelt."""
+    if isinstance(error, MissingConfigException) and error.options:
+        group = str(error.missing_cfg_file).rpartition("/")[0]
+        choice = str(error.missing_cfg_file).rpartition("/")[2]
+        return f"{group}={choice}: there is no such choice; {did_you_mean(choice, error.options)}"
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OmegaConfBaseException):
+        cause = cause.__cause__
+    if isinstance(cause, OmegaConfBaseException) and isinstance(cause.parent_node, omegaconf.DictConfig):
+        parent, key = cause.parent_node, str(cause.key)
+        if key not in parent:
+            return f"There is no setting '{cause.full_key}'; {did_you_mean(key, map(str, parent))}"
+    return " ".join(line.strip() for line in str(error).splitlines()[:2])

@@ -1,0 +1,125 @@
+"""What a composed configuration must look like. Checked before any work is done, and before torch is imported."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from toy_duration_predictor.errors import InputError, explain
+
+Config = TypeVar("Config", bound=BaseModel)
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+
+
+class Settings(BaseModel):
+    """Settings whose unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(BaseModel):
+    """A source of songs and its own options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    source: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The source's own options."""
+        return dict(self.model_extra or {})
+
+
+class Data(Source):
+    """Songs, and how they are split and paired; see `SongsDataModule`."""
+
+    split: Literal["auto", "published", "grouped"]
+    split_seed: Seed
+    pairing: Literal["quantized", "original"]
+
+
+class Model(BaseModel):
+    """A network's name and sizes; see `models`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, Annotated[int | float, Field(ge=0)]] = Field(init=False)
+
+    name: str
+
+    @property
+    def sizes(self) -> dict[str, float]:
+        """Arguments of the network's constructor."""
+        return dict(self.model_extra or {})
+
+
+class Training(Settings):
+    """How the network is trained; see `DurationTask` and `SongsDataModule`."""
+
+    loss: Literal["mae", "mse", "published"]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    schedule: Literal["onecycle", "constant"]
+    weight_decay: Annotated[float, Field(ge=0)]
+    max_epochs: Count
+    patience: Count
+    monitor: Literal["val/loss", "val/mae"]
+    window: Count
+    batch_size: Count
+    move_windows: bool
+
+
+class Trainer(Settings):
+    """The hardware, as `lightning.pytorch.Trainer` and torch understand it."""
+
+    accelerator: str
+    devices: Count
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    threads: Annotated[int, Field(ge=0)]
+    progress: bool
+
+
+class TrainConfig(Settings):
+    """`conf/train.yaml`, composed."""
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    seed: Seed
+    data: Data
+    model: Model
+    training: Training
+    trainer: Trainer
+    logs: Path
+    resume: Literal["auto", "never"]
+    force: bool
+    optimize: str
+
+
+class EvaluateConfig(Settings):
+    """`conf/evaluate.yaml`, composed."""
+
+    run: Path
+    data: Source
+    trainer: Trainer
+    unknown: Literal["refuse", "skip"]
+    batch_size: Count
+    force: bool
+
+
+def validated(config: DictConfig | dict[str, Any], kind: type[Config]) -> Config:
+    """Returns a composed configuration as typed settings.
+
+    Raises:
+        InputError: A key is unknown or missing, or its value is of the wrong type or out of range.
+    """
+    try:
+        plain = (
+            OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+            if isinstance(config, DictConfig)
+            else config
+        )
+        return kind.model_validate(plain)
+    except ValidationError as error:
+        raise InputError(explain(error, within="configuration")) from error
+    except OmegaConfBaseException as error:
+        raise InputError(f"configuration: '{error.full_key}' is needed; give it as {error.full_key}=VALUE.") from error

@@ -1,0 +1,86 @@
+"""Pictures of a run's predictions, from `predictions.parquet` as written. Each returns a matplotlib figure."""
+
+import numpy as np
+import pyarrow as pa
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which colour-blind readers tell apart.
+QUANTIZED, SUNG, PREDICTED = "#999999", "#0072B2", "#D55E00"
+
+
+def phrase(predictions: pa.Table, song: int = 0, notes: int = 24) -> Figure:
+    """Draws the first notes of a test song as three strips over time: quantized, sung and predicted.
+
+    Args:
+        predictions: `predictions.parquet`.
+        song: Which of its rows.
+        notes: How many durations, rests among them.
+    """
+    row = predictions.slice(song, 1).to_pylist()[0]
+    figure = Figure(figsize=(11, 2.9), layout="constrained")
+    axes = figure.add_subplot()
+    strips = (("quantized", QUANTIZED), ("original", SUNG), ("predicted", PREDICTED))
+    for lane, (column, colour) in enumerate(strips):
+        durations = np.asarray(row[column][:notes], dtype=float)
+        starts = np.cumsum(durations) - durations
+        for i, (start, duration) in enumerate(zip(starts, durations, strict=True)):
+            # Every other bar is paler, so that neighbours can be told apart where nothing lies between them.
+            axes.broken_barh(
+                [(start, duration)], (2 - lane - 0.36, 0.72), color=colour, alpha=0.9 if i % 2 == 0 else 0.35
+            )
+    axes.set_yticks([2, 1, 0], ["quantized", "sung", "predicted"])
+    axes.set_xlabel("ticks from the first note")
+    axes.set_title(
+        f"Row {row['row']}, singer {row['singer_id']}: the first {min(notes, len(row['original']))} notes and rests"
+    )
+    axes.margins(x=0.01)
+    return figure
+
+
+def error_by_singer(predictions: pa.Table) -> Figure:
+    """Draws the mean absolute error of each singer's test songs, model beside copying."""
+    errors = note_errors(predictions)
+    singers = np.unique(errors["singer_id"])
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    place = np.arange(len(singers))
+    for offset, key, label, colour in (
+        (-0.2, "copy", "copying", QUANTIZED),
+        (0.2, "model", "model", PREDICTED),
+    ):
+        heights = [np.abs(errors[key][errors["singer_id"] == singer]).mean() for singer in singers]
+        axes.bar(place + offset, heights, 0.4, label=label, color=colour)
+    axes.set_xticks(place, [str(singer) for singer in singers])
+    axes.set_xlabel("singer")
+    axes.set_ylabel("mean absolute error, ticks")
+    axes.legend(frameon=False)
+    return figure
+
+
+def residuals(predictions: pa.Table) -> Figure:
+    """Draws the distribution of what is left of the timing: predicted minus sung, beside quantized minus sung."""
+    errors = note_errors(predictions)
+    limit = max(float(np.percentile(np.abs(errors["copy"]), 99)), 1.0)
+    bins = np.linspace(-limit, limit, 81).tolist()
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.hist(errors["copy"], bins, color=QUANTIZED, alpha=0.7, label="quantized - sung")
+    axes.hist(errors["model"], bins, color=PREDICTED, histtype="step", linewidth=1.8, label="predicted - sung")
+    axes.set_xlabel("ticks")
+    axes.set_ylabel("notes and rests")
+    axes.legend(frameon=False)
+    return figure
+
+
+def note_errors(predictions: pa.Table) -> dict[str, np.ndarray]:
+    """Returns, for each note of all test songs, `singer_id` and the errors of `model` and `copy`, in ticks."""
+    lengths = [len(song) for song in predictions["original"].to_pylist()]
+    notes = {
+        column: predictions[column].combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.float64)
+        for column in ("quantized", "original", "predicted")
+    }
+    return {
+        "singer_id": np.repeat(predictions["singer_id"].to_numpy(), lengths),
+        "model": notes["predicted"] - notes["original"],
+        "copy": notes["quantized"] - notes["original"],
+    }

@@ -1,0 +1,112 @@
+"""A run's folder: its name, its files, and what makes it finished.
+
+    config.yaml  metrics.json  predictions.parquet  checkpoints/best.ckpt  checkpoints/last.ckpt  train.log  events.*
+
+`metrics.json` is written last, so a folder that has it belongs to a finished run.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets import Dataset
+
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.experiment.config import TrainConfig
+
+Metrics = dict[str, float | int | str]
+
+VERSIONED = ("torch", "lightning", "datasets", "numpy", "midii")
+
+
+def run_folder(config: TrainConfig, fingerprint: str) -> Path:
+    """Returns the folder of a run: `LOGS/NAME-SOURCE-seedSEED-DIGEST`.
+
+    The digest follows from every setting that can change a number and from the contents of the songs table, wherever
+    the table lies.
+    """
+    settings = config.model_dump(mode="json", exclude={"logs", "resume", "force", "optimize", "data"})
+    del settings["trainer"]["progress"]
+    settings["data"] = {key: getattr(config.data, key) for key in ("split", "split_seed", "pairing")}
+    settings["fingerprint"] = fingerprint
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+    return config.logs / f"{config.name}-{config.data.source}-seed{config.seed}-{digest}"
+
+
+def write(path: Path, save: Callable[[Path], object]) -> None:
+    """Lets `save` write a file beside its place, then moves it there, so that it is never half-written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save(beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_metrics(folder: Path, metrics: Metrics) -> None:
+    """Writes `metrics.json`: flat, sorted by key."""
+    text = json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False) + "\n"
+    write(folder / "metrics.json", lambda path: path.write_text(text))
+
+
+def read_metrics(folder: Path) -> Metrics | None:
+    """Returns the metrics of a finished run, or None if it is not finished.
+
+    Raises:
+        InputError: The file is there and cannot be read.
+    """
+    path = folder / "metrics.json"
+    if not path.is_file():
+        return None
+    try:
+        metrics: Metrics = json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON ({error}); delete it or run again with force=true.") from error
+    return metrics
+
+
+def write_predictions(folder: Path, table: Dataset, rows: list[int], predicted: list[float]) -> pa.Table:
+    """Writes `predictions.parquet`, a row a test song: `row`, `singer_id`, `quantized`, `original`, `predicted`.
+
+    Args:
+        folder: The run's.
+        table: The songs table.
+        rows: The test rows, in the order in which they were tested.
+        predicted: Ticks; the notes of all these rows, one after the other.
+
+    Returns:
+        What was written.
+    """
+    songs = table.select(rows)
+    quantized = songs["quantized_durations"]
+    notes = iter(predicted)
+    predictions = pa.table(
+        {
+            "row": pa.array(rows, pa.int64()),
+            "singer_id": pa.array(songs["singer_id"], pa.int64()),
+            "quantized": pa.array(quantized, pa.list_(pa.int64())),
+            "original": pa.array(songs["durations"], pa.list_(pa.int64())),
+            "predicted": pa.array([[next(notes) for _ in song] for song in quantized], pa.list_(pa.float32())),
+        }
+    )
+    write(folder / "predictions.parquet", lambda path: pq.write_table(predictions, path))
+    return predictions
+
+
+def provenance() -> Metrics:
+    """Returns the commit of this code, where it is a git checkout, and the versions of what it runs on."""
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        commit = "unknown"
+    own = {"version/toy_duration_predictor": version("toy-duration-predictor")}
+    return {"git/commit": commit, **own, **{f"version/{name}": version(name) for name in VERSIONED}}

@@ -1,0 +1,218 @@
+"""One run: a configuration in, a run folder with a trained and tested model out."""
+
+import logging
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from datasets import Dataset
+from lightning.pytorch.callbacks import EarlyStopping, Timer
+from lightning.pytorch.loggers import TensorBoardLogger
+from omegaconf import DictConfig, OmegaConf
+
+from toy_duration_predictor.data.datamodule import SongsDataModule
+from toy_duration_predictor.data.songs import fingerprint
+from toy_duration_predictor.data.sources import load_songs
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.experiment.callbacks import StopOnSignal, callbacks
+from toy_duration_predictor.experiment.config import TrainConfig, Trainer, validated
+from toy_duration_predictor.experiment.run_folder import (
+    Metrics,
+    provenance,
+    read_metrics,
+    run_folder,
+    write,
+    write_metrics,
+    write_predictions,
+)
+from toy_duration_predictor.experiment.tensorboard import write_results
+from toy_duration_predictor.experiment.terminal import console_log, file_log, show_results, shows_progress
+from toy_duration_predictor.task import DurationTask
+
+log = logging.getLogger(__name__)
+
+
+def train(config: DictConfig | dict[str, Any]) -> Metrics:
+    """Trains and tests one model, or recognises that this was done.
+
+    Args:
+        config: `conf/train.yaml`, composed.
+
+    Returns:
+        What `metrics.json` holds, and `run/folder`.
+
+    Raises:
+        InputError: The configuration or the songs cannot be used.
+        Interrupted: SIGINT or SIGTERM; `last.ckpt` is on disk and the same call goes on from there.
+    """
+    settings = validated(config, TrainConfig)
+    console_log()
+    table = load_songs(settings.data.source, **settings.data.options)
+    table_fingerprint = fingerprint(table)
+    folder = run_folder(settings, table_fingerprint)
+    metrics = None if settings.force else read_metrics(folder)
+    if metrics is not None:
+        log.info("This run is finished; force=true runs it again.")
+    else:
+        use_threads(settings.trainer)
+        torch.manual_seed(settings.seed)
+        data, task = _prepare(settings, table)
+        if settings.force or settings.resume == "never":
+            shutil.rmtree(folder, ignore_errors=True)
+        text = OmegaConf.to_yaml(settings.model_dump(mode="json"))
+        write(folder / "config.yaml", lambda path: path.write_text(text))
+        with file_log(folder / "train.log"):
+            log.info("Run folder: %s", folder)
+            log.info(
+                "%d songs, fingerprint %s, split into %d / %d / %d",
+                len(table),
+                table_fingerprint,
+                *map(len, data.split),
+            )
+            logger = TensorBoardLogger(folder.parent, name=folder.name, version="")
+            metrics = {
+                **_fit(settings, task, data, folder, logger),
+                **_test(settings, table, data, folder, logger),
+                "data/fingerprint": table_fingerprint,
+                "data/source": settings.data.source,
+                "data/songs": len(table),
+                "data/singers": len(data.singers),
+                "data/unheard_singers": len(data.unheard_singers),
+                "data/notes_train": data.notes_train,
+                "name": settings.name,
+                "model": settings.model.name,
+                "seed": settings.seed,
+                **provenance(),
+            }
+            write_metrics(folder, metrics)
+    show_results(metrics, folder)
+    return {**metrics, "run/folder": str(folder)}
+
+
+def use_threads(trainer: Trainer) -> None:
+    """Sets the number of CPU threads that torch computes with."""
+    if trainer.threads:
+        torch.set_num_threads(trainer.threads)
+
+
+def make_trainer(settings: Trainer, **arguments: Any) -> pl.Trainer:
+    """Returns a quiet Lightning trainer for the configured hardware.
+
+    Raises:
+        InputError: This machine has no such hardware.
+    """
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    # A batch is a gather from a few tensors; worker processes would only slow that down.
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    # Everything is logged once an epoch, however few batches that has.
+    warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
+    # A run that goes on finds its own checkpoints there.
+    warnings.filterwarnings("ignore", ".*exists and is not empty.*")
+    # Lightning's use of torch, not ours.
+    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
+    try:
+        return pl.Trainer(
+            accelerator=settings.accelerator,
+            devices=settings.devices,
+            precision=settings.precision,
+            enable_progress_bar=shows_progress(settings),
+            enable_model_summary=False,
+            **arguments,
+        )
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"trainer={settings.accelerator} cannot be used on this machine: {error}") from error
+
+
+def _prepare(settings: TrainConfig, table: Dataset) -> tuple[SongsDataModule, DurationTask]:
+    training = settings.training
+    data = SongsDataModule(
+        table,
+        split=settings.data.split,
+        split_seed=settings.data.split_seed,
+        pairing=settings.data.pairing,
+        window=training.window,
+        batch_size=training.batch_size,
+        move_windows=training.move_windows,
+        seed=settings.seed,
+    )
+    task = DurationTask(
+        network=settings.model.name,
+        sizes=settings.model.sizes,
+        singers=data.singers,
+        statistics=data.statistics,
+        window=training.window,
+        loss=training.loss,
+        learning_rate=training.learning_rate,
+        schedule=training.schedule,
+        weight_decay=training.weight_decay,
+        seed=settings.seed,
+    )
+    return data, task
+
+
+def _fit(
+    settings: TrainConfig, task: DurationTask, data: SongsDataModule, folder: Path, logger: TensorBoardLogger
+) -> Metrics:
+    """Trains, from `last.ckpt` if there is one, and returns what is to be said of the training."""
+    checkpoints = folder / "checkpoints"
+    last = checkpoints / "last.ckpt"
+    progress = _progress(last) if last.exists() else None
+    if progress is None or not progress["stopped"]:
+        stop = StopOnSignal(last)
+        trainer = make_trainer(
+            settings.trainer,
+            max_epochs=settings.training.max_epochs,
+            logger=logger,
+            callbacks=[stop, *callbacks(settings, checkpoints)],
+            num_sanity_val_steps=0,
+        )
+        if progress is not None:
+            log.info("Going on after epoch %d, from %s", progress["epochs"], last)
+        with stop.listening():
+            trainer.fit(task, datamodule=data, ckpt_path=last if progress else None, weights_only=True)
+        progress = _progress(last)
+    epochs, seconds = progress["epochs"], progress["seconds"]
+    return {
+        "train/epochs": epochs,
+        "train/seconds": seconds,
+        "train/notes_per_second": data.notes_train * epochs / seconds,
+        "model/parameters": sum(parameter.numel() for parameter in task.parameters()),
+    }
+
+
+def _progress(last: Path) -> dict[str, Any]:
+    """Returns how many epochs `last.ckpt` has seen, in how many seconds, and whether early stopping ended them."""
+    try:
+        checkpoint = torch.load(last, map_location="cpu", weights_only=True)
+        states = {name.split("{")[0]: state for name, state in checkpoint["callbacks"].items()}
+        return {
+            "epochs": checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"],
+            "seconds": states[Timer.__name__]["time_elapsed"]["train"],
+            "stopped": states[EarlyStopping.__name__]["stopped_epoch"] > 0,
+        }
+    except Exception as error:
+        raise InputError(
+            f"{last} cannot be read ({type(error).__name__}); train from the start with resume=never."
+        ) from error
+
+
+def _test(
+    settings: TrainConfig, table: Dataset, data: SongsDataModule, folder: Path, logger: TensorBoardLogger
+) -> Metrics:
+    """Validates and tests the best weights, writes the predictions, and shows both in TensorBoard."""
+    best = DurationTask.load_from_checkpoint(
+        folder / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True
+    )
+    trainer = make_trainer(settings.trainer, logger=False)
+    metrics: Metrics = {}
+    for results in (
+        trainer.validate(best, data.val_dataloader(), verbose=False),
+        trainer.test(best, data.test_dataloader(), verbose=False),
+    ):
+        metrics |= {name: float(value) for name, value in results[0].items()}
+    predictions = write_predictions(folder, table, data.split.test.tolist(), torch.cat(best.predicted).tolist())
+    write_results(logger, settings.model_dump(mode="json"), metrics, predictions, best)
+    return metrics

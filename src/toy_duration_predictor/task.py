@@ -1,0 +1,158 @@
+"""The LightningModule: loss, optimizer and metrics round a network of ticks in, ticks out.
+
+Shapes: `B` windows, `T` notes of a window.
+"""
+
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError, Metric
+
+from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP, Batch
+from toy_duration_predictor.models import build
+
+LOSSES = ("mae", "mse", "published")
+SCHEDULES = ("onecycle", "constant")
+
+
+class DurationTask(pl.LightningModule):
+    """Trains and tests a network that predicts sung durations.
+
+    All arguments are plain values and are stored in checkpoints, so that
+    `DurationTask.load_from_checkpoint(path, weights_only=True)` needs nothing else.
+
+    Args:
+        network: Name of a network; see `models`.
+        sizes: Arguments of its constructor.
+        singers: The `singer_id` of each singer index.
+        statistics: `target_mean` and `target_std`, ticks, of the training split.
+        window: Notes a window.
+        loss: `mae` or `mse`, in ticks over real notes; or `published`, the mean squared error of normalized
+            durations over whole windows, padding included, with targets clamped to 0..1000 ticks.
+        learning_rate: The highest one.
+        schedule: `onecycle` rises to it over a fifth of all steps, then falls; `constant` stays there.
+        weight_decay: AdamW's; with 0 it is Adam.
+        seed: Dropout follows from it and the epoch, so that a run can be resumed.
+    """
+
+    def __init__(
+        self,
+        network: str,
+        sizes: dict[str, float],
+        singers: list[int],
+        statistics: dict[str, float],
+        window: int = 128,
+        loss: str = "mae",
+        learning_rate: float = 3e-3,
+        schedule: str = "onecycle",
+        weight_decay: float = 0.01,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(logger=False)
+        self.network = build(network, statistics, num_singers=len(singers), **sizes)
+        self.singers = singers
+        self.window = window
+        self.val_mae, self.val_copy_mae = MeanAbsoluteError(), MeanAbsoluteError()
+        self.test_metrics: dict[str, Metric] = {
+            "mae": MeanAbsoluteError(),
+            "copy_mae": MeanAbsoluteError(),
+            "rmse": MeanSquaredError(squared=False),
+            "mae_published": MeanAbsoluteError(),
+            "copy_mae_published": MeanAbsoluteError(),
+            "mae_beats": MeanMetric(),
+            "copy_mae_beats": MeanMetric(),
+        }
+        # Registered as modules, so that they move to the network's device.
+        self.test_modules = torch.nn.ModuleList(self.test_metrics.values())
+        self.predicted: list[Tensor] = []
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Returns the predicted durations, float `(B, T)`, ticks."""
+        predicted: Tensor = self.network(batch.input, batch.singer, batch.mask)
+        return predicted
+
+    def loss(self, predicted: Tensor, batch: Batch) -> Tensor:
+        """Returns the training loss of a batch, a scalar."""
+        kind = self.hparams["loss"]
+        if kind == "published":
+            # The mean cancels, (p - m) / s - (t - m) / s = (p - t) / s, and the scale comes out of the square.
+            target = batch.target.clamp(0, PUBLISHED_CLAMP)
+            scale: float = self.hparams["statistics"]["target_std"]
+            return F.mse_loss(predicted, target) / scale**2
+        note, sung = predicted[batch.mask], batch.target[batch.mask]
+        return F.l1_loss(note, sung) if kind == "mae" else F.mse_loss(note, sung)
+
+    def on_train_epoch_start(self) -> None:
+        """Makes dropout a function of seed and epoch."""
+        torch.manual_seed(self.hparams["seed"] * 1_000_003 + self.current_epoch)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Returns the loss."""
+        loss = self.loss(self(batch), batch)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch.mask))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Accumulates `val/loss`, `val/mae` and `val/skill`."""
+        predicted = self(batch)
+        # Batches count alike, whatever their size, as in the published recipe.
+        self.log("val/loss", self.loss(predicted, batch), prog_bar=True, batch_size=1)
+        self.val_mae(predicted[batch.mask], batch.target[batch.mask])
+        self.val_copy_mae(batch.input[batch.mask], batch.target[batch.mask])
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the metrics of the validation split; the input is paired as in training."""
+        mae, copy_mae = self.val_mae.compute(), self.val_copy_mae.compute()
+        self.log("val/mae", mae, prog_bar=True)
+        if copy_mae > 0:  # copying is perfect where the input is the target
+            self.log("val/skill", 1 - mae / copy_mae, prog_bar=True)
+        self.val_mae.reset()
+        self.val_copy_mae.reset()
+
+    def on_test_start(self) -> None:
+        """Forgets earlier predictions."""
+        self.predicted = []
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Accumulates the test metrics and keeps the predicted durations of real notes."""
+        predicted = self(batch)
+        real = batch.mask
+        note, copied, sung = predicted[real], batch.input[real], batch.target[real]
+        self.predicted.append(note.cpu())
+        metrics = self.test_metrics
+        metrics["mae"].update(note, sung)
+        metrics["rmse"].update(note, sung)
+        metrics["copy_mae"].update(copied, sung)
+        clamped = batch.target.clamp(0, PUBLISHED_CLAMP)
+        metrics["mae_published"].update(predicted, clamped)
+        metrics["copy_mae_published"].update(batch.input.clamp(0, PUBLISHED_CLAMP), clamped)
+        ticks_per_beat = batch.ticks_per_beat[:, None].expand_as(real)[real]
+        known = ~ticks_per_beat.isnan()
+        if known.any():
+            metrics["mae_beats"].update(((note - sung).abs() / ticks_per_beat)[known])
+            metrics["copy_mae_beats"].update(((copied - sung).abs() / ticks_per_beat)[known])
+
+    def on_test_epoch_end(self) -> None:
+        """Logs the test metrics."""
+        values = {name: metric.compute() for name, metric in self.test_metrics.items() if metric.update_called}
+        copy_mae = values["copy_mae"]
+        if copy_mae > 0:
+            values["skill"] = 1 - values["mae"] / copy_mae
+        self.log_dict({f"test/{name}": value for name, value in values.items()})
+        for metric in self.test_metrics.values():
+            metric.reset()
+
+    def configure_optimizers(self) -> Any:
+        """Returns AdamW, with a one-cycle learning rate if the schedule says so."""
+        rate = self.hparams["learning_rate"]
+        optimizer = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=self.hparams["weight_decay"])
+        if self.hparams["schedule"] == "constant":
+            return optimizer
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, rate, total_steps=int(self.trainer.estimated_stepping_batches), pct_start=0.2
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
