@@ -58,8 +58,8 @@ def hub(name: str = "ccss17/note-duration-dataset", revision: str | None = None,
         table = load_dataset(name, split=split, revision=revision)
     except (DatasetsError, OSError, ValueError) as error:
         raise InputError(
-            f"The dataset '{name}'{at} cannot be loaded from the Hugging Face Hub ({_reason(error)}); check the name and "
-            f"the network, or train on data=simulated or on a file with data=parquet data.path=FILE."
+            f"The dataset '{name}'{at} cannot be loaded from the Hugging Face Hub ({_reason(error)}); check the name "
+            f"and the network, or train on data=simulated or on a file with data=parquet data.path=FILE."
         ) from error
     return validate_songs(table, name)
 

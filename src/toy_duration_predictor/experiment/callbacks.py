@@ -4,6 +4,7 @@ import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -89,19 +90,13 @@ def callbacks(config: TrainConfig, checkpoints: Path) -> list[Callback]:
         checkpoints: Where `best.ckpt` and `last.ckpt` go.
     """
     training = config.training
+    keep = partial(ModelCheckpoint, checkpoints, save_on_train_epoch_end=True, enable_version_counter=False)
     made: list[Callback] = [
         Timer(verbose=False),
         EarlyStopping(training.monitor, patience=training.patience, mode="min"),
         LogEpochs(),
-        ModelCheckpoint(
-            dirpath=checkpoints,
-            filename="best",
-            monitor=training.monitor,
-            mode="min",
-            save_last=True,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        ),
+        keep(filename="best", monitor=training.monitor, mode="min"),
+        keep(filename="last"),  # after best, so that it knows of it
     ]
     if shows_progress(config.trainer):
         made.append(RichProgressBar(leave=False))

@@ -92,7 +92,7 @@ class TrainConfig(Settings):
     logs: Path
     resume: Literal["auto", "never"]
     force: bool
-    optimize: str
+    optimize: Literal["val/loss", "val/mae", "val/skill"]
 
 
 class EvaluateConfig(Settings):

@@ -1,0 +1,110 @@
+"""Small songs and small runs, made on the spot. No test needs the network."""
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset, disable_progress_bars
+from hydra import compose, initialize_config_dir
+from hypothesis import settings
+from omegaconf import DictConfig
+
+mpl.use("Agg")
+# The same examples each time, however slow the machine is.
+settings.register_profile("project", deadline=None, derandomize=True, database=None)
+settings.load_profile("project")
+disable_progress_bars()
+
+ROOT = Path(__file__).parents[1]
+
+# A network and a training that take a second.
+SMALL = (
+    "model.hidden_size=8",
+    "model.singer_embedding_dim=4",
+    "training.window=32",
+    "training.max_epochs=3",
+    "trainer.threads=1",
+)
+FEW_SONGS = ("data.songs=20",)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def songs(rng: np.random.Generator) -> Dataset:
+    """30 songs of 5 to 50 notes by singers 3, 5, 8 and 13; 15 song_id, each in two rows."""
+    lengths = rng.integers(5, 50, size=30)
+    quantized = [15 * rng.integers(0, 9, size=n) for n in lengths]
+    return Dataset.from_dict(
+        {
+            "song_id": [f"song{i // 2}" for i in range(30)],
+            "singer_id": [(3, 5, 8, 13)[i % 4] for i in range(30)],
+            "ticks_per_beat": [120] * 30,
+            "durations": [np.maximum(q + rng.integers(-7, 8, size=len(q)), 1) for q in quantized],
+            "quantized_durations": quantized,
+        }
+    )
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Callable[..., DictConfig]:
+    """Composes `conf/NAME.yaml`; run folders go to a temporary folder."""
+
+    def make(*overrides: str, name: str = "train") -> DictConfig:
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            logs = [f"logs={tmp_path / 'logs'}"] if name == "train" else []
+            return compose(name, [*logs, *overrides])
+
+    return make
+
+
+@pytest.fixture
+def script() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a script as a user would, away from the repository."""
+
+    def run(name: str, *arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(ROOT / "scripts" / name), *arguments]
+        return subprocess.run(
+            command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def mssv() -> Path:
+    """The folder of 160 real songs."""
+    folder = os.environ.get("TDP_MSSV_DIR")
+    if not folder:
+        pytest.skip("TDP_MSSV_DIR does not name the folder of real songs")
+    return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    """Leaves torch's threads and random state and this package's log as they were."""
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    package = logging.getLogger("toy_duration_predictor")
+    handlers, propagate = package.handlers[:], package.propagate
+    yield
+    torch.set_num_threads(threads)
+    torch.set_rng_state(state)
+    package.handlers[:], package.propagate = handlers, propagate
+
+
+def flat(lists: Any) -> np.ndarray:
+    """Returns a list of lists as one array."""
+    return np.concatenate([np.asarray(each) for each in lists])

@@ -1,0 +1,100 @@
+import subprocess
+import sys
+
+import pytest
+
+from toy_duration_predictor.data.songs import fingerprint, validate_songs
+from toy_duration_predictor.data.sources import load_songs
+from toy_duration_predictor.errors import InputError
+
+
+def test_parquet(songs, tmp_path):
+    songs.to_parquet(tmp_path / "my songs.parquet")
+    loaded = load_songs("parquet", path=tmp_path / "my songs.parquet")
+    assert fingerprint(loaded) == fingerprint(validate_songs(songs))
+
+
+@pytest.fixture
+def hub_folder(tmp_path, monkeypatch):
+    """Lays tables out as the Hub does: a README that says where the data lie, and Parquet shards under data/."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "dataset" / "data").mkdir(parents=True)
+
+    def lay_out(*shards):
+        for i, shard in enumerate(shards):
+            shard.to_parquet(tmp_path / "dataset" / "data" / f"train-{i:05d}-of-{len(shards):05d}.parquet")
+        (tmp_path / "dataset" / "README.md").write_text(
+            "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*\n---\n"
+        )
+        return str(tmp_path / "dataset")
+
+    return lay_out
+
+
+def test_a_folder_in_the_hubs_layout(songs, hub_folder):
+    name = hub_folder(songs.select(range(20)), songs.select(range(20, 30)))
+    loaded = load_songs("hub", name=name, revision=None, split="train")
+    assert fingerprint(loaded) == fingerprint(validate_songs(songs))
+    with pytest.raises(InputError, match=r"cannot be loaded.*data=simulated.*data=parquet data.path=FILE"):
+        load_songs("hub", name=name, split="tset")
+
+
+def test_wrong_columns_on_the_hub(songs, hub_folder):
+    with pytest.raises(InputError, match=r"column 'durations' is missing.*this one has .*length"):
+        load_songs("hub", name=hub_folder(songs.rename_column("durations", "length")))
+
+
+@pytest.mark.parametrize(
+    "environment", [{"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"}, {"HF_HUB_OFFLINE": "1"}]
+)
+def test_no_network_ends_with_the_way_out(environment, tmp_path):
+    """A connection that is refused, and the offline mode with an empty cache."""
+    # huggingface_hub tries six times and waits 23 seconds in all; the test does not wait.
+    code = """if True:
+        import time
+        time.sleep = lambda seconds: None
+        from toy_duration_predictor import load_songs
+        load_songs("hub", revision="0123abc")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"HF_HOME": str(tmp_path), "PATH": "", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert "'ccss17/note-duration-dataset' at revision '0123abc' cannot be loaded" in last
+    assert "data=simulated" in last
+    assert "data=parquet data.path=FILE" in last
+
+
+def test_simulated_takes_its_options():
+    assert len(load_songs("simulated", songs=7)) == 7
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        ("simulate", {}, "data.source=simulate: no such source; did you mean 'simulated'?"),
+        ("simulated", {"songs": 0}, "songs=0 cannot be used: input should be greater than or equal to 1."),
+        ("simulated", {"singer_effect": float("nan")}, "singer_effect=nan cannot be used"),
+        ("simulated", {"sogns": 3}, "data=simulated: there is no setting 'sogns'."),
+        ("parquet", {}, "data=parquet: 'path' is needed and not given."),
+        ("parquet", {"path": "nowhere.parquet"}, "data.path=nowhere.parquet does not exist"),
+        ("parquet", {"path": "."}, "data.path=. is a folder"),
+        ("parquet", {"path": __file__}, "cannot be read as Parquet"),
+    ],
+)
+def test_unfit_options_are_refused(source, options, message):
+    with pytest.raises(InputError) as error:
+        load_songs(source, **options)
+    assert message in str(error.value)
+
+
+def test_a_cut_file_is_refused(songs, tmp_path):
+    path = tmp_path / "songs.parquet"
+    songs.to_parquet(path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(InputError, match="cannot be read as Parquet"):
+        load_songs("parquet", path=path)

@@ -1,0 +1,216 @@
+import json
+import os
+import signal
+import time
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from tests.conftest import FEW_SONGS, SMALL, flat
+from toy_duration_predictor.data.sources import load_songs
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.experiment.commands import Interrupted, run_command
+from toy_duration_predictor.experiment.train import train
+from toy_duration_predictor.task import DurationTask
+
+RUN = ("experiment=model_b", *SMALL, *FEW_SONGS)
+
+
+def weights(metrics, name="best"):
+    path = f"{metrics['run/folder']}/checkpoints/{name}.ckpt"
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def same_weights(one, other):
+    assert one.keys() == other.keys()
+    return all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_the_run_folder(config, tmp_path):
+    metrics = train(config(*RUN))
+    folder = next((tmp_path / "logs").iterdir())
+    assert str(folder) == metrics["run/folder"]
+    assert folder.name.startswith("model_b-simulated-seed0-")
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.yaml", "metrics.json", "predictions.parquet", "checkpoints", "train.log"} <= names
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    assert not any(name.startswith(".") for name in names)
+    assert {path.name for path in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+
+    on_disk = json.loads((folder / "metrics.json").read_text())
+    assert {**on_disk, "run/folder": str(folder)} == metrics
+    promised = (
+        "test/mae test/mae_published test/copy_mae test/copy_mae_published test/skill test/rmse test/mae_beats "
+        "data/fingerprint data/source data/notes_train seed train/seconds train/epochs train/notes_per_second "
+        "git/commit"
+    )
+    assert set(promised.split()) <= on_disk.keys()
+    assert on_disk["version/torch"] == torch.__version__
+    assert OmegaConf.load(folder / "config.yaml").data.pairing == "quantized"
+    assert "epoch 3/3" in (folder / "train.log").read_text()
+
+
+def test_metrics_and_predictions_agree(config):
+    metrics = train(config(*RUN))
+    rows = pq.read_table(f"{metrics['run/folder']}/predictions.parquet").to_pylist()
+    table = load_songs("simulated", songs=20)
+    for row in rows:
+        assert row["original"] == table[row["row"]]["durations"]
+        assert row["quantized"] == table[row["row"]]["quantized_durations"]
+        assert row["singer_id"] == table[row["row"]]["singer_id"]
+    sung, copied, predicted = (flat([r[c] for r in rows]) for c in ("original", "quantized", "predicted"))
+    assert metrics["test/mae"] == pytest.approx(np.abs(predicted - sung).mean(), rel=1e-5)
+    assert metrics["test/copy_mae"] == pytest.approx(np.abs(copied - sung).mean(), rel=1e-5)
+
+
+def test_the_test_input_is_quantized_for_model_a_too(config):
+    a, b = (train(config(*RUN, f"experiment={name}")) for name in ("model_a", "model_b"))
+    assert a["test/copy_mae"] == b["test/copy_mae"] > 0
+    assert a["data/notes_train"] == b["data/notes_train"]
+    assert "val/skill" not in a  # copying is perfect where the input is the target
+
+
+def test_same_seed_same_numbers(config):
+    one = train(config(*RUN))
+    again = train(config(*RUN, "force=true"))
+    other = train(config(*RUN, "seed=1"))
+    changing = {"train/seconds", "train/notes_per_second"}
+    assert {k: v for k, v in one.items() if k not in changing} == {k: v for k, v in again.items() if k not in changing}
+    assert one["test/mae"] != other["test/mae"]
+    assert one["run/folder"] != other["run/folder"]
+
+
+def test_a_finished_run_is_not_run_twice(config, monkeypatch, capsys):
+    first = train(config(*RUN))
+    monkeypatch.setattr(DurationTask, "training_step", None)
+    assert train(config(*RUN)) == first
+    assert "This run is finished; force=true runs it again." in capsys.readouterr().err
+    with pytest.raises(TypeError):
+        train(config(*RUN, "force=true"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("at", [0, 5])
+def test_an_interrupted_run_goes_on_to_the_same_weights(config, tmp_path, monkeypatch, number, at):
+    """The signal comes in the first epoch, before anything is done, or within the second."""
+    whole = train(config(*RUN, f"logs={tmp_path / 'whole'}", "training.batch_size=16"))
+    step = DurationTask.training_step
+
+    def interrupted_step(task, batch, batch_idx):
+        if task.global_step == at:
+            os.kill(os.getpid(), number)
+        return step(task, batch, batch_idx)
+
+    monkeypatch.setattr(DurationTask, "training_step", interrupted_step)
+    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(Interrupted, match="The same command goes on after the last whole epoch, from ") as error:
+        train(config(*RUN, "training.batch_size=16"))
+    assert error.value.signal_number == number
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
+    folder = next((tmp_path / "logs").iterdir())
+    assert (folder / "checkpoints" / "last.ckpt").is_file()
+    assert not (folder / "metrics.json").exists()
+
+    monkeypatch.setattr(DurationTask, "training_step", step)
+    resumed = train(config(*RUN, "training.batch_size=16"))
+    for name in ("best", "last"):
+        assert same_weights(weights(resumed, name), weights(whole, name))
+    assert resumed["test/mae"] == whole["test/mae"]
+    assert resumed["train/epochs"] == whole["train/epochs"] == 3
+
+
+def test_a_run_interrupted_after_its_training_is_only_tested(config, monkeypatch):
+    """By early stopping: the training must not go on for another epoch."""
+    settings = (
+        *RUN,
+        "training.max_epochs=50",
+        "training.patience=1",
+        "training.schedule=constant",
+        "training.learning_rate=0.5",
+    )
+    whole = train(config(*settings, "data.seed=1"))
+    assert whole["train/epochs"] < 50
+
+    monkeypatch.setattr("toy_duration_predictor.experiment.train._test", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(config(*settings))
+    monkeypatch.undo()
+    monkeypatch.setattr(DurationTask, "training_step", None)
+    assert train(config(*settings))["train/epochs"] < 50
+
+
+def test_resume_never_starts_anew(config, monkeypatch, tmp_path):
+    monkeypatch.setattr("toy_duration_predictor.experiment.train._test", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(config(*RUN))
+    monkeypatch.undo()
+    steps = []
+    step = DurationTask.training_step
+    monkeypatch.setattr(DurationTask, "training_step", lambda *a: steps.append(1) or step(*a))
+    train(config(*RUN))
+    assert not steps
+    train(config(*RUN, "resume=never", "force=true"))
+    assert steps
+
+
+def test_a_spoilt_checkpoint_is_refused(config, monkeypatch, tmp_path):
+    monkeypatch.setattr("toy_duration_predictor.experiment.train._test", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(config(*RUN))
+    last = next(tmp_path.glob("logs/*/checkpoints/last.ckpt"))
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"last\.ckpt cannot be read .*resume=never"):
+        train(config(*RUN))
+
+
+def test_settings_and_songs_decide_the_folder(config, songs, tmp_path):
+    for name in ("one.parquet", "two.parquet"):
+        songs.to_parquet(tmp_path / name)
+    small = (*SMALL, "training.max_epochs=1", "data=parquet")
+    one = train(config(*small, f"data.path={tmp_path}/one.parquet"))
+    assert train(config(*small, f"data.path={tmp_path}/two.parquet"))["run/folder"] == one["run/folder"]
+    assert (
+        train(config(*small, f"data.path={tmp_path}/one.parquet", "model.dropout=0.1"))["run/folder"]
+        != one["run/folder"]
+    )
+    songs.select(range(29)).to_parquet(tmp_path / "two.parquet")
+    assert train(config(*small, f"data.path={tmp_path}/two.parquet"))["run/folder"] != one["run/folder"]
+
+
+def test_hardware_that_is_not_there_is_refused(config):
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    with pytest.raises(InputError, match="trainer=cuda cannot be used on this machine"):
+        train(config(*RUN, "trainer=gpu"))
+
+
+def test_commands_end_with_one_sentence_and_a_status(capsys):
+    def interrupted():
+        raise Interrupted("Stopped.", signal.SIGTERM)
+
+    def stopped_early():
+        raise KeyboardInterrupt
+
+    for main, status, sentence in ((interrupted, 143, "Stopped."), (stopped_early, 130, "Interrupted before")):
+        with pytest.raises(SystemExit) as error:
+            run_command(main)
+        assert error.value.code == status
+        assert capsys.readouterr().err.startswith(sentence)
+
+
+def test_a_sweep_runs_and_goes_on(script, tmp_path):
+    """As a user calls it, from a folder with a space in its name."""
+    folder = tmp_path / "my runs"
+    folder.mkdir()
+    sweep = ("-m", "experiment=model_a,model_b", "seed=range(2)", *SMALL, *FEW_SONGS, "training.max_epochs=1")
+    done = script("train.py", *sweep, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    runs = sorted(path.name.rsplit("-", 1)[0] for path in (folder / "logs").glob("model_*"))
+    assert runs == [f"model_{x}-simulated-seed{seed}" for x in "ab" for seed in range(2)]
+    began = time.time()
+    again = script("train.py", *sweep, cwd=folder)
+    assert again.stderr.count("This run is finished") == 4
+    assert not [path for path in (folder / "logs").glob("*/metrics.json") if path.stat().st_mtime > began]

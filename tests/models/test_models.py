@@ -1,0 +1,126 @@
+"""What holds for every network, and what each promises beside that."""
+
+import pytest
+import torch
+
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.models import build, network_names
+
+STATISTICS = {"target_mean": 120.0, "target_std": 190.0}
+SIZES = {"hidden_size": 8, "singer_embedding_dim": 4, "num_layers": 2}
+
+
+def make(name, **sizes):
+    torch.manual_seed(0)
+    return build(name, STATISTICS, num_singers=5, **{**SIZES, **sizes}).eval()
+
+
+@pytest.fixture
+def windows():
+    """Four windows of 20 notes at most, the last 0, 5, 12 and 19 of them padding."""
+    torch.manual_seed(1)
+    mask = torch.arange(20) < torch.tensor([20, 15, 8, 1])[:, None]
+    durations = 15.0 * torch.randint(0, 9, (4, 20)) * mask
+    return durations, torch.tensor([0, 4, 2, 1]), mask
+
+
+@pytest.mark.parametrize("name", network_names())
+def test_ticks_in_ticks_out(name, windows):
+    network = make(name)
+    predicted = network(*windows)
+    assert predicted.shape == windows[0].shape
+    assert predicted.dtype == torch.float32
+    assert predicted.isfinite().all()
+
+
+@pytest.mark.parametrize("name", network_names())
+def test_the_singer_matters(name, windows):
+    network = make(name)
+    durations, singer, mask = windows
+    assert not torch.equal(network(durations, singer, mask)[0], network(durations, singer.flip(0), mask)[0])
+
+
+@pytest.mark.parametrize("name", network_names())
+def test_rows_do_not_see_each_other(name, windows):
+    network = make(name)
+    together = network(*windows)
+    for i in range(4):
+        alone = network(*(part[i : i + 1] for part in windows))
+        torch.testing.assert_close(alone[0], together[i])
+
+
+def test_bigru_does_not_see_padding(windows):
+    network = make("bigru")
+    durations, singer, mask = windows
+    predicted = network(durations, singer, mask)
+    assert not predicted[~mask].any()
+    for i, notes in enumerate(mask.sum(1).tolist()):
+        cut = network(durations[i : i + 1, :notes], singer[i : i + 1], mask[i : i + 1, :notes])
+        torch.testing.assert_close(cut[0], predicted[i, :notes])
+    noisy = torch.where(mask, durations, 777.0)
+    torch.testing.assert_close(network(noisy, singer, mask), predicted)
+
+
+def test_bigru_corrects_its_input(windows):
+    """With an output layer of zeros it copies, a rest of 40,000 ticks as well as any other note."""
+    network = make("bigru")
+    torch.nn.init.zeros_(network.fc.weight)
+    torch.nn.init.zeros_(network.fc.bias)
+    durations, singer, mask = windows
+    durations[0, 3] = 40_000
+    assert torch.equal(network(durations, singer, mask), durations)
+
+
+def test_bigru_predicts_no_negative_duration(windows):
+    network = make("bigru")
+    torch.nn.init.constant_(network.fc.bias, -100)
+    assert not network(*windows).any()
+
+
+def test_bigru_takes_rests_of_0_ticks_only():
+    assert make("bigru")(torch.zeros(1, 3), torch.tensor([0]), torch.ones(1, 3, dtype=torch.bool)).isfinite().all()
+
+
+def test_bigru_measures_in_steps(windows):
+    """But for the step itself, whose logarithm it sees, the same music at another resolution is the same."""
+    network = make("bigru")
+    durations, singer, mask = windows
+    at_120 = network(durations, singer, mask)
+    network.target_mean *= 8
+    torch.testing.assert_close(network(8 * durations, singer, mask), 8 * at_120, rtol=1e-4, atol=1e-3)
+
+
+def test_bigru_published_has_the_published_weights():
+    """Names and shapes of the files of `ccss17/toy-duration-predictor`: 3 layers, hidden size 256, 18 singers."""
+    state = build("bigru_published", {}, num_singers=18).state_dict()
+    shapes = {"singer_embedding.weight": (18, 32), "fc.weight": (1, 512), "fc.bias": (1,)}
+    for layer in range(3):
+        for direction in ("", "_reverse"):
+            shapes[f"rnn.weight_ih_l{layer}{direction}"] = (768, 33 if layer == 0 else 512)
+            shapes[f"rnn.weight_hh_l{layer}{direction}"] = (768, 256)
+            shapes[f"rnn.bias_ih_l{layer}{direction}"] = (768,)
+            shapes[f"rnn.bias_hh_l{layer}{direction}"] = (768,)
+    assert {key: tuple(value.shape) for key, value in state.items()} == shapes
+
+
+def test_bigru_published_sees_raw_ticks_and_answers_in_ticks(windows):
+    network = make("bigru_published")
+    durations, singer, mask = windows
+    embedding = network.singer_embedding.weight[singer][:, None].repeat(1, 20, 1)
+    normalized = network.fc(network.rnn(torch.cat([durations[..., None], embedding], dim=-1))[0])[..., 0]
+    torch.testing.assert_close(network(durations, singer, mask), normalized * 190.0 + 120.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "message"),
+    [
+        ("bigrru", {}, "model.name=bigrru: no such network; did you mean 'bigru'?"),
+        ("bigru", {"hiden_size": 8}, "network 'bigru' has no such size; did you mean 'hidden_size'?"),
+        ("bigru", {"hidden_size": 0}, "Network 'bigru' cannot be made with"),
+        ("bigru", {"dropout": 2.0}, "Network 'bigru' cannot be made with"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(name, sizes, message):
+    with pytest.raises(InputError) as error:
+        build(name, STATISTICS, num_singers=5, **sizes)
+    assert message in str(error.value)

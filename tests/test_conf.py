@@ -1,0 +1,140 @@
+"""The configurations: every one composes, every key is explained, and A and B differ in the pairing alone."""
+
+import re
+
+import pytest
+from omegaconf import OmegaConf
+
+from tests.conftest import FEW_SONGS, ROOT, SMALL
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.experiment.commands import run_command
+from toy_duration_predictor.experiment.config import EvaluateConfig, TrainConfig, validated
+from toy_duration_predictor.experiment.train import train
+
+EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_composes_and_runs(config, experiment):
+    small = [*SMALL, *FEW_SONGS, "data=simulated", "training.max_epochs=1", "training.batch_size=8"]
+    metrics = train(config(f"experiment={experiment}", *small))
+    assert metrics["name"] == experiment
+    assert metrics["train/epochs"] == 1
+
+
+@pytest.mark.parametrize("group", ["data", "model", "trainer"])
+def test_every_choice_composes(config, group):
+    for path in (ROOT / "conf" / group).glob("*.yaml"):
+        settings = validated(config(f"{group}={path.stem}", *["data.path=F"] * (path.stem == "parquet")), TrainConfig)
+        if group == "data":
+            assert settings.data.source == path.stem
+
+
+@pytest.mark.parametrize(("a", "b"), [("model_a", "model_b"), ("published_a", "published_b")])
+def test_a_and_b_differ_in_the_pairing_alone(config, a, b):
+    of_a, of_b = (OmegaConf.to_container(config(f"experiment={name}")) for name in (a, b))
+    assert of_a["data"].pop("pairing") == "original"
+    assert of_b["data"].pop("pairing") == "quantized"
+    assert of_a.pop("name") != of_b.pop("name")
+    assert of_a == of_b
+
+
+def test_the_published_recipe_to_the_letter(config):
+    settings = validated(config("experiment=published_b"), TrainConfig)
+    assert settings.data.source == "hub"
+    assert settings.data.options["name"] == "ccss17/note-duration-dataset"
+    assert (settings.data.split, settings.data.split_seed) == ("published", 42)
+    assert settings.model.name == "bigru_published"
+    assert settings.model.sizes == {"singer_embedding_dim": 32, "hidden_size": 256, "num_layers": 3, "dropout": 0.4}
+    assert settings.training.model_dump() == {
+        "loss": "published",
+        "learning_rate": 1e-4,
+        "schedule": "constant",
+        "weight_decay": 0.0,
+        "max_epochs": 100,
+        "patience": 5,
+        "monitor": "val/loss",
+        "window": 128,
+        "batch_size": 64,
+        "move_windows": False,
+    }
+
+
+def test_every_key_has_a_comment():
+    for path in sorted((ROOT / "conf").rglob("*.yaml")):
+        lines = path.read_text().splitlines()
+        assert any(line.startswith("# ") and "@package" not in line for line in lines[:2]), path
+        if path.parent.name == "experiment":
+            continue  # they only choose among keys that are explained elsewhere
+        body = "\n".join(lines).partition("\nhydra:")[0].splitlines()
+        for line in body:
+            if re.match(r"\s*\w+: \S", line) and not re.match(r"(source|name|  name):?", line):
+                assert re.search(r"\S\s+# \S", line), f"{path}: {line}"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["seed=-1"], "configuration: seed=-1 cannot be used: input should be greater than or equal to 0."),
+        (["seed=x"], "configuration: seed='x' cannot be used: input should be a valid integer"),
+        (["data.split=rows"], "data.split='rows' cannot be used: input should be 'auto', 'published' or 'grouped'."),
+        (["training.learning_rate=0"], "training.learning_rate=0 cannot be used: input should be greater than 0."),
+        (["model.hidden_size=big"], "configuration: model.hidden_size"),
+        (["name=a/b"], "configuration: name='a/b' cannot be used"),
+        (["optimize=test/mae"], "optimize='test/mae' cannot be used: input should be 'val/loss'"),
+        (["+training.lr=1"], "configuration: there is no setting 'training.lr'."),
+        (["data=parquet"], "configuration: 'data.path' is needed; give it as data.path=VALUE."),
+    ],
+)
+def test_bad_values_are_refused(config, overrides, message):
+    with pytest.raises(InputError) as error:
+        validated(config(*overrides), TrainConfig)
+    assert message in str(error.value)
+
+
+def test_evaluate_needs_a_run(config):
+    with pytest.raises(InputError, match="'run' is needed; give it as run=VALUE"):
+        validated(config(name="evaluate"), EvaluateConfig)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("sede=1", "There is no setting 'sede'; did you mean 'seed'?"),
+        ("training.max_epoch=3", "There is no setting 'training.max_epoch'; did you mean 'max_epochs'?"),
+        ("data.singer_efect=1", "There is no setting 'data.singer_efect'; did you mean 'singer_effect'?"),
+        ("experiment=model_c", "experiment=model_c: there is no such choice; did you mean 'model_b'?"),
+        ("modle=bigru", "There is no setting 'modle'; did you mean 'model'?"),
+        ("seed=[1", "seed=[1"),
+    ],
+)
+def test_typos_are_answered_with_the_nearest_key(config, capsys, override, message):
+    with pytest.raises(SystemExit) as status:
+        run_command(lambda: config(override))
+    assert status.value.code == 1
+    assert message in capsys.readouterr().err
+
+
+def test_an_error_that_is_not_the_users_keeps_its_traceback():
+    def broken():
+        raise KeyError("ours")
+
+    with pytest.raises(KeyError):
+        run_command(broken)
+
+
+def test_help_and_mistakes_answer_without_torch(script, tmp_path):
+    """Importing torch and Lightning takes seconds."""
+    for name, arguments in (
+        ("train.py", ["--help"]),
+        ("train.py", ["training.max_epochs=0"]),
+        ("train.py", ["sede=1"]),
+        ("evaluate.py", ["--help"]),
+        ("evaluate.py", []),
+    ):
+        done = script(name, *arguments, cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1")
+        assert done.returncode == (0 if "--help" in arguments else 1)
+        imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+        assert "hydra" in imported
+        assert not {"torch", "lightning", "datasets", "numba", "matplotlib"} & imported
+    assert list(tmp_path.iterdir()) == []
