@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from toy_duration_predictor.data.datamodule import Batch, SongsDataModule
-from toy_duration_predictor.task import DurationTask
+from toy_duration_predictor.task import DurationTask, warm_up_and_cosine
 
 SIZES = {"hidden_size": 8, "singer_embedding_dim": 4, "num_layers": 2}
 
@@ -160,3 +160,14 @@ def test_checkpoints_need_nothing_beside_themselves(data, trainer, tmp_path):
     batch: Batch = next(iter(data.test_dataloader()))
     with torch.no_grad():
         assert torch.equal(loaded.eval()(batch), task.eval()(batch))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 7, 100])
+def test_the_learning_rate_rises_then_falls(steps):
+    rates = np.array([warm_up_and_cosine(step, steps) for step in range(steps + 1)])
+    peak = rates.argmax()
+    assert (np.diff(rates[: peak + 1]) > 0).all()
+    assert (np.diff(rates[peak:]) < 0).all()
+    assert 0 < rates[0] <= rates.max() <= 1
+    assert rates[steps] == pytest.approx(0)
+    assert peak == pytest.approx(steps / 5, abs=1)

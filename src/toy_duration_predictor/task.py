@@ -3,6 +3,8 @@
 Shapes: `B` windows, `T` notes of a window.
 """
 
+import math
+from functools import partial
 from typing import Any
 
 import lightning.pytorch as pl
@@ -13,9 +15,6 @@ from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError, Metric
 
 from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP, Batch
 from toy_duration_predictor.models import build
-
-LOSSES = ("mae", "mse", "published")
-SCHEDULES = ("onecycle", "constant")
 
 
 class DurationTask(pl.LightningModule):
@@ -33,7 +32,7 @@ class DurationTask(pl.LightningModule):
         loss: `mae` or `mse`, in ticks over real notes; or `published`, the mean squared error of normalized
             durations over whole windows, padding included, with targets clamped to 0..1000 ticks.
         learning_rate: The highest one.
-        schedule: `onecycle` rises to it over a fifth of all steps, then falls; `constant` stays there.
+        schedule: `cosine` rises to it and falls to 0, see `warm_up_and_cosine`; `constant` stays there.
         weight_decay: AdamW's; with 0 it is Adam.
         seed: Dropout follows from it and the epoch, so that a run can be resumed.
     """
@@ -47,7 +46,7 @@ class DurationTask(pl.LightningModule):
         window: int = 128,
         loss: str = "mae",
         learning_rate: float = 3e-3,
-        schedule: str = "onecycle",
+        schedule: str = "cosine",
         weight_decay: float = 0.01,
         seed: int = 0,
     ) -> None:
@@ -147,12 +146,26 @@ class DurationTask(pl.LightningModule):
             metric.reset()
 
     def configure_optimizers(self) -> Any:
-        """Returns AdamW, with a one-cycle learning rate if the schedule says so."""
+        """Returns AdamW, with a learning rate that rises and falls if the schedule says so."""
         rate = self.hparams["learning_rate"]
         optimizer = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=self.hparams["weight_decay"])
         if self.hparams["schedule"] == "constant":
             return optimizer
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, rate, total_steps=int(self.trainer.estimated_stepping_batches), pct_start=0.2
-        )
+        factor = partial(warm_up_and_cosine, steps=int(self.trainer.estimated_stepping_batches))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def warm_up_and_cosine(step: int, steps: int) -> float:
+    """Returns the share of the highest learning rate that is used in a step.
+
+    It rises in a line over the first fifth of all steps, and falls from 1 to 0 along half a cosine over the rest.
+
+    Args:
+        step: Number of the step, from 0.
+        steps: How many there will be.
+    """
+    rise = steps / 5
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    return 0.5 * (1 + math.cos(math.pi * min((step - rise) / (steps - rise), 1)))

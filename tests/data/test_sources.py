@@ -33,10 +33,10 @@ def hub_folder(tmp_path, monkeypatch):
 
 def test_a_folder_in_the_hubs_layout(songs, hub_folder):
     name = hub_folder(songs.select(range(20)), songs.select(range(20, 30)))
-    loaded = load_songs("hub", name=name, revision=None, split="train")
+    loaded = load_songs("hub", name=name, revision=None, hub_split="train")
     assert fingerprint(loaded) == fingerprint(validate_songs(songs))
     with pytest.raises(InputError, match=r"cannot be loaded.*data=simulated.*data=parquet data.path=FILE"):
-        load_songs("hub", name=name, split="tset")
+        load_songs("hub", name=name, hub_split="tset")
 
 
 def test_wrong_columns_on_the_hub(songs, hub_folder):

@@ -16,6 +16,15 @@ from toy_duration_predictor.experiment.commands import Interrupted, run_command
 from toy_duration_predictor.experiment.train import train
 from toy_duration_predictor.task import DurationTask
 
+
+class TrainedError(Exception):
+    """Raised by a training step that should not have been taken."""
+
+
+def no_step(*_):
+    raise TrainedError
+
+
 RUN = ("experiment=model_b", *SMALL, *FEW_SONGS)
 
 
@@ -85,10 +94,10 @@ def test_same_seed_same_numbers(config):
 
 def test_a_finished_run_is_not_run_twice(config, monkeypatch, capsys):
     first = train(config(*RUN))
-    monkeypatch.setattr(DurationTask, "training_step", None)
+    monkeypatch.setattr(DurationTask, "training_step", no_step)
     assert train(config(*RUN)) == first
     assert "This run is finished; force=true runs it again." in capsys.readouterr().err
-    with pytest.raises(TypeError):
+    with pytest.raises(TrainedError):
         train(config(*RUN, "force=true"))
 
 
@@ -138,7 +147,7 @@ def test_a_run_interrupted_after_its_training_is_only_tested(config, monkeypatch
     with pytest.raises(ZeroDivisionError):
         train(config(*settings))
     monkeypatch.undo()
-    monkeypatch.setattr(DurationTask, "training_step", None)
+    monkeypatch.setattr(DurationTask, "training_step", no_step)
     assert train(config(*settings))["train/epochs"] < 50
 
 
@@ -180,11 +189,12 @@ def test_settings_and_songs_decide_the_folder(config, songs, tmp_path):
     assert train(config(*small, f"data.path={tmp_path}/two.parquet"))["run/folder"] != one["run/folder"]
 
 
-def test_hardware_that_is_not_there_is_refused(config):
+def test_hardware_that_is_not_there_is_refused(config, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
     with pytest.raises(InputError, match="trainer=cuda cannot be used on this machine"):
         train(config(*RUN, "trainer=gpu"))
+    assert not (tmp_path / "logs").exists()
 
 
 def test_commands_end_with_one_sentence_and_a_status(capsys):

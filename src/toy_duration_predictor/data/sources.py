@@ -40,7 +40,7 @@ def load_songs(source: str, **options: Any) -> Dataset:
 
 
 @validate_call
-def hub(name: str = "ccss17/note-duration-dataset", revision: str | None = None, split: str = "train") -> Dataset:
+def hub(name: str = "ccss17/note-duration-dataset", revision: str | None = None, hub_split: str = "train") -> Dataset:
     """Loads a dataset of the Hugging Face Hub, or a local folder laid out like one.
 
     The cache, `HF_HUB_OFFLINE`, `HF_ENDPOINT` and the token (`HF_TOKEN` or a login) work as everywhere in `datasets`.
@@ -48,14 +48,14 @@ def hub(name: str = "ccss17/note-duration-dataset", revision: str | None = None,
     Args:
         name: `owner/name`, or the path of a folder.
         revision: A commit hash, tag or branch; None is the newest.
-        split: The dataset's split to read.
+        hub_split: The dataset's own split to read.
 
     Raises:
         InputError: It cannot be loaded; the message names the ways out.
     """
     at = f" at revision '{revision}'" if revision else ""
     try:
-        table = load_dataset(name, split=split, revision=revision)
+        table = load_dataset(name, split=hub_split, revision=revision)
     except (DatasetsError, OSError, ValueError) as error:
         raise InputError(
             f"The dataset '{name}'{at} cannot be loaded from the Hugging Face Hub ({_reason(error)}); check the name "

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 
 import omegaconf
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from toy_duration_predictor.errors import InputError, did_you_mean
@@ -55,6 +55,10 @@ def _sentence(error: Exception) -> str:
         group = str(error.missing_cfg_file).rpartition("/")[0]
         choice = str(error.missing_cfg_file).rpartition("/")[2]
         return f"{group}={choice}: there is no such choice; {did_you_mean(choice, error.options)}"
+    if isinstance(error, OverrideParseException):
+        return (
+            f"'{error.override}' cannot be read: {error}; settings are given as KEY=VALUE, with quotes round brackets."
+        )
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OmegaConfBaseException):
         cause = cause.__cause__

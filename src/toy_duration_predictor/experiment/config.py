@@ -60,7 +60,7 @@ class Training(Settings):
 
     loss: Literal["mae", "mse", "published"]
     learning_rate: Annotated[float, Field(gt=0, le=1)]
-    schedule: Literal["onecycle", "constant"]
+    schedule: Literal["cosine", "constant"]
     weight_decay: Annotated[float, Field(ge=0)]
     max_epochs: Count
     patience: Count

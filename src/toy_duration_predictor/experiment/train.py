@@ -9,6 +9,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from datasets import Dataset
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
@@ -60,6 +61,7 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
         use_threads(settings.trainer)
         torch.manual_seed(settings.seed)
         data, task = _prepare(settings, table)
+        tester = make_trainer(settings.trainer, logger=False)
         if settings.force or settings.resume == "never":
             shutil.rmtree(folder, ignore_errors=True)
         text = OmegaConf.to_yaml(settings.model_dump(mode="json"))
@@ -75,7 +77,7 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
             logger = TensorBoardLogger(folder.parent, name=folder.name, version="")
             metrics = {
                 **_fit(settings, task, data, folder, logger),
-                **_test(settings, table, data, folder, logger),
+                **_test(settings, tester, table, data, folder, logger),
                 "data/fingerprint": table_fingerprint,
                 "data/source": settings.data.source,
                 "data/songs": len(table),
@@ -122,7 +124,7 @@ def make_trainer(settings: Trainer, **arguments: Any) -> pl.Trainer:
             enable_model_summary=False,
             **arguments,
         )
-    except (ValueError, RuntimeError) as error:
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
         raise InputError(f"trainer={settings.accelerator} cannot be used on this machine: {error}") from error
 
 
@@ -200,17 +202,21 @@ def _progress(last: Path) -> dict[str, Any]:
 
 
 def _test(
-    settings: TrainConfig, table: Dataset, data: SongsDataModule, folder: Path, logger: TensorBoardLogger
+    settings: TrainConfig,
+    tester: pl.Trainer,
+    table: Dataset,
+    data: SongsDataModule,
+    folder: Path,
+    logger: TensorBoardLogger,
 ) -> Metrics:
     """Validates and tests the best weights, writes the predictions, and shows both in TensorBoard."""
     best = DurationTask.load_from_checkpoint(
         folder / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True
     )
-    trainer = make_trainer(settings.trainer, logger=False)
     metrics: Metrics = {}
     for results in (
-        trainer.validate(best, data.val_dataloader(), verbose=False),
-        trainer.test(best, data.test_dataloader(), verbose=False),
+        tester.validate(best, data.val_dataloader(), verbose=False),
+        tester.test(best, data.test_dataloader(), verbose=False),
     ):
         metrics |= {name: float(value) for name, value in results[0].items()}
     predictions = write_predictions(folder, table, data.split.test.tolist(), torch.cat(best.predicted).tolist())

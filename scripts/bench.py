@@ -1,0 +1,122 @@
+"""Speed, size and likeness, measured on this machine: `python scripts/bench.py [loading | corpus PATH ...]`.
+
+    loading       from songs table to first batch, time spent on data in a training step, and peak memory, for a table
+                  of the published size
+    corpus PATH   figures of the embedded corpus beside those of songs tables
+
+Absolute times depend on the machine and on what else it does; ratios of one run can be compared.
+"""
+
+import argparse
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from rich.console import Console
+from rich.table import Table
+
+from toy_duration_predictor.data.datamodule import SongsDataModule
+from toy_duration_predictor.data.songs import ragged, validate_songs
+from toy_duration_predictor.data.sources import load_songs
+from toy_duration_predictor.task import DurationTask
+
+# ccss17/note-duration-dataset; the number of notes is what 160 of its songs have on average.
+PUBLISHED_ROWS, PUBLISHED_NOTES = 4204, 2_700_000
+
+
+def loading() -> None:
+    """Measures the way from a songs table of the published size to batches."""
+    few = load_songs("simulated")
+    notes = PUBLISHED_NOTES // PUBLISHED_ROWS
+    columns: dict[str, list[Any]] = {"singer_id": [few[row % len(few)]["singer_id"] for row in range(PUBLISHED_ROWS)]}
+    for name in ("durations", "quantized_durations"):
+        endless, _ = ragged(few, name)
+        columns[name] = [
+            np.take(endless, range(row * notes, (row + 1) * notes), mode="wrap") for row in range(PUBLISHED_ROWS)
+        ]
+    table = Dataset.from_dict(columns)
+    before = _peak_memory()
+    began = time.perf_counter()
+    data = SongsDataModule(validate_songs(table))
+    batches = data.train_dataloader()
+    next(iter(batches))
+    first_batch = time.perf_counter() - began
+
+    began = time.perf_counter()
+    epoch = list(batches)
+    on_data = (time.perf_counter() - began) / len(epoch)
+    task = DurationTask("bigru", {}, data.singers, data.statistics)
+    optimizer = torch.optim.AdamW(task.parameters())
+    began = time.perf_counter()
+    for batch in epoch[:10]:
+        task.loss(task(batch), batch).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    on_step = (time.perf_counter() - began) / 10
+
+    shown = Table("loading", "", title=f"{len(table):,} songs, {len(ragged(table, 'durations')[0]):,} notes")
+    shown.add_row("songs table to first batch", f"{first_batch:.2f} s")
+    shown.add_row("data, share of a training step of the default network", f"{on_data / on_step:.2%}")
+    shown.add_row("notes gathered per second", f"{data.notes_train / (on_data * len(epoch)):,.0f}")
+    shown.add_row("peak memory of the process", f"{_peak_memory():.2f} GB, {before:.2f} GB before the datamodule")
+    Console().print(shown)
+
+
+def corpus(paths: list[Path]) -> None:
+    """Prints what the embedded corpus and other tables look like, side by side."""
+    tables = {"simulated": load_songs("simulated")} | {path.stem: load_songs("parquet", path=path) for path in paths}
+    shown = Table("", *tables, title="sung durations; beats where no unit is given")
+    columns = [_figures(table) for table in tables.values()]
+    for row in columns[0]:
+        shown.add_row(row, *(column.get(row, "") for column in columns))
+    Console().print(shown)
+
+
+def _figures(table: Dataset) -> dict[str, str]:
+    """Returns figures of a table whose resolutions are known, as text."""
+    sung, offsets = ragged(table, "durations")
+    quantized, _ = ragged(table, "quantized_durations")
+    lengths = np.diff(offsets)
+    beat = np.repeat(table["ticks_per_beat"], lengths)
+    # Songs start with a note, and rests are tiny, or real, between any two notes.
+    rest = (np.arange(len(sung)) - np.repeat(offsets[:-1], lengths)) % 2 == 1
+    error = np.abs(sung - quantized)
+    figures = {
+        "songs": f"{len(table)}",
+        "notes and rests": f"{len(sung)}",
+        "copy error, ticks": f"{error.mean():.2f}",
+        "copy error": f"{(error / beat).mean():.4f}",
+        "quantized to 0": f"{(quantized == 0).mean():.1%}",
+    }
+    for name, which in (("note", ~rest), ("rest", rest)):
+        for percent in (5, 25, 50, 75, 95):
+            figures[f"{name}, {percent}th percentile"] = f"{np.percentile((sung / beat)[which], percent):.3f}"
+    return figures
+
+
+def _peak_memory() -> float:
+    """Returns the process's peak memory so far, in GB."""
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+def main() -> None:
+    """Runs the benchmarks that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("loading")
+    commands.add_parser("corpus").add_argument("path", type=Path, nargs="*")
+    arguments = parser.parse_args()
+    if arguments.command == "loading":
+        loading()
+    else:
+        corpus(arguments.path)
+
+
+if __name__ == "__main__":
+    main()
