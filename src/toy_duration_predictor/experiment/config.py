@@ -94,6 +94,11 @@ class TrainConfig(Settings):
     force: bool
     optimize: Literal["val/loss", "val/mae", "val/skill"]
 
+    def decisive(self) -> dict[str, Any]:
+        """Returns the settings that can change a number, as plain nested values."""
+        handling = {"logs": True, "resume": True, "force": True, "optimize": True, "trainer": {"progress"}}
+        return self.model_dump(mode="json", exclude=handling)
+
 
 class EvaluateConfig(Settings):
     """`conf/evaluate.yaml`, composed."""

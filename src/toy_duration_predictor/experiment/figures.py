@@ -17,7 +17,7 @@ def phrase(predictions: pa.Table, song: int = 0, notes: int = 24) -> Figure:
         notes: How many durations, rests among them.
     """
     row = predictions.slice(song, 1).to_pylist()[0]
-    figure = Figure(figsize=(11, 2.9), layout="constrained")
+    figure = Figure(figsize=(7, 2.4), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     strips = (("quantized", QUANTIZED), ("original", SUNG), ("predicted", PREDICTED))
     for lane, (column, colour) in enumerate(strips):
@@ -41,7 +41,7 @@ def error_by_singer(predictions: pa.Table) -> Figure:
     """Draws the mean absolute error of each singer's test songs, model beside copying."""
     errors = note_errors(predictions)
     singers = np.unique(errors["singer_id"])
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(6, 3), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     place = np.arange(len(singers))
     for offset, key, label, colour in (
@@ -62,7 +62,7 @@ def residuals(predictions: pa.Table) -> Figure:
     errors = note_errors(predictions)
     limit = max(float(np.percentile(np.abs(errors["copy"]), 99)), 1.0)
     bins = np.linspace(-limit, limit, 81).tolist()
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(6, 3), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     axes.hist(errors["copy"], bins, color=QUANTIZED, alpha=0.7, label="quantized - sung")
     axes.hist(errors["model"], bins, color=PREDICTED, histtype="step", linewidth=1.8, label="predicted - sung")

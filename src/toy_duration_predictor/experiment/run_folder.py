@@ -31,9 +31,9 @@ def run_folder(config: TrainConfig, fingerprint: str) -> Path:
     The digest follows from every setting that can change a number and from the contents of the songs table, wherever
     the table lies.
     """
-    settings = config.model_dump(mode="json", exclude={"logs", "resume", "force", "optimize", "data"})
-    del settings["trainer"]["progress"]
-    settings["data"] = {key: getattr(config.data, key) for key in ("split", "split_seed", "pairing")}
+    settings = config.decisive()
+    for option in ("source", *config.data.options):
+        del settings["data"][option]
     settings["fingerprint"] = fingerprint
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     return config.logs / f"{config.name}-{config.data.source}-seed{config.seed}-{digest}"

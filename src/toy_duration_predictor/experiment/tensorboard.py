@@ -23,7 +23,7 @@ def write_results(
 
     Args:
         logger: The run's.
-        config: The run's configuration, for the TEXT tab and, flattened, for the HPARAMS tab.
+        config: The run's settings, for the TEXT tab and, flattened, for the HPARAMS tab.
         metrics: The run's; those of validation and test are shown.
         predictions: `predictions.parquet`.
         task: The model; singers are shown if its network has a `singer_embedding`.
@@ -43,7 +43,9 @@ def write_results(
     scores = {name: value for name, value in metrics.items() if name.startswith(("val/", "test/"))}
     # `SummaryWriter.add_hparams` would make a run of its own for these; they belong to this one.
     settings = {name: _shown(value) for name, value in _flat(config).items()}
-    for summary in hparams(settings, scores):  # type: ignore[no-untyped-call]
+    # The tab shows the first metrics; these are what runs are compared by.
+    compared = {name: scores[name] for name in ("test/mae", "test/skill", "val/mae") if name in scores}
+    for summary in hparams(settings, compared):  # type: ignore[no-untyped-call]
         writer.file_writer.add_summary(summary)
     for name, value in scores.items():
         writer.add_scalar(name if name.startswith("test/") else f"best/{name}", value)

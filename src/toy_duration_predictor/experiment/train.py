@@ -220,5 +220,5 @@ def _test(
     ):
         metrics |= {name: float(value) for name, value in results[0].items()}
     predictions = write_predictions(folder, table, data.split.test.tolist(), torch.cat(best.predicted).tolist())
-    write_results(logger, settings.model_dump(mode="json"), metrics, predictions, best)
+    write_results(logger, settings.decisive(), metrics, predictions, best)
     return metrics
