@@ -49,7 +49,11 @@ def test_simulated_songs_resemble_real_ones(mssv):
         beats = [np.divide(song["durations"], song["ticks_per_beat"]) for song in songs]
         copied = [np.divide(song["quantized_durations"], song["ticks_per_beat"]) for song in songs]
         notes, rests = flat([b[::2] for b in beats]), flat([b[1::2] for b in beats])
-        return [np.abs(flat(beats) - flat(copied)).mean(), *np.percentile(notes, [25, 50, 75, 90]), *np.percentile(rests, [25, 50, 75, 90])]
+        return [
+            np.abs(flat(beats) - flat(copied)).mean(),
+            *np.percentile(notes, [25, 50, 75, 90]),
+            *np.percentile(rests, [25, 50, 75, 90]),
+        ]
 
     real = figures(load_songs("parquet", path=mssv / "corrected.parquet"))
     assert figures(simulate_songs()) == pytest.approx(real, rel=0.2)

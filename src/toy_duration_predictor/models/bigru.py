@@ -33,9 +33,9 @@ class BiGRU(nn.Module):
         num_singers: int,
         target_mean: float,
         singer_embedding_dim: int = 32,
-        hidden_size: int = 128,
+        hidden_size: int = 96,
         num_layers: int = 2,
-        dropout: float = 0.3,
+        dropout: float = 0.4,
     ) -> None:
         super().__init__()
         self.singer_embedding = nn.Embedding(num_singers, singer_embedding_dim)
