@@ -29,9 +29,12 @@ def test_quantizing_the_sung_durations_gives_the_quantized_ones(mssv):
         assert quantize(np.array(song["durations"]), step).tolist() == song["quantized_durations"]
 
 
-def test_the_published_split_and_its_copy_error(table):
-    """The published measure, by numpy: windows of 128 with their padding, both sides clamped to 0..1000."""
-    name, songs = table
+def test_the_published_split_and_its_copy_error(mssv):
+    """The published measure, by numpy: windows of 128 with their padding, both sides clamped to 0..1000.
+
+    With the published code, copying has 8.15 ticks on this table.
+    """
+    songs = load_songs("parquet", path=mssv / "published.parquet")
     data = SongsDataModule(songs, split="published")
     assert [len(side) for side in data.split] == [128, 16, 16]
     total = positions = 0
@@ -39,7 +42,7 @@ def test_the_published_split_and_its_copy_error(table):
         pair = (np.clip(songs[int(row)][c], 0, 1000) for c in ("durations", "quantized_durations"))
         total += np.abs(np.subtract(*pair)).sum()
         positions += -(-len(songs[int(row)]["durations"]) // 128) * 128
-    assert total / positions == pytest.approx({"published": 8.15, "corrected": 9.30}[name], abs=0.01)
+    assert total / positions == pytest.approx(8.15, abs=5e-3)
 
 
 def test_simulated_songs_resemble_real_ones(mssv):
@@ -60,6 +63,6 @@ def test_simulated_songs_resemble_real_ones(mssv):
 
 
 def test_a_short_training_beats_copying(config, mssv):
-    short = ("model.hidden_size=32", "training.max_epochs=4", "training.learning_rate=0.01", "trainer.threads=2")
+    short = ("model.hidden_size=32", "model.num_layers=1", "training.max_epochs=3", "training.learning_rate=0.01")
     path = f"data.path={mssv / 'corrected.parquet'}"
     assert train(config("experiment=model_b", "data=parquet", path, *short))["test/skill"] > 0
