@@ -25,7 +25,9 @@ def test_every_experiment_composes_and_runs(config, experiment):
 @pytest.mark.parametrize("group", ["data", "model", "trainer"])
 def test_every_choice_composes(config, group):
     for path in (ROOT / "conf" / group).glob("*.yaml"):
-        settings = validated(config(f"{group}={path.stem}", *["data.path=F"] * (path.stem == "parquet")), TrainConfig)
+        settings = validated(
+            config(f"{group}={path.stem}", *["data.path=F"] * (path.stem in ("midi", "parquet"))), TrainConfig
+        )
         if group == "data":
             assert settings.data.source == path.stem
 

@@ -3,10 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toy_duration_predictor.data.quantize import grid_ticks, quantize
+from toy_duration_predictor.data.quantize import carried, grid_ticks, quantize
 from toy_duration_predictor.errors import InputError
 
-durations = st.lists(st.integers(0, 5000), min_size=1, max_size=60)
+durations = st.lists(st.integers(0, 20) | st.integers(0, 5000), min_size=1, max_size=60)
+steps = st.sampled_from([15, 60, 120, 7, 1])
 
 
 def forward_error(durations, step):
@@ -23,20 +24,52 @@ def forward_error(durations, step):
     return quantized
 
 
-@given(durations, st.sampled_from([15, 60, 120, 7]))
+def round_each(durations, step):
+    return [(2 * duration + step) // (2 * step) * step for duration in durations]
+
+
+@given(durations, steps)
 def test_quantize_is_error_forwarding_on_a_copy(durations, step):
-    given_array = np.array(durations, dtype=np.int64)
-    quantized = quantize(given_array, step)
-    assert quantized.tolist() == forward_error(durations, step)
-    assert given_array.tolist() == durations
+    array = np.array(durations, dtype=np.int64)
+    assert quantize(array, step).tolist() == forward_error(durations, step)
+    assert array.tolist() == durations
+
+
+@given(durations, steps, st.booleans())
+def test_values_are_multiples_and_quantizing_twice_changes_nothing(durations, step, forward):
+    quantized = quantize(np.array(durations), step, forward)
     assert (quantized % step == 0).all()
-    assert quantize(quantized, step).tolist() == quantized.tolist()
+    assert (quantized >= 0).all()
+    assert quantize(quantized, step, forward).tolist() == quantized.tolist()
+
+
+@given(durations, steps)
+def test_running_totals_stay_within_half_a_step(durations, step):
+    """What is carried is at most half a step, and notes that are shorter than it only make it smaller."""
+    drift = np.cumsum(durations) - np.cumsum(quantize(np.array(durations), step))
+    assert (np.abs(drift) <= step / 2).all()
+
+
+@given(durations, steps)
+def test_without_forwarding_each_is_rounded_by_itself(durations, step):
+    assert quantize(np.array(durations), step, forward_error=False).tolist() == round_each(durations, step)
+
+
+@given(durations, steps)
+def test_carried_values_bear_their_mark(durations, step):
+    """Each quantized value is that of its carried value rounded by itself: the mark of the published dataset."""
+    array = np.array(durations, dtype=np.int64)
+    assert quantize(array, step).tolist() == round_each(carried(array, step).tolist(), step)
+    assert array.tolist() == durations
 
 
 def test_grids():
     assert [grid_ticks(resolution) for resolution in (120, 480, 960)] == [15, 60, 120]
-    assert grid_ticks(120, 4) == 120
-    with pytest.raises(InputError, match="1/32 does not divide 100 ticks per beat"):
-        grid_ticks(100)
-    with pytest.raises(InputError, match="does not divide 4 ticks per beat"):
-        grid_ticks(4, 32)
+    assert [grid_ticks(480, grid) for grid in ("1", "4", "8", "16", "64", "128")] == [1920, 480, 240, 120, 30, 15]
+    assert [grid_ticks(480, grid) for grid in ("4t", "8t", "16t", "32t")] == [320, 160, 80, 40]
+    for ticks_per_beat, grid in ((100, "32"), (120, "64"), (4, "32"), (480, "256"), (100, "8t")):
+        with pytest.raises(InputError, match=f"1/{grid} does not divide {ticks_per_beat} ticks per beat"):
+            grid_ticks(ticks_per_beat, grid)
+    for grid in ("3", "512", "0", "t", "8T", "-4", ""):
+        with pytest.raises(InputError, match="There is no grid of"):
+            grid_ticks(480, grid)

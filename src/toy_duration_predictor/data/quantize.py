@@ -1,39 +1,62 @@
 """Durations to the nearest multiple of a rhythmic grid, with the rounding error carried forward."""
 
+import re
+
 import midii
 import numpy as np
 
 from toy_duration_predictor.errors import InputError
 
 
-def grid_ticks(ticks_per_beat: int, grid: int = 32) -> int:
+def grid_ticks(ticks_per_beat: int, grid: str = "32") -> int:
     """Returns the ticks of one grid step.
 
     Args:
         ticks_per_beat: The file's resolution; a beat is a quarter note.
-        grid: The note value's denominator; 32 stands for a grid of 1/32 notes.
+        grid: The note value's denominator, `1` to `256`, with a `t` for triplets: `32` stands for 1/32 notes, `8t` for
+            eighth triplets, three of which fill a quarter.
 
     Raises:
-        InputError: The grid does not divide the resolution.
+        InputError: There is no such grid, or it does not divide the resolution.
     """
-    ticks, left = divmod(4 * ticks_per_beat, grid)
-    if ticks == 0 or left:
+    match = re.fullmatch(r"(1|2|4|8|16|32|64|128|256)(t?)", grid)
+    if not match:
+        raise InputError(f"There is no grid of 1/{grid}; give 1, 2, 4, ... 256, with a t for triplets, such as 8t.")
+    numerator, denominator = (8, 3 * int(match[1])) if match[2] else (4, int(match[1]))
+    ticks, left = divmod(numerator * ticks_per_beat, denominator)
+    if left:
         raise InputError(f"A grid of 1/{grid} does not divide {ticks_per_beat} ticks per beat; choose a coarser grid.")
     return ticks
 
 
-def quantize(durations: np.ndarray, step: int) -> np.ndarray:
-    """Quantizes durations to multiples of `step`, forwarding the rounding error to the next note.
+def quantize(durations: np.ndarray, step: int, forward_error: bool = True) -> np.ndarray:
+    """Quantizes durations to multiples of `step`.
 
-    The algorithm is `midii.quantize`, which changes an array given to it in place: the published dataset stored
-    that changed array as the sung durations. Here it is given a copy.
+    The algorithm is `midii.quantize`, which changes an array given to it in place. Here it is given a copy.
 
     Args:
         durations: int64 `(T,)`, ticks.
         step: Ticks of one grid step.
+        forward_error: Whether the rounding error of a note is carried on to the next one, so that running totals stay
+            near those of the durations. Each is then off by at most half a step and what the error could not take from
+            notes shorter than it.
 
     Returns:
         int64 `(T,)`, ticks, multiples of `step`. The argument is left as it was.
     """
-    quantized, _ = midii.quantize(np.array(durations, dtype=np.int64), unit=step)
+    quantized, _ = midii.quantize(np.array(durations, dtype=np.int64), unit=step, sync_error_mitigation=forward_error)
     return np.asarray(quantized, dtype=np.int64)
+
+
+def carried(durations: np.ndarray, step: int) -> np.ndarray:
+    """Returns what `midii.quantize` leaves of an array that it quantizes with its error carried forward.
+
+    These values, each duration plus the error carried into it, are what the published dataset has for the sung ones.
+
+    Args:
+        durations: int64 `(T,)`, ticks; left as it was.
+        step: Ticks of one grid step.
+    """
+    changed = np.array(durations, dtype=np.int64)
+    midii.quantize(changed, unit=step)
+    return changed

@@ -3,6 +3,7 @@
 Options are what a configuration has under `data` beside `source`; a misspelt, missing or unfit one is refused.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,9 @@ from datasets import Dataset, load_dataset
 from datasets.exceptions import DatasetsError
 from pydantic import Field, ValidationError, validate_call
 
+from toy_duration_predictor.data.files import cache_folder
+from toy_duration_predictor.data.prepare import NAMES, prepare
+from toy_duration_predictor.data.recipe import Limit, Recipe
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.songs import validate_songs
 from toy_duration_predictor.errors import InputError, did_you_mean, explain
@@ -25,7 +29,7 @@ def load_songs(source: str, **options: Any) -> Dataset:
     """Loads a songs table.
 
     Args:
-        source: `hub`, `parquet` or `simulated`.
+        source: `hub`, `midi`, `parquet` or `simulated`.
         options: The source's own; see the function of that name.
 
     Raises:
@@ -83,6 +87,41 @@ def parquet(path: Path) -> Dataset:
 
 
 @validate_call
+def midi(
+    path: Path,
+    names: str | None = None,
+    grid: str = "32",
+    shortest_rest: str = "0.3ticks",
+    forward_error: bool = True,
+    published: bool = False,
+) -> Dataset:
+    """Prepares a folder of MIDI files, or reads what was prepared of it before; only changed files are read again.
+
+    Args:
+        path: The folder.
+        names: What file names say; None knows those of two corpora. See `prepare`.
+        grid: See `Recipe`.
+        shortest_rest: See `Recipe`; a number with its unit, such as `0.05s`.
+        forward_error: See `Recipe`.
+        published: See `Recipe`.
+
+    Raises:
+        InputError: The folder or the options cannot be used.
+    """
+    recipe = Recipe(
+        shortest_rest=Limit.parse(shortest_rest), grid=grid, forward_error=forward_error, published=published
+    )
+    path = path.expanduser()
+    key = hashlib.sha256(repr((str(path.resolve()), recipe, names)).encode()).hexdigest()[:16]
+    table = cache_folder() / "midi" / f"{key}.parquet"
+    summary = prepare(path, table, recipe, names or NAMES, keep_store=True)
+    log.info("%s: %d songs of %d files, %d of them read now", path, summary.songs, summary.files, summary.read)
+    for file, reason in summary.refused.items():
+        log.warning("Left out %s: %s.", path / file, reason)
+    return parquet(table)
+
+
+@validate_call
 def simulated(
     songs: Annotated[int, Field(ge=1)] = 252,
     seed: Annotated[int, Field(ge=0)] = 0,
@@ -92,7 +131,7 @@ def simulated(
     return validate_songs(simulate_songs(songs, seed, singer_effect), "simulated songs")
 
 
-SOURCES: dict[str, Callable[..., Dataset]] = {"hub": hub, "parquet": parquet, "simulated": simulated}
+SOURCES: dict[str, Callable[..., Dataset]] = {"hub": hub, "midi": midi, "parquet": parquet, "simulated": simulated}
 
 
 def _reason(error: Exception) -> str:

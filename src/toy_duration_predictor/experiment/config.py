@@ -96,8 +96,9 @@ class TrainConfig(Settings):
 
     def decisive(self) -> dict[str, Any]:
         """Returns the settings that can change a number, as plain nested values."""
-        handling = {"logs": True, "resume": True, "force": True, "optimize": True, "trainer": {"progress"}}
-        return self.model_dump(mode="json", exclude=handling)
+        settings = self.model_dump(mode="json", exclude={"logs", "resume", "force", "optimize"})
+        del settings["trainer"]["progress"]
+        return settings
 
 
 class EvaluateConfig(Settings):

@@ -7,9 +7,7 @@
 
 import hashlib
 import json
-import os
 import subprocess
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Dataset
 
+from toy_duration_predictor.data.files import write
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.config import TrainConfig
 
@@ -37,17 +36,6 @@ def run_folder(config: TrainConfig, fingerprint: str) -> Path:
     settings["fingerprint"] = fingerprint
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     return config.logs / f"{config.name}-{config.data.source}-seed{config.seed}-{digest}"
-
-
-def write(path: Path, save: Callable[[Path], object]) -> None:
-    """Lets `save` write a file beside its place, then moves it there, so that it is never half-written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        save(beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def write_metrics(folder: Path, metrics: Metrics) -> None:

@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 
 from toy_duration_predictor.data.datamodule import SongsDataModule
+from toy_duration_predictor.data.files import write
 from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
@@ -25,7 +26,6 @@ from toy_duration_predictor.experiment.run_folder import (
     provenance,
     read_metrics,
     run_folder,
-    write,
     write_metrics,
     write_predictions,
 )

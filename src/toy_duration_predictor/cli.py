@@ -1,0 +1,139 @@
+"""The `tdp` command. Heavy modules are imported when their command runs, so that `tdp --help` is quick."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from toy_duration_predictor.errors import InputError
+
+# Files that cannot be used are named in full in the sidecar; the terminal shows the first ones.
+REFUSED_SHOWN = 10
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs a command; ends the process with status 1 on bad input, and with 130 when interrupted."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except InputError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted; the same command goes on from there.\n")
+        sys.exit(130)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tdp", description="Songs tables from MIDI files, and what is in them.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    prepare = commands.add_parser("prepare", help="make a songs table of a folder of MIDI files")
+    prepare.set_defaults(run=_prepare)
+    prepare.add_argument("folder", type=Path, metavar="DIR", help="where the .mid and .midi files are, at any depth")
+    prepare.add_argument("-o", "--out", type=Path, required=True, help="the table to write, in Parquet format")
+    prepare.add_argument(
+        "--grid", default="32", help="note value, 1 to 256, with a t for triplets (default: %(default)s)"
+    )
+    prepare.add_argument("--no-error-forwarding", action="store_true", help="round each duration by itself")
+    prepare.add_argument(
+        "--shortest-rest",
+        default="0.3ticks",
+        help="shorter rests go to the note after them: a number with ticks, beats or s (default: %(default)s)",
+    )
+    prepare.add_argument(
+        "--begin", default="J", help="lyric before the sung part, where it has one (default: %(default)s)"
+    )
+    prepare.add_argument("--end", default="H", help="lyric after it (default: %(default)s)")
+    prepare.add_argument("--names", help="regular expression for file names, with groups singer and song")
+    prepare.add_argument(
+        "--published",
+        action="store_true",
+        help="store what the quantizer left of the durations instead of the sung ones, as the published recipe did",
+    )
+    prepare.add_argument("--strict", action="store_true", help="end at the first file that cannot be used")
+    prepare.add_argument("--jobs", type=int, help="processes (default: as many as there are cores)")
+    prepare.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="what runs them (default: %(default)s)"
+    )
+
+    audit = commands.add_parser("audit", help="say what is in a songs table, and whether it can be trusted")
+    audit.set_defaults(run=_audit)
+    audit.add_argument("table", help="a Parquet file; or hub, the published dataset; or simulated, the embedded corpus")
+    audit.add_argument("--html", type=Path, help="write the audit as a page, too")
+    audit.add_argument("--repair", type=Path, metavar="OUT", help="write the table with its sung durations recovered")
+    return parser
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    from toy_duration_predictor.data.prepare import NAMES, prepare
+    from toy_duration_predictor.data.recipe import Limit, Recipe
+
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise InputError(f"--jobs {arguments.jobs}: give at least 1.")
+    recipe = Recipe(
+        begin=arguments.begin,
+        end=arguments.end,
+        shortest_rest=Limit.parse(arguments.shortest_rest),
+        grid=arguments.grid,
+        forward_error=not arguments.no_error_forwarding,
+        published=arguments.published,
+    )
+    done = prepare(
+        arguments.folder,
+        arguments.out,
+        recipe,
+        names=arguments.names or NAMES,
+        strict=arguments.strict,
+        jobs=arguments.jobs,
+        engine=arguments.engine,
+        progress=_bar,
+    )
+    for file, reason in list(done.refused.items())[:REFUSED_SHOWN]:
+        sys.stderr.write(f"Left out {file}: {reason}.\n")
+    if len(done.refused) > REFUSED_SHOWN:
+        sys.stderr.write(f"Left out {len(done.refused) - REFUSED_SHOWN} more; {arguments.out}.json names them all.\n")
+    for what, count in sorted(done.repairs.items()):
+        sys.stderr.write(f"Mended {count:,} times: {what}.\n")
+    sys.stdout.write(f"{arguments.out}: {done.songs:,} songs of {done.files:,} files, {done.notes:,} notes and rests\n")
+
+
+def _audit(arguments: argparse.Namespace) -> None:
+    import pyarrow.parquet as pq
+    from rich.console import Console
+
+    from toy_duration_predictor.data.audit import audit, repair_table
+    from toy_duration_predictor.data.audit_page import render_html, render_text
+    from toy_duration_predictor.data.files import write
+    from toy_duration_predictor.data.sources import load_songs
+
+    name = arguments.table
+    table = load_songs(name) if name in ("hub", "simulated") else load_songs("parquet", path=name)
+    sections = audit(table)
+    Console(soft_wrap=False).print(render_text(name, sections))
+    if arguments.html:
+        write(arguments.html, lambda path: path.write_text(render_html(name, sections), encoding="utf-8"))
+        sys.stdout.write(f"{arguments.html}: this audit as a page\n")
+    if arguments.repair:
+        repaired, rows = repair_table(table)
+        write(arguments.repair, lambda path: pq.write_table(repaired.data.table, path))
+        undecided = sum(map(sum, repaired["undecided"]))
+        notes = sum(map(len, repaired["undecided"]))
+        sys.stdout.write(
+            f"{arguments.repair}: {rows:,} of {len(table):,} rows repaired; of {notes:,} notes the arithmetic leaves "
+            f"{undecided:,} ({undecided / notes:.1%}) undecided. They are marked in column 'undecided' and have the "
+            f"likelier duration.\n"
+        )
+
+
+def _bar(batches: Iterable[Any], number: int) -> Iterator[Any]:
+    """Yields batches with a progress bar on the terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    yield from track(batches, "Preparing", total=number, console=console, disable=not console.is_terminal)
+
+
+if __name__ == "__main__":
+    main()

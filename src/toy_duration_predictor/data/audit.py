@@ -1,0 +1,303 @@
+"""What a careful person wants to know of a songs table before training, and whether it has the published fault."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from datasets import Dataset
+
+from toy_duration_predictor.data.quantize import quantize
+from toy_duration_predictor.data.repair import Repaired, repair
+from toy_duration_predictor.data.songs import fingerprint, ragged
+from toy_duration_predictor.data.split import split_rows
+from toy_duration_predictor.errors import InputError
+
+PERCENTILES = (1, 25, 50, 75, 99)
+# Longer than this, in beats, is a pause and no rest of a phrase.
+OUTLIER_BEATS = 16
+
+# What a row's durations turn out to be.
+SUNG, CARRIED, EITHER, NEITHER = "sung", "carried", "either", "neither"
+
+
+class Section(NamedTuple):
+    """A table of an audit: a title, the names of its columns, its rows, and what is to be said of them."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    remark: str = ""
+
+
+class Columns:
+    """A songs table as arrays, with each row's grid step as it is seen in its quantized durations."""
+
+    def __init__(self, table: Dataset) -> None:
+        self.table = table
+        self.sung, self.offsets = ragged(table, "durations")
+        self.quantized, _ = ragged(table, "quantized_durations")
+        self.lengths = np.diff(self.offsets)
+        self.row = np.repeat(np.arange(len(table)), self.lengths)
+        # The greatest common divisor of a row, and 0 where all of it is 0.
+        self.step = np.gcd.reduceat(self.quantized, self.offsets[:-1])
+        self.pitch = ragged(table, "pitch")[0] if "pitch" in table.column_names else None
+        self.ticks_per_beat = self._known("ticks_per_beat")
+        self.tempo = self._known("tempo")
+
+    def _known(self, column: str) -> np.ndarray:
+        """Returns a number a row, nan where it is not known."""
+        values = self.table[column] if column in self.table.column_names else [None] * len(self.table)
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+    def song(self, values: np.ndarray, row: int) -> np.ndarray:
+        """Returns the notes of one row."""
+        return values[self.offsets[row] : self.offsets[row + 1]]
+
+
+def audit(table: Dataset) -> list[Section]:
+    """Looks at a songs table.
+
+    Args:
+        table: A validated songs table.
+
+    Returns:
+        What was found, for `render_text` and `render_html`.
+    """
+    columns = Columns(table)
+    return [
+        _contents(columns),
+        _lengths(columns),
+        _resolutions(columns),
+        _copy_error(columns),
+        _outliers(columns),
+        _repetitions(columns),
+        _shared(columns),
+        _fault(columns),
+    ]
+
+
+def kinds(columns: Columns) -> list[str]:
+    """Returns for each row what its durations are, going by how they are quantized.
+
+    Sung durations give the quantized ones when they are quantized with error forwarding (`SUNG`). Values that the
+    quantizer left behind give them when each is rounded by itself (`CARRIED`). Short rows can do both (`EITHER`).
+    """
+    found = []
+    for row, step in enumerate(columns.step):
+        sung, quantized = columns.song(columns.sung, row), columns.song(columns.quantized, row)
+        if step == 0:
+            found.append(EITHER)
+            continue
+        forwarded = bool((quantize(sung, int(step)) == quantized).all())
+        rounded = bool((nearest(sung, step) == quantized).all())
+        found.append(
+            {(True, False): SUNG, (False, True): CARRIED, (True, True): EITHER}.get((forwarded, rounded), NEITHER)
+        )
+    return found
+
+
+def nearest(durations: np.ndarray, step: int | np.ndarray) -> np.ndarray:
+    """Returns the nearest multiples of a step, the higher of two."""
+    multiples: np.ndarray = (2 * durations + step) // (2 * step) * step
+    return multiples
+
+
+def repair_table(table: Dataset) -> tuple[Dataset, int]:
+    """Recovers the sung durations of all rows that bear the fault's mark; other rows stay as they are.
+
+    Args:
+        table: A validated songs table.
+
+    Returns:
+        The table, with another column `undecided`, which has a bool a note: true where the arithmetic leaves more than
+        one duration and the likelier one was taken; and how many rows were repaired.
+
+    Raises:
+        InputError: No row bears the mark.
+    """
+    columns = Columns(table)
+    rows = [row for row, kind in enumerate(kinds(columns)) if kind == CARRIED]
+    if not rows:
+        raise InputError("No row of this table bears the mark of the published fault; there is nothing to repair.")
+    done: Repaired = repair(
+        [columns.song(columns.sung, row) for row in rows],
+        [columns.song(columns.quantized, row) for row in rows],
+        [int(columns.step[row]) for row in rows],
+    )
+    durations = [columns.song(columns.sung, row) for row in range(len(table))]
+    undecided = [np.zeros(length, dtype=bool) for length in columns.lengths]
+    for row, sung, open_ in zip(rows, done.durations, done.undecided, strict=True):
+        durations[row], undecided[row] = sung, open_
+    others = {name: table[name] for name in table.column_names if name != "durations"}
+    return Dataset.from_dict({**others, "durations": durations, "undecided": undecided}), len(rows)
+
+
+def _contents(columns: Columns) -> Section:
+    table = columns.table
+    singers = Counter(table["singer_id"])
+    rows = [
+        ("rows", f"{len(table):,}"),
+        ("notes and rests", f"{len(columns.sung):,}"),
+        ("a row", f"{columns.lengths.min():,} to {columns.lengths.max():,}, median {np.median(columns.lengths):,.0f}"),
+        ("singers", f"{len(singers)}, with {min(singers.values())} to {max(singers.values())} rows each"),
+        ("columns", ", ".join(table.column_names)),
+        ("fingerprint", fingerprint(table)),
+    ]
+    if "song_id" in table.column_names:
+        by_song: dict[str, set[int]] = {}
+        for song_id, singer in zip(table["song_id"], table["singer_id"], strict=True):
+            if song_id is not None:
+                by_song.setdefault(song_id, set()).add(singer)
+        several = {song_id: len(who) for song_id, who in by_song.items() if len(who) > 1}
+        most = max(several, key=several.__getitem__, default=None)
+        more = f", the most {most} by {several[most]}" if most else ""
+        rows.insert(4, ("songs", f"{len(by_song):,}, {len(several):,} of them by several singers{more}"))
+    return Section("Contents", ("", ""), rows)
+
+
+def _lengths(columns: Columns) -> Section:
+    beats = columns.sung / columns.ticks_per_beat[columns.row]
+    if columns.pitch is None:
+        parts, remark = (
+            {"notes and rests": np.ones(len(beats), dtype=bool)},
+            "Which are rests is not known without pitch.",
+        )
+    else:
+        parts, remark = {"notes": columns.pitch > 0, "rests": columns.pitch == 0}, ""
+    rows = []
+    for name, which in parts.items():
+        for unit, values in (("ticks", columns.sung[which]), ("beats", beats[which])):
+            values = values[~np.isnan(values)]
+            if len(values):
+                digits = 0 if unit == "ticks" else 3
+                rows.append((f"{name}, {unit}", *(f"{p:,.{digits}f}" for p in np.percentile(values, PERCENTILES))))
+        zero = (columns.quantized[which] == 0).mean() if which.any() else 0
+        rows.append((f"{name} quantized to 0", f"{zero:.1%}", *[""] * (len(PERCENTILES) - 1)))
+    return Section("Lengths", ("", *(f"{p}th percentile" for p in PERCENTILES)), rows, remark)
+
+
+def _resolutions(columns: Columns) -> Section:
+    rows = []
+    for step in np.unique(columns.step):
+        of_step = columns.step == step
+        known = sorted({int(t) for t in columns.ticks_per_beat[of_step] if not np.isnan(t)})
+        rows.append((str(step), str(8 * step), ", ".join(map(str, known)) or "not known", f"{of_step.sum():,}"))
+    return Section(
+        "Resolutions",
+        ("grid step, ticks", "ticks per beat if it is 1/32", "ticks per beat in the table", "rows"),
+        rows,
+        "A row's grid step is the greatest common divisor of its quantized durations.",
+    )
+
+
+def _copy_error(columns: Columns) -> Section:
+    error = np.abs(columns.sung - columns.quantized).astype(np.float64)
+    beats = error / columns.ticks_per_beat[columns.row]
+    milliseconds = beats * columns.tempo[columns.row] / 1000
+    rows = []
+    for unit, values, digits in (("ticks", error, 3), ("beats", beats, 4), ("ms", milliseconds, 1)):
+        known = values[~np.isnan(values)]
+        if len(known):
+            rows.append((unit, f"{known.mean():.{digits}f}", f"{np.median(known):.{digits}f}", f"{len(known):,}"))
+        else:
+            rows.append((unit, "not known", "", "0"))
+    same = (error == 0).mean()
+    return Section(
+        "Error of copying the quantized durations", ("", "mean", "median", "notes"), rows, f"{same:.1%} are 0."
+    )
+
+
+def _outliers(columns: Columns) -> Section:
+    beats = columns.sung / columns.ticks_per_beat[columns.row]
+    by_known = ~np.isnan(beats)
+    # Where the resolution is not known, the grid stands in for it.
+    step_beats = columns.sung / np.maximum(8 * columns.step[columns.row], 1)
+    long = np.where(by_known, beats, step_beats) > OUTLIER_BEATS
+    rows = []
+    for note in np.flatnonzero(long)[np.argsort(-columns.sung[long], kind="stable")][:5]:
+        row = columns.row[note]
+        kind = "" if columns.pitch is None else ("rest" if columns.pitch[note] == 0 else "note")
+        rows.append((str(row), str(note - columns.offsets[row]), kind, f"{columns.sung[note]:,}"))
+    off = np.abs(columns.sung - columns.quantized) > np.maximum(2 * columns.step[columns.row], 1)
+    remark = (
+        f"{long.sum():,} durations are longer than {OUTLIER_BEATS} beats, and {off.sum():,} are more than two grid "
+        f"steps from their quantized ones; {(columns.sung == 0).sum():,} are 0."
+    )
+    return Section("Outliers", ("row", "note", "", "ticks"), rows, remark)
+
+
+def _repetitions(columns: Columns) -> Section:
+    rows = []
+    for name, values in (("durations", columns.sung), ("quantized durations", columns.quantized)):
+        groups = _equal_rows(columns, values)
+        several = [group for group in groups.values() if len(group) > 1]
+        shown = "; ".join(" = ".join(map(str, group[:4])) for group in several[:3])
+        rows.append((f"the same {name}", f"{sum(len(group) - 1 for group in several):,}", shown))
+    return Section("Duplicates", ("", "rows beyond the first", "such as rows"), rows)
+
+
+def _equal_rows(columns: Columns, values: np.ndarray) -> dict[bytes, list[int]]:
+    groups: dict[bytes, list[int]] = {}
+    for row in range(len(columns.table)):
+        groups.setdefault(columns.song(values, row).tobytes(), []).append(row)
+    return groups
+
+
+def _shared(columns: Columns) -> Section:
+    title, heads = (
+        "Test rows that training has seen",
+        ("split", "test rows", "same song in training", "same score in training"),
+    )
+    rows = []
+    for how in ("published", "grouped"):
+        try:
+            split = split_rows(columns.table, how, seed=42)
+        except InputError:
+            continue
+        train = {columns.song(columns.quantized, row).tobytes() for row in split.train}
+        same = sum(columns.song(columns.quantized, row).tobytes() in train for row in split.test)
+        songs = "not known"
+        if "song_id" in columns.table.column_names:
+            ids = columns.table["song_id"]
+            heard = {ids[row] for row in split.train} - {None}
+            songs = str(sum(ids[row] in heard for row in split.test))
+        rows.append((how, str(len(split.test)), songs, str(same)))
+    return Section(title, heads, rows, "" if rows else "The table is too small to be split.")
+
+
+def _fault(columns: Columns) -> Section:
+    title, heads = "The published fault", ("how a row's durations fit its quantized ones", "rows")
+    found = kinds(columns)
+    counts = Counter(found)
+    rows = [
+        ("quantized from the stored durations, the error carried forward: sung", f"{counts[SUNG]:,}"),
+        ("each stored duration rounded by itself: the quantizer's carried values", f"{counts[CARRIED]:,}"),
+        ("both: too short to tell", f"{counts[EITHER]:,}"),
+        ("neither: another quantizer, or another grid", f"{counts[NEITHER]:,}"),
+    ]
+    if not counts[CARRIED]:
+        return Section(
+            "The published fault", ("how a row's durations fit its quantized ones", "rows"), rows, "It is not found."
+        )
+    carried = np.array([kind == CARRIED for kind in found])[columns.row]
+    step = columns.step[columns.row]
+    # Were the stored durations the sung ones, so many notes would have been quantized to another value ...
+    requantized = np.concatenate(
+        [quantize(columns.song(columns.sung, r), int(columns.step[r])) for r, k in enumerate(found) if k == CARRIED]
+    )
+    against = int((requantized != columns.quantized[carried]).sum())
+    # ... and a note's carried value differs from its sung one wherever an error was carried into it.
+    error = columns.sung - columns.quantized
+    first = np.zeros(len(error), dtype=bool)
+    first[columns.offsets[:-1]] = True
+    into = np.where(first, 0, np.roll(error, 1))
+    touched = int((carried & (into != 0) & (step > 0)).sum())
+    notes = carried.sum()
+    remark = (
+        f"It is found in {counts[CARRIED]:,} of {len(found):,} rows: every one of their {notes:,} notes is quantized "
+        f"as if no error were carried, and {against:,} of them ({against / notes:.1%}) could not be so if the stored "
+        f"durations were the sung ones; {counts[SUNG]:,} rows speak against it. It touches at most {touched:,} notes "
+        f"({touched / len(error):.1%}). tdp audit --repair recovers what the arithmetic allows."
+    )
+    return Section(title, heads, rows, remark)

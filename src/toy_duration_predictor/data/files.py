@@ -1,0 +1,23 @@
+"""Files that are either there or not, and never half-written."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write(path: Path, save: Callable[[Path], object]) -> None:
+    """Lets `save` write a file beside its place, then moves it there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save(beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def cache_folder() -> Path:
+    """Returns where this project keeps what it can make again: TDP_CACHE_DIR, or a folder of the user's cache."""
+    own = os.environ.get("TDP_CACHE_DIR")
+    users = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(own) if own else Path(users, "toy_duration_predictor")
