@@ -25,13 +25,13 @@ def render_text(name: str, sections: list[Section]) -> Group:
     """Returns what rich prints for an audit."""
     parts: list[Table | Text] = [Text(f"Audit of {name}\n", style="bold")]
     for section in sections:
-        table = Table(*section.columns, box=box.SIMPLE_HEAD, title=section.title, title_justify="left", pad_edge=False)
-        table.show_header = any(section.columns)
+        parts.append(Text(section.title, style="bold"))
+        table = Table(*section.columns, box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(section.columns))
         for row in section.rows:
             table.add_row(*row)
         parts.append(table)
         if section.remark:
-            parts.append(Text(section.remark + "\n"))
+            parts.append(Text(f"{section.remark}\n"))
     return Group(*parts)
 
 

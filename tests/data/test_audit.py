@@ -1,0 +1,162 @@
+import io
+
+import numpy as np
+import pytest
+from datasets import Dataset
+from rich.console import Console
+
+from toy_duration_predictor.data.audit import CARRIED, EITHER, NEITHER, SUNG, Columns, audit, kinds, repair_table
+from toy_duration_predictor.data.audit_page import render_html, render_text
+from toy_duration_predictor.data.quantize import carried, quantize
+from toy_duration_predictor.data.simulate import simulate_songs
+from toy_duration_predictor.data.songs import validate_songs
+from toy_duration_predictor.errors import InputError
+
+
+def spoil(row):
+    """The published fault."""
+    return {"durations": carried(np.array(row["durations"]), row["ticks_per_beat"] // 8)}
+
+
+@pytest.fixture(scope="module")
+def sung():
+    return validate_songs(simulate_songs(36))
+
+
+@pytest.fixture(scope="module")
+def published(sung):
+    return validate_songs(sung.map(spoil))
+
+
+def section(table, title):
+    return next(section for section in audit(table) if section.title == title)
+
+
+def cells(table, title):
+    return {row[0]: row[1:] for row in section(table, title).rows}
+
+
+def test_contents(sung):
+    found = cells(sung, "Contents")
+    assert found["rows"] == ("36",)
+    assert found["notes and rests"] == (f"{sum(map(len, sung['durations'])):,}",)
+    assert found["singers"] == ("18, with 2 to 2 rows each",)
+    assert found["songs"][0].startswith("18, 18 of them by several singers")
+
+
+def test_lengths_by_numpy(sung):
+    found = cells(sung, "Lengths")
+    beats = [np.divide(row["durations"], row["ticks_per_beat"]) for row in sung]
+    notes = np.concatenate([values[::2] for values in beats])
+    assert found["notes, beats"] == tuple(f"{p:,.3f}" for p in np.percentile(notes, (1, 25, 50, 75, 99)))
+    rests = np.concatenate([row["quantized_durations"][1::2] for row in sung])
+    assert found["rests quantized to 0"][0] == f"{(rests == 0).mean():.1%}"
+    assert "notes and rests, beats" in cells(sung.remove_columns("pitch"), "Lengths")
+
+
+def test_resolutions(sung):
+    rows = section(sung, "Resolutions").rows
+    assert [row[:3] for row in rows] == [("15", "120", "120"), ("60", "480", "480"), ("120", "960", "960")]
+    assert sum(int(row[3]) for row in rows) == 36
+    unknown = section(sung.remove_columns("ticks_per_beat"), "Resolutions").rows
+    assert {row[2] for row in unknown} == {"not known"}
+
+
+def test_copy_error_in_three_units(sung):
+    found = cells(sung, "Error of copying the quantized durations")
+    error = [np.abs(np.subtract(row["durations"], row["quantized_durations"])) for row in sung]
+    beats = np.concatenate([each / ticks for each, ticks in zip(error, sung["ticks_per_beat"], strict=True)])
+    assert found["ticks"][0] == f"{np.concatenate(error).mean():.3f}"
+    assert found["beats"][0] == f"{beats.mean():.4f}"
+    assert found["ms"][0] == f"{500 * beats.mean():.1f}"
+    assert cells(sung.remove_columns("tempo"), "Error of copying the quantized durations")["ms"][0] == "not known"
+
+
+def test_outliers():
+    table = Dataset.from_dict(
+        {
+            "singer_id": [1, 1],
+            "ticks_per_beat": [120, 120],
+            "durations": [[15, 5000, 30], [0, 15, 2000]],
+            "quantized_durations": [[15, 5010, 30], [0, 15, 2100]],
+        }
+    )
+    found = section(validate_songs(table), "Outliers")
+    assert found.rows == [("0", "1", "", "5,000"), ("1", "2", "", "2,000")]
+    assert found.remark.startswith("2 durations are longer than 16 beats, and 1 are more than two grid steps from")
+    assert found.remark.endswith("1 are 0.")
+
+
+def test_duplicates(sung):
+    twice = Dataset.from_dict({name: [*sung[name], sung[name][3]] for name in sung.column_names})
+    assert cells(validate_songs(twice), "Duplicates")["the same durations"] == ("1", "3 = 36")
+    assert cells(sung, "Duplicates")["the same durations"][0] == "0"
+
+
+def test_rows_shared_between_splits(sung):
+    found = cells(sung, "Test rows that training has seen")
+    assert found["grouped"][1] == "0"
+    assert int(found["published"][1]) > 0
+    small = sung.select(range(3))
+    assert section(small, "Test rows that training has seen").remark == "The table is too small to be split."
+
+
+def test_the_fault_is_found_where_it_is(sung, published):
+    assert set(kinds(Columns(sung))) == {SUNG}
+    assert set(kinds(Columns(published))) == {CARRIED}
+    assert section(sung, "The published fault").remark == "It is not found."
+    remark = section(published, "The published fault").remark
+    assert remark.startswith("It is found in 36 of 36 rows")
+    assert "0 rows speak against it" in remark
+
+
+def test_the_fault_in_some_rows(sung, published):
+    mixed = Dataset.from_dict({n: [*sung[n][:30], *published[n][30:]] for n in sung.column_names})
+    assert kinds(Columns(validate_songs(mixed))) == [SUNG] * 30 + [CARRIED] * 6
+    remark = section(validate_songs(mixed), "The published fault").remark
+    assert remark.startswith("It is found in 6 of 36 rows")
+    assert "30 rows speak against it" in remark
+
+
+def test_its_bounds_are_right(sung, published):
+    """The notes said to be touched at most are no fewer than those that are."""
+    changed = sum(int(np.not_equal(a, b).sum()) for a, b in zip(sung["durations"], published["durations"], strict=True))
+    remark = section(published, "The published fault").remark
+    touched = int(remark.partition("It touches at most ")[2].partition(" ")[0].replace(",", ""))
+    assert changed <= touched <= sum(map(len, sung["durations"]))
+
+
+@pytest.mark.parametrize(
+    ("sung_durations", "quantized", "kind"),
+    [([15, 30], [15, 30], EITHER), ([0, 2], [0, 0], EITHER), ([15, 30, 7], [30, 15, 15], NEITHER)],
+)
+def test_rows_that_tell_nothing(sung_durations, quantized, kind):
+    table = {"singer_id": [1], "durations": [sung_durations], "quantized_durations": [quantized]}
+    assert kinds(Columns(validate_songs(Dataset.from_dict(table)))) == [kind]
+
+
+def test_repair_touches_the_spoilt_rows_alone(sung, published):
+    mixed = validate_songs(Dataset.from_dict({n: [*sung[n][:30], *published[n][30:]] for n in sung.column_names}))
+    repaired, rows = repair_table(mixed)
+    assert rows == 6
+    assert repaired["durations"][:30] == sung["durations"][:30]
+    assert not any(map(any, repaired["undecided"][:30]))
+    assert any(map(any, repaired["undecided"][30:]))
+    for row in repaired.select(range(30, 36)):
+        step = row["ticks_per_beat"] // 8
+        assert quantize(np.array(row["durations"]), step).tolist() == row["quantized_durations"]
+    with pytest.raises(InputError, match="nothing to repair"):
+        repair_table(sung)
+
+
+def test_both_renderings_show_everything(published):
+    sections = audit(published)
+    console = Console(record=True, width=200, file=io.StringIO())
+    console.print(render_text("a & b", sections))
+    text, page = console.export_text(), render_html("a & b", sections)
+    assert "a &amp; b" in page
+    for part in sections:
+        assert part.title in text
+        assert f"<h2>{part.title}</h2>" in page
+        for row in part.rows:
+            assert all(cell in text for cell in row)

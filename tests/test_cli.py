@@ -1,0 +1,93 @@
+import shutil
+
+import midii
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from toy_duration_predictor import cli
+from toy_duration_predictor.data.sources import load_songs
+from toy_duration_predictor.experiment.train import train
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "my songs"
+    folder.mkdir()
+    for path in midii.sample.dataset:
+        shutil.copy(path, folder)
+    return folder
+
+
+def test_four_real_songs_through_prepare_audit_and_training(folder, tmp_path, capsys, config, monkeypatch):
+    table = tmp_path / "songs.parquet"
+    cli.main(["prepare", str(folder), "-o", str(table)])
+    assert "4 songs of 4 files, 3,145 notes and rests" in capsys.readouterr().out
+    cli.main(["audit", str(table), "--html", str(tmp_path / "audit.html")])
+    assert "It is not found." in capsys.readouterr().out
+    assert "<h1>Audit of " in (tmp_path / "audit.html").read_text()
+
+    # A split needs six songs: these four, and two of them again.
+    monkeypatch.setenv("TDP_CACHE_DIR", str(tmp_path / "cache"))
+    for path in midii.sample.dataset[2:]:
+        shutil.copy(path, folder / f"again_{path.name.split('_')[1]}_s9{path.name[-5]}_x.mid")
+    small = ("model.hidden_size=8", "training.max_epochs=1", "trainer.threads=1", "data.split=published")
+    metrics = train(config("experiment=model_b", "data=midi", f"data.path={folder}", *small))
+    assert metrics["data/songs"] == 6
+    assert metrics["test/mae"] > 0
+
+
+def test_the_published_fault_made_found_and_repaired(folder, tmp_path, capsys):
+    """What the recipe spoils, the audit sees, and the repair mostly undoes."""
+    for name, options in (("sung", []), ("published", ["--published"])):
+        cli.main(["prepare", str(folder), "-o", str(tmp_path / f"{name}.parquet"), *options])
+    repaired = tmp_path / "repaired.parquet"
+    cli.main(["audit", str(tmp_path / "published.parquet"), "--repair", str(repaired)])
+    out = capsys.readouterr().out
+    assert "It is found in 4 of 4 rows" in " ".join(out.split())
+    assert "4 of 4 rows repaired" in out
+    sung, back = (
+        np.concatenate(load_songs("parquet", path=p)["durations"]) for p in (tmp_path / "sung.parquet", repaired)
+    )
+    undecided = np.concatenate(pq.read_table(repaired)["undecided"].to_pylist())
+    assert (sung == back)[~undecided].all()
+    assert (sung == back).mean() > 0.9
+
+
+def test_what_was_left_out_is_shown(folder, tmp_path, capsys):
+    for i in range(12):
+        (folder / f"ba_{i:05d}_s01_x.mid").write_bytes(b"")
+    cli.main(["prepare", str(folder), "-o", str(tmp_path / "songs.parquet")])
+    err = capsys.readouterr().err
+    assert err.count("it is not a Standard MIDI File") == 10
+    assert "Left out 2 more" in err
+    assert "Mended 5 times: a note begins before the last one ended." in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["prepare", "nowhere", "-o", "x.parquet"], "nowhere is no folder"),
+        (["prepare", ".", "-o", "x.parquet", "--jobs", "0"], "--jobs 0: give at least 1."),
+        (["prepare", ".", "-o", "x.parquet", "--shortest-rest", "0.3"], "give a number with its unit"),
+        (["audit", "nowhere.parquet"], "data.path=nowhere.parquet does not exist"),
+        (["audit", "simulated", "--repair", "x.parquet"], "nothing to repair"),
+    ],
+)
+def test_mistakes_end_with_one_sentence(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as error:
+        cli.main(arguments)
+    assert message in str(error.value.code)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_is_no_traceback(monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_audit", interrupted)
+    with pytest.raises(SystemExit) as error:
+        cli.main(["audit", "simulated"])
+    assert error.value.code == 130
+    assert "the same command goes on" in capsys.readouterr().err
