@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from toy_duration_predictor.experiment.commands import run_command
+from toy_duration_predictor.experiment.commands import ending_in_a_sentence, run_command
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
@@ -11,10 +11,11 @@ def main(config: DictConfig) -> None:
     """Runs one evaluation."""
     from toy_duration_predictor.experiment.config import EvaluateConfig, validated
 
-    validated(config, EvaluateConfig)  # before torch is imported, which takes seconds
-    from toy_duration_predictor.experiment.evaluate import evaluate
+    with ending_in_a_sentence():
+        validated(config, EvaluateConfig)  # before torch is imported, which takes seconds
+        from toy_duration_predictor.experiment.evaluate import evaluate
 
-    evaluate(config)
+        evaluate(config)
 
 
 if __name__ == "__main__":

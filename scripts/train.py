@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from toy_duration_predictor.experiment.commands import run_command
+from toy_duration_predictor.experiment.commands import ending_in_a_sentence, run_command
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="train")
@@ -11,10 +11,11 @@ def main(config: DictConfig) -> float | int | str:
     """Runs one configuration; returns the metric that a sweep optimizes."""
     from toy_duration_predictor.experiment.config import TrainConfig, validated
 
-    validated(config, TrainConfig)  # before torch is imported, which takes seconds
-    from toy_duration_predictor.experiment.train import train
+    with ending_in_a_sentence():
+        validated(config, TrainConfig)  # before torch is imported, which takes seconds
+        from toy_duration_predictor.experiment.train import train
 
-    return train(config)[config.optimize]
+        return train(config)[config.optimize]
 
 
 if __name__ == "__main__":

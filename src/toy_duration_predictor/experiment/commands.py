@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import omegaconf
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -25,20 +26,28 @@ class Interrupted(Exception):  # noqa: N818
 
 
 def run_command(main: Callable[[], None]) -> None:
-    """Runs a Hydra main; ends the process with status 1 on bad input, and with 128 + signal when interrupted.
-
-    Errors that are not the user's keep their traceback.
-    """
+    """Runs a Hydra main; errors of composing its configuration end the process as `ending_in_a_sentence` says."""
     # Hydra would print its own version of every error; so it is told to hand them on.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    try:
+    with ending_in_a_sentence():
         main()
+
+
+@contextmanager
+def ending_in_a_sentence() -> Iterator[None]:
+    """Ends the process with one sentence and status 1 on bad input, and with 128 + signal when interrupted.
+
+    Errors that are not the user's keep their traceback. It belongs within a Hydra main, too: Hydra lets the end of a
+    process pass, and announces everything else.
+    """
+    try:
+        yield
     except InputError as error:
         _end(str(error), 1)
     except (HydraException, OmegaConfBaseException) as error:
         _end(_sentence(error), 1)
     except Interrupted as error:
-        _end(str(error), 128 + error.signal_number)
+        sys.exit(128 + error.signal_number)  # the log has said what there is to say
     except KeyboardInterrupt:
         _end("Interrupted before the training began; nothing was written.", 130)
 
