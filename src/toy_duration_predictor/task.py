@@ -106,7 +106,7 @@ class DurationTask(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of the validation split; the input is paired as in training."""
         mae, copy_mae = self.val_mae.compute(), self.val_copy_mae.compute()
-        self.log("val/mae", mae, prog_bar=True)
+        self.log("val/mae", mae)
         if copy_mae > 0:  # copying is perfect where the input is the target
             self.log("val/skill", 1 - mae / copy_mae, prog_bar=True)
         self.val_mae.reset()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from toy_duration_predictor.data.midi import read_voice
 from toy_duration_predictor.data.recipe import Recipe, song
-from toy_duration_predictor.data.smf import META, SYSEX, Event, Tracks, parse, unparse
+from toy_duration_predictor.data.smf import META, SYSEX, Tracks, parse, unparse
 from toy_duration_predictor.errors import InputError
 
 REAL = [path.read_bytes() for path in midii.sample.dataset]
@@ -31,15 +31,13 @@ def by_mido(content):
 
 
 def by_us(content):
-    def whole(event):
-        if event.status == META:
-            return bytes([META, event.kind]) + variable_length(len(event.data)) + event.data
-        if event.status == SYSEX:
-            return bytes([SYSEX]) + event.data
-        return bytes([event.status, event.kind]) + event.data
+    def whole(status, kind, data):
+        if status == META:
+            return bytes([META, kind]) + variable_length(len(data)) + data
+        return bytes([status]) + data if status == SYSEX else bytes([status, kind]) + data
 
     return [
-        [(e.tick, whole(e)) for e in track if (e.status, e.kind) != (META, 0x2F)] for track in parse(content).tracks
+        [(tick, whole(*rest)) for tick, *rest in track if rest[:2] != [META, 0x2F]] for track in parse(content).tracks
     ]
 
 
@@ -67,13 +65,13 @@ def test_writing_loses_nothing(content):
 deltas = st.integers(0, 2**28 - 1)
 data = st.integers(0, 127)
 channel = st.builds(
-    lambda status, kind, second: Event(0, status, kind, b"" if 0xC0 <= status < 0xE0 else bytes([second])),
+    lambda status, kind, second: (0, status, kind, b"" if 0xC0 <= status < 0xE0 else bytes([second])),
     st.integers(0x80, 0xEF),
     data,
     data,
 )
-meta = st.builds(lambda kind, text: Event(0, META, kind, text), st.integers(0, 0x2E), st.binary(max_size=200))
-sysex = st.builds(lambda text: Event(0, SYSEX, 0, text), st.binary(max_size=20))
+meta = st.builds(lambda kind, text: (0, META, kind, text), st.integers(0, 0x2E), st.binary(max_size=200))
+sysex = st.builds(lambda text: (0, SYSEX, 0, text), st.binary(max_size=20))
 
 
 @given(
@@ -85,7 +83,7 @@ def test_every_kind_of_event_comes_back(tracks):
         tick, track = 0, []
         for delta, event in events:
             tick += delta
-            track.append(event._replace(tick=tick))
+            track.append((tick, *event[1:]))
         made.append(track)
     whole = Tracks(1, 480, made)
     assert parse(unparse(whole)) == whole
@@ -104,10 +102,10 @@ def test_running_status_and_alien_chunks():
     content = header() + b"XFIH" + (3).to_bytes(4) + b"abc" + track(body)
     assert parse(content).tracks == [
         [
-            Event(0, 0x90, 60, b"\x64"),
-            Event(10, 0x90, 60, b"\0"),
-            Event(10, 0x90, 62, b"\x64"),
-            Event(20, 0x90, 62, b"\0"),
+            (0, 0x90, 60, b"\x64"),
+            (10, 0x90, 60, b"\0"),
+            (10, 0x90, 62, b"\x64"),
+            (20, 0x90, 62, b"\0"),
         ]
     ]
 

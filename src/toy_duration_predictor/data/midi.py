@@ -13,6 +13,7 @@ A voice sings one note at a time, and files are not always so tidy. What is done
 """
 
 from collections import Counter
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -71,7 +72,7 @@ def read_voice(tracks: Tracks, track: int | None = None) -> Voice:
     Raises:
         InputError: There is no such track, or it has no notes.
     """
-    counts = [sum(e.status & 0xF0 == 0x90 and e.data != b"\0" for e in events) for events in tracks.tracks]
+    counts = [len([1 for _, status, _, _ in events if status & 0xF0 == 0x90]) for events in tracks.tracks]
     if track is None:
         track = int(np.argmax(counts))
     elif not 0 <= track < len(counts):
@@ -82,13 +83,18 @@ def read_voice(tracks: Tracks, track: int | None = None) -> Voice:
     if not onsets:
         raise InputError("none of its notes lasts a tick")
 
-    meta = sorted((e for events in tracks.tracks for e in events if e.status == META), key=lambda e: e.tick)
+    # Payloads of meta events by their type, with their ticks, from all tracks.
+    meta: dict[int, list[tuple[int, bytes]]] = {}
+    for tick, _, kind, data in sorted(
+        (e for events in tracks.tracks for e in events if e[1] == META), key=itemgetter(0)
+    ):
+        meta.setdefault(kind, []).append((tick, data))
     lyric_at, encoding = _lyrics(meta, set(onsets))
     tempos = {0: DEFAULT_TEMPO} | {
-        e.tick: int.from_bytes(e.data) or DEFAULT_TEMPO for e in meta if e.kind == SET_TEMPO and len(e.data) == 3
+        tick: int.from_bytes(data) or DEFAULT_TEMPO for tick, data in meta.get(SET_TEMPO, []) if len(data) == 3
     }
     metres = {0: (4, 4)} | {
-        e.tick: (e.data[0], 2 ** min(e.data[1], 8)) for e in meta if e.kind == TIME_SIGNATURE and len(e.data) >= 2
+        tick: (data[0], 2 ** min(data[1], 8)) for tick, data in meta.get(TIME_SIGNATURE, []) if len(data) >= 2
     }
     onset = np.array(onsets)
     return Voice(
@@ -119,37 +125,37 @@ def _notes(events: list[Event]) -> tuple[list[int], list[int], list[int], Counte
         else:
             ends.append(tick)
 
-    for event in events:
-        kind = event.status & 0xF0
-        if kind == 0x90 and event.data != b"\0":
-            if sounding and event.tick == onsets[-1]:
+    for tick, status, pitch, data in events:
+        kind = status & 0xF0
+        if kind == 0x90 and data != b"\0":
+            if sounding and tick == onsets[-1]:
                 repairs["several notes begin at once"] += 1
-                pitches[-1] = max(pitches[-1], event.kind)
+                pitches[-1] = max(pitches[-1], pitch)
                 continue
             if sounding:
                 repairs["a note begins before the last one ended"] += 1
-                end(event.tick)
-            onsets.append(event.tick)
-            pitches.append(event.kind)
+                end(tick)
+            onsets.append(tick)
+            pitches.append(pitch)
             sounding = True
         elif kind in (0x80, 0x90):
-            if sounding and event.kind == pitches[-1]:
-                end(event.tick)
+            if sounding and pitch == pitches[-1]:
+                end(tick)
                 sounding = False
             else:
                 repairs["an end without a note"] += 1
     if sounding:
         repairs["a note is never ended"] += 1
-        end(events[-1].tick)
+        end(events[-1][0])
     return onsets, ends, pitches, repairs
 
 
-def _lyrics(meta: list[Event], onsets: set[int]) -> tuple[dict[int, str], str]:
+def _lyrics(meta: dict[int, list[tuple[int, bytes]]], onsets: set[int]) -> tuple[dict[int, str], str]:
     """Returns the lyric at each onset, and its encoding; text events serve where there are no lyric events."""
-    found = [e for e in meta if e.kind == LYRIC] or [e for e in meta if e.kind == TEXT and e.tick in onsets]
+    found = meta.get(LYRIC) or [(tick, data) for tick, data in meta.get(TEXT, []) if tick in onsets]
     for encoding in ENCODINGS:
         try:
-            return {e.tick: e.data.decode(encoding).strip() for e in found}, encoding
+            return {tick: data.decode(encoding).strip() for tick, data in found}, encoding
         except UnicodeDecodeError:
             continue
     raise AssertionError("any bytes are Latin-1")

@@ -61,7 +61,7 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
         use_threads(settings.trainer)
         torch.manual_seed(settings.seed)
         data, task = _prepare(settings, table)
-        tester = make_trainer(settings.trainer, logger=False)
+        tester = make_trainer(settings.trainer.model_copy(update={"progress": False}), logger=False)
         if settings.force or settings.resume == "never":
             shutil.rmtree(folder, ignore_errors=True)
         text = OmegaConf.to_yaml(settings.model_dump(mode="json"))
