@@ -91,3 +91,12 @@ def test_an_interruption_is_no_traceback(monkeypatch, capsys):
         cli.main(["audit", "simulated"])
     assert error.value.code == 130
     assert "the same command goes on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("track", "reason"), [("0", "track 0 has no notes"), ("1", "none is number 1")])
+def test_the_voice_may_be_named(folder, tmp_path, capsys, track, reason):
+    """Two of these files have their voice in track 1, and nothing in track 0; the others have one track."""
+    cli.main(["prepare", str(folder), "-o", str(tmp_path / "songs.parquet"), "--track", track])
+    said = capsys.readouterr()
+    assert "2 songs of 4 files" in said.out
+    assert said.err.count(reason) == 2

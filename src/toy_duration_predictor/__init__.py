@@ -7,8 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from toy_duration_predictor.data.audit import audit, repair_table
     from toy_duration_predictor.data.datamodule import Batch, SongsDataModule
+    from toy_duration_predictor.data.prepare import prepare
     from toy_duration_predictor.data.quantize import quantize
+    from toy_duration_predictor.data.recipe import Limit, Recipe
     from toy_duration_predictor.data.simulate import simulate_songs
     from toy_duration_predictor.data.songs import fingerprint, validate_songs
     from toy_duration_predictor.data.sources import load_songs
@@ -21,12 +24,17 @@ _MODULE_OF = {
     "Batch": "data.datamodule",
     "DurationTask": "task",
     "InputError": "errors",
+    "Limit": "data.recipe",
+    "Recipe": "data.recipe",
     "SongsDataModule": "data.datamodule",
+    "audit": "data.audit",
     "evaluate": "experiment.evaluate",
     "fingerprint": "data.songs",
     "load_run": "experiment.evaluate",
     "load_songs": "data.sources",
+    "prepare": "data.prepare",
     "quantize": "data.quantize",
+    "repair_table": "data.audit",
     "simulate_songs": "data.simulate",
     "train": "experiment.train",
     "validate_songs": "data.songs",
@@ -36,12 +44,17 @@ __all__ = [
     "Batch",
     "DurationTask",
     "InputError",
+    "Limit",
+    "Recipe",
     "SongsDataModule",
+    "audit",
     "evaluate",
     "fingerprint",
     "load_run",
     "load_songs",
+    "prepare",
     "quantize",
+    "repair_table",
     "simulate_songs",
     "train",
     "validate_songs",

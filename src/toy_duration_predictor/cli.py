@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         "--begin", default="J", help="lyric before the sung part, where it has one (default: %(default)s)"
     )
     prepare.add_argument("--end", default="H", help="lyric after it (default: %(default)s)")
+    prepare.add_argument("--track", type=int, help="the voice's, from 0 (default: the one with the most notes)")
     prepare.add_argument("--names", help="regular expression for file names, with groups singer and song")
     prepare.add_argument(
         "--published",
@@ -77,6 +78,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
         shortest_rest=Limit.parse(arguments.shortest_rest),
         grid=arguments.grid,
         forward_error=not arguments.no_error_forwarding,
+        track=arguments.track,
         published=arguments.published,
     )
     done = prepare(

@@ -159,12 +159,11 @@ def _contents(columns: Columns) -> Section:
 def _lengths(columns: Columns) -> Section:
     beats = columns.sung / columns.ticks_per_beat[columns.row]
     if columns.pitch is None:
-        parts, remark = (
-            {"notes and rests": np.ones(len(beats), dtype=bool)},
-            "Which are rests is not known without pitch.",
-        )
+        parts = {"notes and rests": np.ones(len(beats), dtype=bool)}
+        remark = "Percentiles. Which are rests is not known without pitch."
     else:
-        parts, remark = {"notes": columns.pitch > 0, "rests": columns.pitch == 0}, ""
+        parts = {"notes": columns.pitch > 0, "rests": columns.pitch == 0}
+        remark = "Percentiles."
     rows = []
     for name, which in parts.items():
         for unit, values in (("ticks", columns.sung[which]), ("beats", beats[which])):
@@ -174,7 +173,7 @@ def _lengths(columns: Columns) -> Section:
                 rows.append((f"{name}, {unit}", *(f"{p:,.{digits}f}" for p in np.percentile(values, PERCENTILES))))
         zero = (columns.quantized[which] == 0).mean() if which.any() else 0
         rows.append((f"{name} quantized to 0", f"{zero:.1%}", *[""] * (len(PERCENTILES) - 1)))
-    return Section("Lengths", ("", *(f"{p}th percentile" for p in PERCENTILES)), rows, remark)
+    return Section("Lengths", ("", *(f"{p} %" for p in PERCENTILES)), rows, remark)
 
 
 def _resolutions(columns: Columns) -> Section:

@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import re
+import signal
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -112,7 +113,7 @@ def _read_file(file: str, signature: str, folder: str, recipe: Recipe, names: st
         song_id, singer_id = song_and_singer(path.stem, names)
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"it is larger than {LARGEST_FILE >> 20} MiB")
-        voice = read_voice(parse(path.read_bytes()))
+        voice = read_voice(parse(path.read_bytes()), recipe.track)
         row = song(voice, recipe)
     except (InputError, OSError) as error:
         return Read(file, signature, refused=str(error))
@@ -239,7 +240,10 @@ def _local(work: Callable[..., list[Read]], batches: list[Any], jobs: int) -> It
         return
     left = iter(batches)
     # A new interpreter a process: a fork of this one would share its threads' locks.
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    # Ctrl-C reaches all processes of a terminal; this one tells the others what to do.
+    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(jobs, context, initializer=ignore) as pool:
         try:
             running = {pool.submit(work, batch) for batch in islice(left, 2 * jobs)}
             while running:

@@ -45,6 +45,7 @@ class Recipe(NamedTuple):
             seconds, with ticks, and so removed only rests of 0 ticks, which are none.
         grid: Denominator of the grid's note value, or `Nt` for its triplets.
         forward_error: Whether the rounding error of a note is carried on to the next one.
+        track: Which track is the voice, from 0; None is the one with the most notes.
         published: Whether to store what the quantizer left of the durations instead of the durations, as published.
     """
 
@@ -53,6 +54,7 @@ class Recipe(NamedTuple):
     shortest_rest: Limit = Limit(0.3, "ticks")
     grid: str = "32"
     forward_error: bool = True
+    track: int | None = None
     published: bool = False
 
 

@@ -18,8 +18,8 @@ LARGEST_FILE = 64 * 2**20
 
 
 # One event: its tick from the beginning; its status byte, `META` for a meta event; the first data byte of a channel
-# message, the type of a meta event, or 0; and the second data byte of a channel message, if it has one, or the payload of
-# another event. A plain tuple, because making any other object takes longer than the rest of its reading.
+# message, the type of a meta event, or 0; and the second data byte of a channel message, if it has one, or another
+# event's payload. A plain tuple, because making any other object takes longer than the rest of its reading.
 Event: TypeAlias = tuple[int, int, int, bytes]
 
 

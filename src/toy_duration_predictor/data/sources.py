@@ -93,6 +93,7 @@ def midi(
     grid: str = "32",
     shortest_rest: str = "0.3ticks",
     forward_error: bool = True,
+    track: int | None = None,
     published: bool = False,
 ) -> Dataset:
     """Prepares a folder of MIDI files, or reads what was prepared of it before; only changed files are read again.
@@ -103,6 +104,7 @@ def midi(
         grid: See `Recipe`.
         shortest_rest: See `Recipe`; a number with its unit, such as `0.05s`.
         forward_error: See `Recipe`.
+        track: See `Recipe`.
         published: See `Recipe`.
 
     Raises:
