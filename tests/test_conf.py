@@ -41,6 +41,15 @@ def test_a_and_b_differ_in_the_pairing_alone(config, a, b):
     assert of_a == of_b
 
 
+def test_the_anonymous_arm_differs_in_the_identity_alone(config):
+    known, anonymous = (
+        OmegaConf.to_container(config(f"experiment={name}")) for name in ("model_b", "model_b_anonymous")
+    )
+    assert (known["data"].pop("anonymous"), anonymous["data"].pop("anonymous")) == (False, True)
+    assert known.pop("name") != anonymous.pop("name")
+    assert known == anonymous
+
+
 def test_the_published_recipe_to_the_letter(config):
     settings = validated(config("experiment=published_b"), TrainConfig)
     assert settings.data.source == "hub"

@@ -104,6 +104,15 @@ def test_validation_metrics_against_numpy(data, trainer):
     assert logged["val/skill"] == pytest.approx(1 - torch.cat(errors).mean().item() / copied.mean().item(), rel=1e-4)
 
 
+def test_an_anonymous_model_does_not_see_the_singer(data):
+    batch = next(iter(data.test_dataloader()))
+    other = batch._replace(singer=(batch.singer + 1) % len(data.singers))
+    with torch.no_grad():
+        for anonymous in (True, False):
+            task = make_task(data, anonymous=anonymous)
+            assert torch.equal(task(batch), task(other)) is anonymous
+
+
 def test_a_second_test_starts_from_nothing(data, trainer):
     task = make_task(data)
     first = trainer.test(task, data.test_dataloader(), verbose=False)

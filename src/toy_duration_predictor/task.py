@@ -34,6 +34,7 @@ class DurationTask(pl.LightningModule):
         learning_rate: The highest one.
         schedule: `cosine` rises to it and falls to 0, see `warm_up_and_cosine`; `constant` stays there.
         weight_decay: AdamW's; with 0 it is Adam.
+        anonymous: Whether every singer is given the first one's identity, in training and in use.
         seed: Dropout follows from it and the epoch, so that a run can be resumed.
     """
 
@@ -48,6 +49,7 @@ class DurationTask(pl.LightningModule):
         learning_rate: float = 3e-3,
         schedule: str = "cosine",
         weight_decay: float = 0.01,
+        anonymous: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -71,7 +73,8 @@ class DurationTask(pl.LightningModule):
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns the predicted durations, float `(B, T)`, ticks."""
-        predicted: Tensor = self.network(batch.input, batch.singer, batch.mask)
+        singer = torch.zeros_like(batch.singer) if self.hparams["anonymous"] else batch.singer
+        predicted: Tensor = self.network(batch.input, singer, batch.mask)
         return predicted
 
     def loss(self, predicted: Tensor, batch: Batch) -> Tensor:

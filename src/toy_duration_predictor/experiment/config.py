@@ -39,6 +39,7 @@ class Data(Source):
     split: Literal["auto", "published", "grouped"]
     split_seed: Seed
     pairing: Literal["quantized", "original"]
+    anonymous: bool
 
 
 class Model(BaseModel):

@@ -150,6 +150,7 @@ def _prepare(settings: TrainConfig, table: Dataset) -> tuple[SongsDataModule, Du
         learning_rate=training.learning_rate,
         schedule=training.schedule,
         weight_decay=training.weight_decay,
+        anonymous=settings.data.anonymous,
         seed=settings.seed,
     )
     return data, task
