@@ -105,16 +105,16 @@ def _audit(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from toy_duration_predictor.data.audit import audit, repair_table
-    from toy_duration_predictor.data.audit_page import render_html, render_text
     from toy_duration_predictor.data.files import write
     from toy_duration_predictor.data.sources import load_songs
+    from toy_duration_predictor.page import render_html, render_text
 
     name = arguments.table
     table = load_songs(name) if name in ("hub", "simulated") else load_songs("parquet", path=name)
-    sections = audit(table)
-    Console(soft_wrap=False).print(render_text(name, sections))
+    title, sections = f"Audit of {name}", audit(table)
+    Console().print(render_text(title, sections))
     if arguments.html:
-        write(arguments.html, lambda path: path.write_text(render_html(name, sections), encoding="utf-8"))
+        write(arguments.html, lambda path: path.write_text(render_html(title, sections), encoding="utf-8"))
         sys.stdout.write(f"{arguments.html}: this audit as a page\n")
     if arguments.repair:
         repaired, rows = repair_table(table)

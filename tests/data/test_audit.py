@@ -1,12 +1,8 @@
-import io
-
 import numpy as np
 import pytest
 from datasets import Dataset
-from rich.console import Console
 
 from toy_duration_predictor.data.audit import CARRIED, EITHER, NEITHER, SUNG, Columns, audit, kinds, repair_table
-from toy_duration_predictor.data.audit_page import render_html, render_text
 from toy_duration_predictor.data.quantize import carried, quantize
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.songs import validate_songs
@@ -147,16 +143,3 @@ def test_repair_touches_the_spoilt_rows_alone(sung, published):
         assert quantize(np.array(row["durations"]), step).tolist() == row["quantized_durations"]
     with pytest.raises(InputError, match="nothing to repair"):
         repair_table(sung)
-
-
-def test_both_renderings_show_everything(published):
-    sections = audit(published)
-    console = Console(record=True, width=200, file=io.StringIO())
-    console.print(render_text("a & b", sections))
-    text, page = console.export_text(), render_html("a & b", sections)
-    assert "a &amp; b" in page
-    for part in sections:
-        assert part.title in text
-        assert f"<h2>{part.title}</h2>" in page
-        for row in part.rows:
-            assert all(cell in text for cell in row)

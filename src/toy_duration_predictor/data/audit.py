@@ -1,8 +1,6 @@
 """What a careful person wants to know of a songs table before training, and whether it has the published fault."""
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from datasets import Dataset
@@ -12,6 +10,7 @@ from toy_duration_predictor.data.repair import Repaired, repair
 from toy_duration_predictor.data.songs import fingerprint, ragged
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.page import Section
 
 PERCENTILES = (1, 25, 50, 75, 99)
 # Longer than this, in beats, is a pause and no rest of a phrase.
@@ -19,15 +18,6 @@ OUTLIER_BEATS = 16
 
 # What a row's durations turn out to be.
 SUNG, CARRIED, EITHER, NEITHER = "sung", "carried", "either", "neither"
-
-
-class Section(NamedTuple):
-    """A table of an audit: a title, the names of its columns, its rows, and what is to be said of them."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-    remark: str = ""
 
 
 class Columns:

@@ -113,6 +113,21 @@ class EvaluateConfig(Settings):
     force: bool
 
 
+class CompareConfig(Settings):
+    """`conf/compare.yaml`, composed."""
+
+    arms: Annotated[list[str], Field(min_length=1)]
+    seeds: Count
+    vary: Literal["seed", "split", "both"]
+    each: list[str]
+    runs: str | None
+    data: Source
+    trainer: Trainer
+    logs: Path
+    out: Path | None
+    resamples: Annotated[int, Field(ge=100)]
+
+
 def validated(config: DictConfig | dict[str, Any], kind: type[Config]) -> Config:
     """Returns a composed configuration as typed settings.
 

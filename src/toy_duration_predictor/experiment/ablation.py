@@ -1,0 +1,113 @@
+"""What a trained model uses: its errors on its own test songs when something is taken from it.
+
+| ablation | what is taken |
+| --- | --- |
+| `singer shuffled` | each test song has the singer of another test song |
+| `another singer` | each other singer in turn; the mean of the errors |
+| `mean singer` | every singer has the mean of all embeddings |
+| `context n` | the model sees n notes and rests on either side of the one that it predicts |
+"""
+
+import copy
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import Tensor, nn
+
+from toy_duration_predictor.data.datamodule import Batch, Songs, Windows
+from toy_duration_predictor.experiment.evidence import SongErrors
+from toy_duration_predictor.task import DurationTask
+
+CONTEXTS = (0, 1, 2, 4, 8, 16)
+BATCH_SIZE = 256
+
+
+def ablations(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -> dict[str, SongErrors]:
+    """Tests a model under each ablation.
+
+    Args:
+        task: The trained model.
+        table: The songs table that it was trained on.
+        rows: Its test rows, int64 `(S,)`.
+        seed: Decides which songs change singers.
+    """
+    task = task.eval()
+    rows = np.sort(rows)
+    songs = Songs(table.select(rows.tolist()), task.singers)
+    results = {}
+    if not task.hparams["anonymous"]:
+        singers = len(task.singers)
+        shuffled = songs.singer[torch.from_numpy(derangement(len(rows), seed))]
+        results["singer shuffled"] = _errors(task, songs, rows, table, shuffled)
+        others = [_errors(task, songs, rows, table, (songs.singer + by) % singers) for by in range(1, singers)]
+        if others:
+            mean = np.mean([each.error for each in others], axis=0)
+            results["another singer"] = others[0]._replace(error=mean)
+        if isinstance(getattr(task.network, "singer_embedding", None), nn.Embedding):
+            results["mean singer"] = _errors(_with_mean_singer(task), songs, rows, table, songs.singer)
+    for notes in CONTEXTS:
+        results[f"context {notes}"] = _errors_in_context(task, songs, rows, table, notes)
+    return results
+
+
+def derangement(n: int, seed: int) -> np.ndarray:
+    """Returns a random order of `n` things in which none is at its own place; of one thing, that thing."""
+    order = np.random.default_rng(seed).permutation(n)
+    moved = np.empty(n, dtype=np.int64)
+    # Each takes the place of the one before it in a random circle.
+    moved[order] = np.roll(order, 1)
+    return moved
+
+
+def _with_mean_singer(task: DurationTask) -> DurationTask:
+    changed = copy.deepcopy(task)
+    embedding = changed.network.singer_embedding
+    assert isinstance(embedding, nn.Embedding)  # noqa: S101
+    with torch.no_grad():
+        embedding.weight.copy_(embedding.weight.mean(dim=0).expand_as(embedding.weight))
+    return changed
+
+
+def _errors(task: DurationTask, songs: Songs, rows: np.ndarray, table: Dataset, singer: Tensor) -> SongErrors:
+    """Returns the errors when the songs are those of the given singers, int64 `(S,)`."""
+    windows = Windows(songs, torch.arange(len(rows)), task.window, "quantized")
+    batches = (batch._replace(singer=singer[batch.row]) for batch in windows.in_order(BATCH_SIZE))
+    return _sum(rows, table, songs, ((b, (task(b) - b.target).abs() * b.mask) for b in batches))
+
+
+def _errors_in_context(task: DurationTask, songs: Songs, rows: np.ndarray, table: Dataset, notes: int) -> SongErrors:
+    """Returns the errors when each note is predicted from a window of its own."""
+
+    def batches() -> Iterator[tuple[Batch, Tensor]]:
+        for song in range(len(rows)):
+            start, end = int(songs.offsets[song]), int(songs.offsets[song + 1])
+            for first in range(start, end, BATCH_SIZE * 8):
+                place = torch.arange(first, min(first + BATCH_SIZE * 8, end))
+                left = (place - notes).clamp(min=start)
+                seen = left[:, None] + torch.arange(2 * notes + 1)
+                mask = seen <= (place + notes).clamp(max=end - 1)[:, None]
+                seen = torch.where(mask, seen, 0)
+                batch = Batch(
+                    input=songs.quantized[seen] * mask,
+                    target=songs.sung[seen] * mask,
+                    mask=mask,
+                    singer=songs.singer[song].expand(len(place)),
+                    ticks_per_beat=songs.ticks_per_beat[song].expand(len(place)),
+                    row=torch.full((len(place),), song),
+                )
+                own = seen == place[:, None]
+                yield batch, (task(batch) - batch.target).abs() * own * mask
+
+    return _sum(rows, table, songs, batches())
+
+
+@torch.no_grad()
+def _sum(rows: np.ndarray, table: Dataset, songs: Songs, errors: Iterator[tuple[Batch, Tensor]]) -> SongErrors:
+    """Sums errors, float `(B, T)` beside their batches, by song."""
+    total = torch.zeros(len(rows), dtype=torch.float64)
+    for batch, error in errors:
+        total.index_add_(0, batch.row, error.sum(dim=1).double())
+    singer_ids = np.asarray(table["singer_id"])[rows]
+    return SongErrors(rows, singer_ids, songs.lengths(torch.arange(len(rows))).numpy(), total.numpy())

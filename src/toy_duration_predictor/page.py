@@ -1,0 +1,89 @@
+"""Sections of tables, pictures and remarks: for the terminal, as Markdown, and as a page that is whole in itself."""
+
+import io
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STYLE = """
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem 1rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #8884; }
+th { font-weight: 600; } p { margin: .5rem 0; }
+figure { margin: 1rem 0; } figure svg { background: #fff; max-width: 100%; height: auto; border-radius: 4px; }
+@media print { body { max-width: none; margin: 0; } h2 { break-after: avoid; } figure, tr { break-inside: avoid; } }
+"""
+
+
+class Section(NamedTuple):
+    """A part of a page: a title, a table's heads and rows, what is to be said of them, and pictures."""
+
+    title: str
+    heads: tuple[str, ...] = ()
+    rows: Sequence[tuple[str, ...]] = ()
+    remark: str = ""
+    pictures: "Sequence[Figure]" = ()
+
+
+def render_text(title: str, sections: Sequence[Section]) -> Group:
+    """Returns what rich prints; without the pictures."""
+    parts: list[Table | Text] = [Text(f"{title}\n", style="bold")]
+    for section in sections:
+        parts.append(Text(section.title, style="bold"))
+        if section.rows:
+            table = Table(*section.heads, box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(section.heads))
+            for row in section.rows:
+                table.add_row(*row)
+            parts.append(table)
+        if section.remark:
+            parts.append(Text(f"{section.remark}\n"))
+    return Group(*parts)
+
+
+def render_markdown(title: str, sections: Sequence[Section]) -> str:
+    """Returns Markdown; without the pictures."""
+    parts = [f"# {title}"]
+    for section in sections:
+        parts.append(f"## {section.title}")
+        if section.rows:
+            lines = [section.heads, ("---",) * len(section.heads), *section.rows]
+            parts.append("\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines))
+        if section.remark:
+            parts.append(section.remark)
+    return "\n\n".join(parts) + "\n"
+
+
+def render_html(title: str, sections: Sequence[Section]) -> str:
+    """Returns a page, whole in itself."""
+    body = []
+    for section in sections:
+        body.append(f"<section><h2>{escape(section.title)}</h2>")
+        if section.rows:
+            head = "".join(f"<th>{escape(each)}</th>" for each in section.heads)
+            rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in section.rows)
+            body.append(f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>')
+        body += [f"<p>{escape(part)}</p>" for part in section.remark.split("\n\n") if part]
+        body += [f"<figure>{_svg(picture)}</figure>" for picture in section.pictures]
+        body.append("</section>")
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
+        f"<body><h1>{escape(title)}</h1>{''.join(body)}</body></html>\n"
+    )
+
+
+def _svg(figure: "Figure") -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue().partition("<svg")[1] + buffer.getvalue().partition("<svg")[2]

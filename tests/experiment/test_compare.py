@@ -1,0 +1,134 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from tests.conftest import SMALL, flat
+from toy_duration_predictor.data.datamodule import SongsDataModule
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.experiment.ablation import ablations, derangement
+from toy_duration_predictor.experiment.compare import compare
+from toy_duration_predictor.experiment.evidence import song_errors
+from toy_duration_predictor.experiment.train import train
+from toy_duration_predictor.task import DurationTask
+
+EACH = ["training.max_epochs=1" if setting.startswith("training.max") else setting for setting in SMALL]
+SETTINGS = (
+    "seeds=2",
+    "data.songs=40",
+    "resamples=100",
+    "trainer.threads=1",
+    f"each=[{','.join(repr(s) for s in EACH[:-1])}]",
+)
+
+
+@pytest.fixture
+def run_compare(config, tmp_path):
+    def run(*overrides):
+        settings = config(f"logs={tmp_path / 'logs'}", *SETTINGS, *overrides, name="compare")
+        return compare(settings, lambda each: config(*each))
+
+    return run
+
+
+def test_a_comparison_end_to_end(run_compare, tmp_path, monkeypatch):
+    out = run_compare()
+    found = json.loads((out / "report.json").read_text())
+    assert set(found["verdicts"]) == {"Q1", "Q2", "Q3"}
+    assert {arm: len(runs) for arm, runs in found["runs"].items()} == dict.fromkeys(
+        ("model_a", "model_b", "model_b_anonymous"), 2
+    )
+    # The report's numbers are those of the predictions, by numpy.
+    for arm, runs in found["runs"].items():
+        tables = [pq.read_table(Path(folder, "predictions.parquet")) for folder in runs]
+        errors = [np.abs(flat(t["predicted"].to_pylist()) - flat(t["original"].to_pylist())).mean() for t in tables]
+        assert found["mae"][arm]["estimate"] == pytest.approx(np.mean(errors))
+    copied = np.abs(flat(tables[0]["quantized"].to_pylist()) - flat(tables[0]["original"].to_pylist())).mean()
+    assert found["mae"]["copy"]["estimate"] == pytest.approx(copied)
+    for part in found["parts"]:
+        rival = found["mae"].get(part["rival"], {}).get("estimate")
+        if rival is not None:
+            assert part["difference"]["estimate"] == pytest.approx(rival - found["mae"]["model_b"]["estimate"])
+    page, text = (out / "report.html").read_text(), (out / "report.md").read_text()
+    assert page.count("<svg") == 5
+    assert "so nothing can be supported here; run at least six" in " ".join(text.split())
+
+    # Finished runs are recognised, and may be reported on alone.
+    monkeypatch.setattr(DurationTask, "training_step", lambda *_: 1 / 0)
+    run_compare()
+    alone = run_compare(f"runs='{tmp_path}/logs/model_*'", f"out={tmp_path / 'again'}")
+    assert json.loads((alone / "report.json").read_text()) == found
+    with pytest.raises(InputError, match="no finished run fits"):
+        run_compare("runs=nowhere/*")
+    folder = Path(found["runs"]["model_a"][0])
+    folder.rename(folder.with_name("elsewhere"))
+    with pytest.raises(InputError, match="model_a and model_b have not been run with the same seeds and splits"):
+        run_compare(f"runs='{tmp_path}/logs/model_*'")
+
+
+@pytest.mark.parametrize(("vary", "seeds", "splits"), [("split", {0}, {42, 43}), ("both", {0, 1}, {42, 43})])
+def test_the_split_may_vary(run_compare, vary, seeds, splits):
+    out = run_compare(f"vary={vary}", "arms=[model_b]")
+    runs = [Path(folder) for folder in json.loads((out / "report.json").read_text())["runs"]["model_b"]]
+    configs = [run.joinpath("config.yaml").read_text() for run in runs]
+    assert {seed for seed in (0, 1) if any(f"\nseed: {seed}\n" in text for text in configs)} == seeds
+    assert {split for split in (42, 43) if any(f"split_seed: {split}" in text for text in configs)} == splits
+
+
+def test_without_model_b_there_is_no_answer(run_compare):
+    with pytest.raises(InputError, match="No run of model_b is among these"):
+        run_compare("arms=[model_a]", "seeds=1")
+
+
+@pytest.fixture
+def trained(config, songs, tmp_path):
+    songs.to_parquet(tmp_path / "songs.parquet")
+    metrics = train(config(*SMALL, "data=parquet", f"data.path={tmp_path}/songs.parquet"))
+    task = DurationTask.load_from_checkpoint(f"{metrics['run/folder']}/checkpoints/best.ckpt", weights_only=True)
+    return task, songs, metrics["run/folder"]
+
+
+def test_ablations_of_nothing_change_nothing(trained):
+    task, songs, folder = trained
+    data = SongsDataModule(songs, window=32)
+    own = song_errors(pq.read_table(f"{folder}/predictions.parquet"))
+    found = ablations(task, songs, data.split.test, seed=0)
+    for errors in found.values():
+        assert errors.row.tolist() == own.row.tolist()
+        assert errors.notes.tolist() == own.notes.tolist()
+    # A context as wide as the window's is nearly the whole of it; a single note is not.
+    wide, none = (np.abs(found[f"context {n}"].error - own.error).sum() for n in (16, 0))
+    assert wide < none
+    with torch.no_grad():
+        task.network.singer_embedding.weight[:] = 0.5
+    blind = ablations(task, songs, data.split.test, seed=0)
+    for name in ("singer shuffled", "another singer", "mean singer"):
+        assert blind[name].error == pytest.approx(blind["singer shuffled"].error)
+        assert found[name].error.tolist() != own.error.tolist()
+
+
+def test_context_against_a_window_of_its_own(trained):
+    """One note by hand: the window of three notes round it."""
+    task, songs, _ = trained
+    row = 3
+    song = songs[row]
+    found = ablations(task, songs, np.array([row]), seed=0)["context 1"]
+    total = 0.0
+    for i, sung in enumerate(song["durations"]):
+        low, high = max(i - 1, 0), min(i + 2, len(song["durations"]))
+        window = torch.tensor([song["quantized_durations"][low:high]], dtype=torch.float32)
+        singer = torch.tensor([task.singers.index(song["singer_id"])])
+        with torch.no_grad():
+            predicted = task.network(window, singer, torch.ones_like(window, dtype=torch.bool))[0, i - low]
+        total += abs(predicted.item() - sung)
+    assert found.error[0] == pytest.approx(total, rel=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 50])
+def test_a_derangement_moves_everything(n):
+    order = derangement(n, seed=n)
+    assert sorted(order) == list(range(n))
+    assert n == 1 or (order != np.arange(n)).all()

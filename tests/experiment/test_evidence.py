@@ -1,0 +1,48 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.experiment.evidence import mean_over_repetitions, read_run, song_errors
+
+
+@pytest.fixture
+def predictions():
+    return pa.table(
+        {
+            "row": [9, 4],
+            "singer_id": [2, 7],
+            "quantized": [[60], [15, 0, 30]],
+            "original": [[50], [13, 2, 33]],
+            "predicted": [[56.0], [14.0, 2.0, 30.0]],
+        }
+    )
+
+
+def test_errors_are_summed_by_song_in_the_order_of_rows(predictions):
+    errors = song_errors(predictions)
+    assert errors.row.tolist() == [4, 9]
+    assert errors.singer.tolist() == [7, 2]
+    assert errors.notes.tolist() == [3, 1]
+    assert errors.error.tolist() == [4, 6]
+    assert errors.mae == 2.5
+    assert song_errors(predictions, "quantized").error.tolist() == [7, 10]
+
+
+def test_repetitions_are_averaged_by_song(predictions):
+    errors = song_errors(predictions)
+    doubled = errors._replace(error=2 * errors.error)
+    assert mean_over_repetitions([errors, doubled]).error.tolist() == [6, 9]
+    only_last = errors._replace(row=np.array([9]), singer=np.array([2]), notes=np.array([1]), error=np.array([10.0]))
+    pooled = mean_over_repetitions([errors, only_last])
+    assert pooled.row.tolist() == [4, 9]
+    assert pooled.error.tolist() == [4, 8]
+    assert pooled.notes.tolist() == [3, 1]
+
+
+def test_unfinished_and_broken_runs_are_refused(tmp_path):
+    with pytest.raises(InputError, match="is no finished run"):
+        read_run(tmp_path)
+    (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_run(tmp_path)
