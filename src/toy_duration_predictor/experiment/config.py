@@ -128,6 +128,17 @@ class CompareConfig(Settings):
     resamples: Annotated[int, Field(ge=100)]
 
 
+class PowerConfig(Settings):
+    """`conf/power.yaml`, composed."""
+
+    effects: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
+    songs: Annotated[list[Annotated[int, Field(ge=12)]], Field(min_length=1)]
+    repetitions: Count
+    baseline: Literal["boosting", "neighbours", "value"]
+    resamples: Annotated[int, Field(ge=100)]
+    out: Path
+
+
 def validated(config: DictConfig | dict[str, Any], kind: type[Config]) -> Config:
     """Returns a composed configuration as typed settings.
 

@@ -1,0 +1,22 @@
+"""Tries the verdict on Q3 on corpora whose answer is known: `python scripts/power.py`."""
+
+import hydra
+from omegaconf import DictConfig
+
+from toy_duration_predictor.experiment.commands import ending_in_a_sentence, run_command
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="power")
+def main(config: DictConfig) -> None:
+    """Runs one study."""
+    from toy_duration_predictor.experiment.config import PowerConfig, validated
+
+    with ending_in_a_sentence():
+        validated(config, PowerConfig)
+        from toy_duration_predictor.experiment.power import power
+
+        power(config)
+
+
+if __name__ == "__main__":
+    run_command(main)
