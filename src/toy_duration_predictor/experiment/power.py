@@ -108,7 +108,7 @@ def _sections(cells: list[Cell], settings: PowerConfig) -> list[Section]:
     heads = ("singer effect", "songs", SUPPORTED, INCONCLUSIVE, REFUTED, "supported, 95 % interval", "gain, of copying")
     remark = (
         f"{settings.repetitions} corpora of each kind; the model is {settings.baseline}, with and without the singer. "
-        f"With an effect of 0 all singers are the same person, and *supported* is wrong. A tenth of the songs are test songs."
+        f"With an effect of 0 all singers are the same person, and *supported* is wrong. A tenth are test songs."
     )
     return [Section("Verdicts on Q3", heads, rows, remark, [_curve(cells, settings.repetitions)])]
 
