@@ -94,6 +94,7 @@ def test_every_key_has_a_comment():
         (["name=a/b"], "configuration: name='a/b' cannot be used"),
         (["optimize=test/mae"], "optimize='test/mae' cannot be used: input should be 'val/loss'"),
         (["+training.lr=1"], "configuration: there is no setting 'training.lr'."),
+        (["optimize=val/skill", "experiment=model_a"], "optimize=val/skill has no value where copying is perfect"),
         (["data=parquet"], "configuration: 'data.path' is needed; give it as data.path=VALUE."),
     ],
 )
@@ -116,7 +117,8 @@ def test_evaluate_needs_a_run(config):
         ("data.singer_efect=1", "There is no setting 'data.singer_efect'; did you mean 'singer_effect'?"),
         ("experiment=model_c", "experiment=model_c: there is no such choice; did you mean 'model_b'?"),
         ("modle=bigru", "There is no setting 'modle'; did you mean 'model'?"),
-        ("seed=[1", "seed=[1"),
+        ("seed=[1", "'seed=[1' cannot be read"),
+        ("logs=/tmp/é", "takes quotes within quotes"),
     ],
 )
 def test_typos_are_answered_with_the_nearest_key(config, capsys, override, message):

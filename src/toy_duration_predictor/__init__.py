@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from toy_duration_predictor.data.songs import fingerprint, validate_songs
     from toy_duration_predictor.data.sources import load_songs
     from toy_duration_predictor.errors import InputError
-    from toy_duration_predictor.experiment.evaluate import evaluate, load_run
+    from toy_duration_predictor.experiment.evaluate import evaluate
+    from toy_duration_predictor.experiment.run_folder import load_run
     from toy_duration_predictor.experiment.train import train
     from toy_duration_predictor.task import DurationTask
 
@@ -30,7 +31,7 @@ _MODULE_OF = {
     "audit": "data.audit",
     "evaluate": "experiment.evaluate",
     "fingerprint": "data.songs",
-    "load_run": "experiment.evaluate",
+    "load_run": "experiment.run_folder",
     "load_songs": "data.sources",
     "prepare": "data.prepare",
     "quantize": "data.quantize",

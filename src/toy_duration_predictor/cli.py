@@ -1,6 +1,7 @@
 """The `tdp` command. Heavy modules are imported when their command runs, so that `tdp --help` is quick."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ REFUSED_SHOWN = 10
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command; ends the process with status 1 on bad input, and with 130 when interrupted."""
     parsed = _parser().parse_args(arguments)
+    # A scheduler's way to end a job is Ctrl-C's.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         parsed.run(parsed)
     except InputError as error:
@@ -62,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     audit.set_defaults(run=_audit)
     audit.add_argument("table", help="a Parquet file; or hub, the published dataset; or simulated, the embedded corpus")
     audit.add_argument("--html", type=Path, help="write the audit as a page, too")
-    audit.add_argument("--repair", type=Path, metavar="OUT", help="write the table with its sung durations recovered")
+    audit.add_argument(
+        "--repair", type=Path, metavar="OUT", help="write the table's known columns with the sung durations recovered"
+    )
     return parser
 
 

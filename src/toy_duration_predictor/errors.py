@@ -32,4 +32,6 @@ def explain(error: "ValidationError", within: str) -> str:
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{within}: there is no setting '{key}'."
     message = first["msg"].removeprefix("Value error, ")
+    if not key:
+        return f"{within}: {message}."
     return f"{within}: {key}={first['input']!r} cannot be used: {message[0].lower()}{message[1:]}."

@@ -44,7 +44,7 @@ def render_text(title: str, sections: Sequence[Section]) -> Group:
         if section.rows:
             table = Table(*section.heads, box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(section.heads))
             for row in section.rows:
-                table.add_row(*row)
+                table.add_row(*map(Text, row))
             parts.append(table)
         if section.remark:
             parts.append(Text(f"{section.remark}\n"))

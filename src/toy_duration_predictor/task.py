@@ -88,9 +88,14 @@ class DurationTask(pl.LightningModule):
         note, sung = predicted[batch.mask], batch.target[batch.mask]
         return F.l1_loss(note, sung) if kind == "mae" else F.mse_loss(note, sung)
 
-    def on_train_epoch_start(self) -> None:
-        """Makes dropout a function of seed and epoch."""
-        torch.manual_seed(self.hparams["seed"] * 1_000_003 + self.current_epoch)
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Makes dropout a function of seed and epoch.
+
+        At the first batch, not at the start of the epoch: between the two the loader draws a random number, but for a
+        run that goes on, whose loader has drawn it before.
+        """
+        if batch_idx == 0:
+            torch.manual_seed(self.hparams["seed"] * 1_000_003 + self.current_epoch)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Returns the loss."""

@@ -143,3 +143,13 @@ def test_repair_touches_the_spoilt_rows_alone(sung, published):
         assert quantize(np.array(row["durations"]), step).tolist() == row["quantized_durations"]
     with pytest.raises(InputError, match="nothing to repair"):
         repair_table(sung)
+
+
+def test_a_row_that_cannot_be_repaired_is_left(published):
+    columns = {name: list(published[name]) for name in published.column_names}
+    columns["durations"][0] = [0, *columns["durations"][0][1:]]
+    columns["quantized_durations"][0] = [0, *columns["quantized_durations"][0][1:]]
+    odd = validate_songs(Dataset.from_dict(columns))
+    repaired, rows = repair_table(odd)
+    assert rows == 35
+    assert repaired["durations"][0] == odd["durations"][0]

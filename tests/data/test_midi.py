@@ -54,6 +54,13 @@ def test_overlapping_notes_end_where_the_next_begins():
     assert v.repairs == {"a note begins before the last one ended": 1, "an end without a note": 1}
 
 
+def test_touching_notes_of_one_pitch_are_two():
+    """Whichever of end and beginning stands first in the file."""
+    v = voice((0, on(60)), (480, on(60)), (480, off(60)), (960, off(60)))
+    assert notes(v) == [(0, 480, 60), (480, 480, 60)]
+    assert notes(voice((0, on(60)), (480, off(60)), (480, on(60)), (960, off(60)))) == notes(v)
+
+
 def test_of_a_chord_the_highest_note_is_sung():
     v = voice((0, on(60)), (0, on(67)), (0, on(64)), (100, off(64)), (110, off(67)), (120, off(60)))
     assert notes(v) == [(0, 110, 67)]

@@ -8,8 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from toy_duration_predictor.data import prepare as module
+from toy_duration_predictor.data.limits import LONGEST
 from toy_duration_predictor.data.prepare import NAMES, find_files, prepare, song_and_singer
 from toy_duration_predictor.data.recipe import Recipe
+from toy_duration_predictor.data.smf import parse, unparse
 from toy_duration_predictor.data.songs import fingerprint, validate_songs
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
@@ -71,8 +73,9 @@ def test_the_sidecar_says_what_was_done(folder, tmp_path):
 
 def test_strict_ends_at_the_first_refusal(folder, tmp_path):
     (folder / "ba_00001_s03_x.mid").write_bytes(b"MThd broken")
-    with pytest.raises(InputError, match=r"ba_00001_s03_x\.mid: it is not a Standard MIDI File\.$"):
-        prepare(folder, tmp_path / "songs.parquet", strict=True)
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"ba_00001_s03_x\.mid: it is not a Standard MIDI File\.$"):
+            prepare(folder, tmp_path / "songs.parquet", strict=True)
     assert not (tmp_path / "songs.parquet").exists()
 
 
@@ -187,6 +190,32 @@ def test_bad_patterns_are_refused(folder, tmp_path, names, message):
         prepare(folder, tmp_path / "songs.parquet", names=names)
 
 
+def test_what_no_file_can_be_made_by_is_refused_before_reading(folder, tmp_path, reads):
+    for recipe, message in (
+        (Recipe(grid="7"), "There is no grid of 1/7"),
+        (Recipe(published=True, forward_error=False), "leave out one of the two options"),
+        (Recipe(track=-1), "numbered from 0"),
+    ):
+        with pytest.raises(InputError, match=message):
+            prepare(str(folder), str(tmp_path / "songs.parquet"), recipe)
+    with pytest.raises(InputError, match="is that of a folder"):
+        prepare(folder, tmp_path)
+    assert not reads
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_odd_names_and_lengths_are_refused_one_by_one(folder, tmp_path):
+    content = (folder / "ba_05688_-4_a_s02_m_02.mid").read_bytes()
+    (folder / f"ba_1_s{10**25}_x.mid").write_bytes(content)
+    tracks = parse(content)
+    late = [[(tick + LONGEST * 2 * (i > 500), *rest) for i, (tick, *rest) in enumerate(t)] for t in tracks.tracks]
+    (folder / "ba_2_s01_x.mid").write_bytes(unparse(tracks._replace(tracks=late)))
+    summary = prepare(folder, tmp_path / "songs.parquet")
+    assert summary.songs == 4
+    assert "does not say the singer's number" in summary.refused[f"ba_1_s{10**25}_x.mid"]
+    assert "the longest that can be is 16777216" in summary.refused["ba_2_s01_x.mid"]
+
+
 def test_folders_without_songs_are_refused(tmp_path):
     with pytest.raises(InputError, match="nowhere is no folder"):
         prepare(tmp_path / "nowhere", tmp_path / "songs.parquet")
@@ -205,6 +234,8 @@ def test_the_source_midi_prepares_into_the_cache(folder, tmp_path, monkeypatch, 
     assert len(reads) == 4
     assert fingerprint(again) == fingerprint(table)
     assert load_songs("midi", path=folder, grid="16")["quantized_durations"] != table["quantized_durations"]
+    with pytest.raises(InputError, match=r"None of 4 files can be used; .* none is number 5"):
+        load_songs("midi", path=folder, track=5)
     with pytest.raises(InputError, match="There is no grid of 1/33"):
         load_songs("midi", path=folder, grid="33")
 

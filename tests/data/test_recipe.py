@@ -114,5 +114,3 @@ def test_the_tempo_is_that_of_the_first_note():
 def test_what_cannot_be_is_refused():
     with pytest.raises(InputError, match="1/32 does not divide 100"):
         song(voice(NOTES, ticks_per_beat=100), Recipe())
-    with pytest.raises(InputError, match="carries errors forward"):
-        song(voice(NOTES), Recipe(published=True, forward_error=False))

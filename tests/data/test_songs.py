@@ -68,6 +68,11 @@ def test_bad_tables_are_refused_with_row_column_and_reason(columns, message):
     assert message in str(error.value)
 
 
+def test_optional_columns_may_be_all_null():
+    columns = {name: pa.nulls(2) for name in ("song_id", "ticks_per_beat", "tempo")}
+    assert validate_songs(table(**columns))["tempo"] == [None, None]
+
+
 def test_a_missing_column_and_an_empty_table_are_refused():
     with pytest.raises(InputError, match="column 'quantized_durations' is missing"):
         validate_songs(table().remove_columns("quantized_durations"))

@@ -8,6 +8,7 @@ from tests.conftest import SMALL
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.evaluate import evaluate
 from toy_duration_predictor.experiment.train import train
+from toy_duration_predictor.task import DurationTask
 
 
 @pytest.fixture
@@ -73,6 +74,15 @@ def test_bad_runs_are_refused(config, songs, tmp_path):
         evaluation(config, tmp_path, songs, tmp_path)
 
 
-def test_a_finished_evaluation_is_recognised(config, songs, run, tmp_path, capsys):
+def test_a_finished_evaluation_is_recognised(config, songs, run, tmp_path, monkeypatch):
     first = evaluation(config, run, songs, tmp_path)
+    monkeypatch.setattr(DurationTask, "test_step", lambda *_: 1 / 0)
     assert evaluation(config, run, songs, tmp_path) == first
+    with pytest.raises(ZeroDivisionError):
+        evaluation(config, run, songs, tmp_path, "force=true")
+
+
+def test_an_unfinished_run_is_refused(config, songs, run, tmp_path):
+    Path(run, "metrics.json").unlink()
+    with pytest.raises(InputError, match="is not finished; the command that began it goes on"):
+        evaluation(config, run, songs, tmp_path)

@@ -43,6 +43,6 @@ def test_repetitions_are_averaged_by_song(predictions):
 def test_unfinished_and_broken_runs_are_refused(tmp_path):
     with pytest.raises(InputError, match="is no finished run"):
         read_run(tmp_path)
-    (tmp_path / "metrics.json").write_text("{}")
+    (tmp_path / "metrics.json").write_text('{"name": "model_b"}')
     with pytest.raises(InputError, match="cannot be read"):
         read_run(tmp_path)

@@ -2,6 +2,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ from omegaconf import OmegaConf
 from tests.conftest import FEW_SONGS, SMALL, flat
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.experiment.callbacks import LogEpochs
 from toy_duration_predictor.experiment.commands import Interrupted, run_command
 from toy_duration_predictor.experiment.train import train
 from toy_duration_predictor.task import DurationTask
@@ -102,9 +104,9 @@ def test_a_finished_run_is_not_run_twice(config, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("at", [0, 5])
-def test_an_interrupted_run_goes_on_to_the_same_weights(config, tmp_path, monkeypatch, number, at):
-    """The signal comes in the first epoch, before anything is done, or within the second."""
+@pytest.mark.parametrize("at", [0, 5, 12])
+def test_an_interrupted_run_goes_on_to_the_same_weights(config, tmp_path, monkeypatch, capsys, number, at):
+    """The signal comes in the first epoch, at its beginning or within, or in the second: an epoch has nine batches."""
     whole = train(config(*RUN, f"logs={tmp_path / 'whole'}", "training.batch_size=16"))
     step = DurationTask.training_step
 
@@ -125,10 +127,33 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(config, tmp_path, monkey
 
     monkeypatch.setattr(DurationTask, "training_step", step)
     resumed = train(config(*RUN, "training.batch_size=16"))
+    assert f"Going on after epoch {at // 9}," in capsys.readouterr().err
     for name in ("best", "last"):
         assert same_weights(weights(resumed, name), weights(whole, name))
     assert resumed["test/mae"] == whole["test/mae"]
     assert resumed["train/epochs"] == whole["train/epochs"] == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_a_signal_between_epochs_is_heeded(config, monkeypatch, number, epoch):
+    """Also after the last one, where the training is done and the test is not."""
+    whole = train(config(*RUN, "data.seed=1"))
+    log_epoch = LogEpochs.on_train_epoch_end
+
+    def interrupted(callback, trainer, module):
+        log_epoch(callback, trainer, module)
+        if trainer.current_epoch == epoch:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(LogEpochs, "on_train_epoch_end", interrupted)
+    with pytest.raises(Interrupted) as error:
+        train(config(*RUN))
+    assert error.value.signal_number == number
+    monkeypatch.undo()
+    resumed = train(config(*RUN))
+    again = train(config(*RUN, "force=true"))
+    assert resumed["test/mae"] == again["test/mae"] != whole["test/mae"]
 
 
 def test_a_run_interrupted_after_its_training_is_only_tested(config, monkeypatch):
@@ -189,6 +214,28 @@ def test_settings_and_songs_decide_the_folder(config, songs, tmp_path):
     assert train(config(*small, f"data.path={tmp_path}/two.parquet"))["run/folder"] != one["run/folder"]
 
 
+@pytest.mark.filterwarnings("ignore:Encountered `nan` values:UserWarning")
+def test_a_training_that_diverges_says_so(config, monkeypatch):
+    forward = DurationTask.forward
+    monkeypatch.setattr(DurationTask, "forward", lambda task, batch: forward(task, batch) * float("nan"))
+    with pytest.raises(InputError, match=r"the training diverged; try a lower training\.learning_rate"):
+        train(config(*RUN))
+
+
+def test_metrics_that_are_none_are_refused(config, tmp_path):
+    folder = Path(train(config(*RUN))["run/folder"])
+    for text in ("[]", "{}", "{"):
+        (folder / "metrics.json").write_text(text)
+        with pytest.raises(InputError, match="delete it to run again"):
+            train(config(*RUN))
+
+
+def test_a_place_that_cannot_be_written_is_refused(config, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        train(config(*RUN, f"logs={tmp_path}/file"))
+
+
 def test_hardware_that_is_not_there_is_refused(config, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
@@ -204,7 +251,10 @@ def test_commands_end_with_one_sentence_and_a_status(capsys):
     def stopped_early():
         raise KeyboardInterrupt
 
-    for main, status, sentence in ((interrupted, 143, ""), (stopped_early, 130, "Interrupted before")):
+    for main, status, sentence in (
+        (interrupted, 143, ""),
+        (stopped_early, 130, "Interrupted; the same command goes on"),
+    ):
         with pytest.raises(SystemExit) as error:
             run_command(main)
         assert error.value.code == status

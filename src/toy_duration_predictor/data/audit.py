@@ -6,7 +6,7 @@ import numpy as np
 from datasets import Dataset
 
 from toy_duration_predictor.data.quantize import quantize
-from toy_duration_predictor.data.repair import Repaired, repair
+from toy_duration_predictor.data.repair import Repaired, is_carried, repair
 from toy_duration_predictor.data.songs import fingerprint, ragged
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.errors import InputError
@@ -107,7 +107,11 @@ def repair_table(table: Dataset) -> tuple[Dataset, int]:
         InputError: No row bears the mark.
     """
     columns = Columns(table)
-    rows = [row for row, kind in enumerate(kinds(columns)) if kind == CARRIED]
+    rows = [
+        row
+        for row, kind in enumerate(kinds(columns))
+        if kind == CARRIED and is_carried(columns.song(columns.sung, row), columns.song(columns.quantized, row))
+    ]
     if not rows:
         raise InputError("No row of this table bears the mark of the published fault; there is nothing to repair.")
     done: Repaired = repair(

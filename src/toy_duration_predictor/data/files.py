@@ -4,16 +4,25 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from toy_duration_predictor.errors import InputError
+
 
 def write(path: Path, save: Callable[[Path], object]) -> None:
-    """Lets `save` write a file beside its place, then moves it there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Lets `save` write a file beside its place, then moves it there.
+
+    Raises:
+        InputError: The place cannot be written.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save(beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            save(beside)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def cache_folder() -> Path:

@@ -117,6 +117,7 @@ def _notes(events: list[Event]) -> tuple[list[int], list[int], list[int], Counte
     pitches: list[int] = []
     repairs: Counter[str] = Counter()
     sounding = False
+    cut: int | None = None  # pitch of the note that the sounding one cut short: its own end may come at the same tick
 
     def end(tick: int) -> None:
         if tick == onsets[-1]:
@@ -132,6 +133,7 @@ def _notes(events: list[Event]) -> tuple[list[int], list[int], list[int], Counte
                 repairs["several notes begin at once"] += 1
                 pitches[-1] = max(pitches[-1], pitch)
                 continue
+            cut = pitches[-1] if sounding else None
             if sounding:
                 repairs["a note begins before the last one ended"] += 1
                 end(tick)
@@ -139,7 +141,7 @@ def _notes(events: list[Event]) -> tuple[list[int], list[int], list[int], Counte
             pitches.append(pitch)
             sounding = True
         elif kind in (0x80, 0x90):
-            if sounding and pitch == pitches[-1]:
+            if sounding and pitch == pitches[-1] and not (tick == onsets[-1] and pitch == cut):
                 end(tick)
                 sounding = False
             else:

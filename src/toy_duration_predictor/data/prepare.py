@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -26,7 +27,7 @@ import pyarrow.parquet as pq
 
 from toy_duration_predictor.data.files import write
 from toy_duration_predictor.data.midi import read_voice
-from toy_duration_predictor.data.recipe import Recipe, song
+from toy_duration_predictor.data.recipe import Recipe, check, song
 from toy_duration_predictor.data.smf import LARGEST_FILE, parse
 from toy_duration_predictor.errors import InputError
 
@@ -116,7 +117,7 @@ def _read_file(file: str, signature: str, folder: str, recipe: Recipe, names: st
         voice = read_voice(parse(path.read_bytes()), recipe.track)
         row = song(voice, recipe)
     except (InputError, OSError) as error:
-        return Read(file, signature, refused=str(error))
+        return Read(file, signature, refused=str(error).rstrip("."))
     lists = {name: row.pop(name).astype(np.int32).tobytes() for name in LISTS}
     return Read(file, signature, None, json.dumps(voice.repairs), song_id, singer_id, **row, **lists)
 
@@ -129,14 +130,14 @@ def song_and_singer(name: str, names: str) -> tuple[str, int]:
     """
     match = re.fullmatch(names, name)
     groups = {key.rstrip("_"): value for key, value in match.groupdict().items() if value} if match else {}
-    if not groups.get("singer", "").isdecimal():
+    if not groups.get("singer", "").isdecimal() or len(groups["singer"]) > 18:
         raise InputError(f"its name does not say the singer's number by the pattern {names}")
     return groups.get("song", name), int(groups["singer"])
 
 
 def prepare(
-    folder: Path,
-    out: Path,
+    folder: str | Path,
+    out: str | Path,
     recipe: Recipe = Recipe(),  # noqa: B008
     names: str = NAMES,
     strict: bool = False,
@@ -164,6 +165,10 @@ def prepare(
     Raises:
         InputError: The folder or the pattern cannot be used, no file can be, or one cannot and `strict` is given.
     """
+    folder, out = Path(folder), Path(out)
+    if not out.name or out.is_dir():
+        raise InputError(f"The table's name '{out}' is that of a folder; give a file's, such as songs.parquet.")
+    check(recipe)
     files = find_files(folder)
     try:
         groups = re.compile(names).groupindex
@@ -188,13 +193,15 @@ def prepare(
             places = ", ".join("?" * len(Read._fields))
             store.executemany(f"INSERT OR REPLACE INTO songs VALUES ({places})", rows)  # noqa: S608
             store.commit()
-            refused = next((row for row in rows if row.refused), None)
-            if strict and refused:
-                raise InputError(f"{folder / refused.file}: {refused.refused}.")
+            if strict and any(row.refused for row in rows):
+                break
+        refused = store.execute("SELECT file, refused FROM songs WHERE refused IS NOT NULL ORDER BY file").fetchone()
+        if strict and refused:
+            raise InputError(f"{folder / refused[0]}: {refused[1]}.")
         summary = _write_table(store, out, len(files), len(new))
     _write_sidecar(out, folder, recipe, names, summary)
     if not keep_store:
-        store_path.unlink()
+        store_path.unlink(missing_ok=True)
     return summary
 
 
@@ -209,6 +216,11 @@ def find_files(folder: Path) -> dict[str, str]:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".mid", ".midi") and path.is_file())
     if not paths:
         raise InputError(f"{folder} has no .mid or .midi files.")
+    for path in paths:
+        try:
+            path.as_posix().encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"The name {path.as_posix()!r} is not UTF-8; rename the file.") from error
     stats = ((path, path.stat()) for path in paths)
     return {path.relative_to(folder).as_posix(): f"{stat.st_size}-{stat.st_mtime_ns}" for path, stat in stats}
 
@@ -226,6 +238,10 @@ def _open_store(path: Path, made_by: str) -> sqlite3.Connection:
                 store.commit()
             if found in (None, (made_by,)):
                 return store
+        except sqlite3.OperationalError as error:
+            raise InputError(
+                f"{path} cannot be used ({error}); is another preparation writing the same table?"
+            ) from error
         except sqlite3.DatabaseError:
             pass
         store.close()
@@ -241,9 +257,7 @@ def _local(work: Callable[..., list[Read]], batches: list[Any], jobs: int) -> It
     left = iter(batches)
     # A new interpreter a process: a fork of this one would share its threads' locks.
     context = multiprocessing.get_context("spawn")
-    # Ctrl-C reaches all processes of a terminal; this one tells the others what to do.
-    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(jobs, context, initializer=ignore) as pool:
+    with ProcessPoolExecutor(jobs, context, initializer=_follow_parent) as pool:
         try:
             running = {pool.submit(work, batch) for batch in islice(left, 2 * jobs)}
             while running:
@@ -252,6 +266,19 @@ def _local(work: Callable[..., list[Read]], batches: list[Any], jobs: int) -> It
                 yield from (each.result() for each in done)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _follow_parent() -> None:
+    """Leaves Ctrl-C, which reaches all processes of a terminal, to the parent; and ends when the parent is no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def follow() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=follow, daemon=True).start()
 
 
 def _ray(work: Callable[..., list[Read]], batches: list[Any], jobs: int) -> Iterator[list[Read]]:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from toy_duration_predictor.data.limits import LONGEST
 from toy_duration_predictor.data.midi import Voice
 from toy_duration_predictor.data.quantize import carried, grid_ticks, quantize
 from toy_duration_predictor.errors import InputError
@@ -58,6 +59,19 @@ class Recipe(NamedTuple):
     published: bool = False
 
 
+def check(recipe: Recipe) -> None:
+    """Refuses a recipe that no song can be made by.
+
+    Raises:
+        InputError: There is no such grid, or the options exclude each other.
+    """
+    grid_ticks(3 * 256, recipe.grid)  # a resolution that every grid divides
+    if recipe.published and not recipe.forward_error:
+        raise InputError("The published recipe carries errors forward; leave out one of the two options.")
+    if recipe.track is not None and recipe.track < 0:
+        raise InputError(f"track {recipe.track}: tracks are numbered from 0.")
+
+
 def song(voice: Voice, recipe: Recipe) -> dict[str, Any]:
     """Returns `ticks_per_beat`, `tempo`, `pitch`, `durations` and `quantized_durations` of one performance.
 
@@ -66,11 +80,11 @@ def song(voice: Voice, recipe: Recipe) -> dict[str, Any]:
     Raises:
         InputError: Nothing is left of the song, or the grid does not divide its resolution.
     """
-    if recipe.published and not recipe.forward_error:
-        raise InputError("the published recipe carries errors forward; leave out one of the two")
     step = grid_ticks(voice.ticks_per_beat, recipe.grid)
     part = with_rests(sung_part(voice, recipe), recipe.shortest_rest)
     durations = part.duration
+    if durations.max() > LONGEST:
+        raise InputError(f"a note or rest is {durations.max()} ticks long, and the longest that can be is {LONGEST}")
     quantized = quantize(durations, step, recipe.forward_error)
     if recipe.published:
         durations = carried(durations, step)

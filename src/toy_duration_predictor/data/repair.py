@@ -75,6 +75,15 @@ def repair(carried: list[np.ndarray], quantized: list[np.ndarray], resolutions: 
     return Repaired([np.array(path) for path in paths], undecided)
 
 
+def is_carried(carried: np.ndarray, quantized: np.ndarray) -> bool:
+    """Returns whether a song's durations, int64 `(T,)`, can come from that quantizer at all."""
+    try:
+        _lattice(carried.tolist(), quantized.tolist(), 0)
+    except InputError:
+        return False
+    return True
+
+
 def _lattice(carried: list[int], quantized: list[int], song: int) -> Lattice:
     """Returns all readings of a song in which no duration is below 1 tick: a rest of 0 ticks is none."""
     lattice: Lattice = []

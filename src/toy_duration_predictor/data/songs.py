@@ -22,13 +22,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 
+from toy_duration_predictor.data.limits import LONGEST
 from toy_duration_predictor.errors import InputError
 
 REQUIRED = ("singer_id", "durations", "quantized_durations")
 OPTIONAL = ("song_id", "ticks_per_beat", "tempo", "pitch")
-
-# Networks compute in float32, which holds every integer up to here exactly.
-LONGEST = 2**24
 
 log = logging.getLogger(__name__)
 
@@ -107,12 +105,14 @@ def _checked(rows: pa.Table, column: str, name: str) -> pa.Array:
         raise InputError(f"{name}: column '{column}' must hold {wanted}, but holds {values.type}.")
 
     if column == "song_id":
-        if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+        if not (
+            pa.types.is_string(values.type) or pa.types.is_large_string(values.type) or pa.types.is_null(values.type)
+        ):
             refuse_type("strings")
         return values.cast(pa.string())
 
     if column in ("singer_id", "ticks_per_beat", "tempo"):
-        if not pa.types.is_integer(values.type):
+        if not pa.types.is_integer(values.type) and (column == "singer_id" or not pa.types.is_null(values.type)):
             refuse_type("integers")
         if column == "singer_id":
             refuse(_null(values), lambda _: "is null; every song needs its singer")

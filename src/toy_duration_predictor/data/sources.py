@@ -111,7 +111,11 @@ def midi(
         InputError: The folder or the options cannot be used.
     """
     recipe = Recipe(
-        shortest_rest=Limit.parse(shortest_rest), grid=grid, forward_error=forward_error, published=published
+        shortest_rest=Limit.parse(shortest_rest),
+        grid=grid,
+        forward_error=forward_error,
+        track=track,
+        published=published,
     )
     path = path.expanduser()
     key = hashlib.sha256(repr((str(path.resolve()), recipe, names)).encode()).hexdigest()[:16]

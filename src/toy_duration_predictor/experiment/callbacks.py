@@ -11,6 +11,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar, Timer
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from toy_duration_predictor.experiment.commands import Interrupted
 from toy_duration_predictor.experiment.config import TrainConfig
@@ -63,13 +64,23 @@ class StopOnSignal(Callback):
 
     def _stop(self, trainer: pl.Trainer) -> None:
         if self.received is not None:
-            name = signal.Signals(self.received).name
+            epoch = min(trainer.current_epoch + 1, trainer.max_epochs or 1)
             message = (
-                f"{name} in epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: stopped. "
+                f"{signal.Signals(self.received).name} in epoch {epoch} of {trainer.max_epochs}: stopped. "
                 f"The same command goes on after the last whole epoch, from {self.last}."
             )
             log.warning(message)
             raise Interrupted(message, self.received)
+
+    @contextmanager
+    def fitting(self, trainer: pl.Trainer) -> Iterator[None]:
+        """Listens for the time of a `with` block, and stops at its end if a signal came that no batch has seen."""
+        with self.listening():
+            try:
+                yield
+            except SIGTERMException:  # Lightning's own way to end between two epochs
+                self.received = signal.SIGTERM
+            self._stop(trainer)
 
 
 class LogEpochs(Callback):

@@ -49,7 +49,7 @@ def ending_in_a_sentence() -> Iterator[None]:
     except Interrupted as error:
         sys.exit(128 + error.signal_number)  # the log has said what there is to say
     except KeyboardInterrupt:
-        _end("Interrupted before the training began; nothing was written.", 130)
+        _end("Interrupted; the same command goes on from there.", 130)
 
 
 def _end(message: str, status: int) -> None:
@@ -66,7 +66,8 @@ def _sentence(error: Exception) -> str:
         return f"{group}={choice}: there is no such choice; {did_you_mean(choice, error.options)}"
     if isinstance(error, OverrideParseException):
         return (
-            f"'{error.override}' cannot be read: {error}; settings are given as KEY=VALUE, with quotes round brackets."
+            f"'{error.override}' cannot be read ({str(error).splitlines()[0]}); a value with brackets, commas or "
+            f"letters beyond ASCII takes quotes within quotes, such as \"KEY='VALUE'\"."
         )
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OmegaConfBaseException):

@@ -21,9 +21,9 @@ from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.ablation import ablations
 from toy_duration_predictor.experiment.baselines import LADDER, performances
 from toy_duration_predictor.experiment.config import CompareConfig, Data, validated
-from toy_duration_predictor.experiment.evaluate import load_run
 from toy_duration_predictor.experiment.evidence import Run, SongErrors, mean_over_repetitions, read_run, song_errors
 from toy_duration_predictor.experiment.questions import Part, judge
+from toy_duration_predictor.experiment.run_folder import load_run
 from toy_duration_predictor.experiment.terminal import console_log
 from toy_duration_predictor.experiment.train import train, use_threads
 

@@ -1,11 +1,11 @@
 """What a composed configuration must look like. Checked before any work is done, and before torch is imported."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from toy_duration_predictor.errors import InputError, explain
 
@@ -62,7 +62,7 @@ class Training(Settings):
     loss: Literal["mae", "mse", "published"]
     learning_rate: Annotated[float, Field(gt=0, le=1)]
     schedule: Literal["cosine", "constant"]
-    weight_decay: Annotated[float, Field(ge=0)]
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
     max_epochs: Count
     patience: Count
     monitor: Literal["val/loss", "val/mae"]
@@ -75,9 +75,8 @@ class Trainer(Settings):
     """The hardware, as `lightning.pytorch.Trainer` and torch understand it."""
 
     accelerator: str
-    devices: Count
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
-    threads: Annotated[int, Field(ge=0)]
+    threads: Annotated[int, Field(ge=0, le=256)]
     progress: bool
 
 
@@ -94,6 +93,12 @@ class TrainConfig(Settings):
     resume: Literal["auto", "never"]
     force: bool
     optimize: Literal["val/loss", "val/mae", "val/skill"]
+
+    @model_validator(mode="after")
+    def _there_is_what_is_optimized(self) -> Self:
+        if self.optimize == "val/skill" and self.data.pairing == "original":
+            raise ValueError("optimize=val/skill has no value where copying is perfect; use val/mae")
+        return self
 
     def decisive(self) -> dict[str, Any]:
         """Returns the settings that can change a number, as plain nested values."""

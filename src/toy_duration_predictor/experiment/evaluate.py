@@ -1,7 +1,6 @@
 """A trained run on every row of another songs table."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.config import EvaluateConfig, validated
 from toy_duration_predictor.experiment.run_folder import (
     Metrics,
+    load_run,
     provenance,
     read_metrics,
     write_metrics,
@@ -22,7 +22,6 @@ from toy_duration_predictor.experiment.run_folder import (
 )
 from toy_duration_predictor.experiment.terminal import console_log, show_results
 from toy_duration_predictor.experiment.train import make_trainer, use_threads
-from toy_duration_predictor.task import DurationTask
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +43,9 @@ def evaluate(config: DictConfig | dict[str, Any]) -> Metrics:
     settings = validated(config, EvaluateConfig)
     console_log()
     task = load_run(settings.run)
-    run_metrics = read_metrics(settings.run) or {}
+    run_metrics = read_metrics(settings.run)
+    if run_metrics is None:
+        raise InputError(f"run={settings.run} is not finished; the command that began it goes on.")
     table = load_songs(settings.data.source, **settings.data.options)
     table_fingerprint = fingerprint(table)
     skip = "-skip" if settings.unknown == "skip" else ""
@@ -63,30 +64,13 @@ def evaluate(config: DictConfig | dict[str, Any]) -> Metrics:
             "data/source": settings.data.source,
             "data/songs": len(rows),
             "data/songs_skipped": len(table) - len(rows),
-            "name": run_metrics.get("name", settings.run.name),
+            "name": run_metrics["name"],
             **provenance(),
         }
         write_predictions(folder, table, rows, torch.cat(task.predicted).tolist())
         write_metrics(folder, metrics)
     show_results(metrics, folder)
     return {**metrics, "run/folder": str(folder)}
-
-
-def load_run(run: Path) -> DurationTask:
-    """Loads the best weights of a run folder.
-
-    Raises:
-        InputError: There is no such run, or its checkpoint cannot be read.
-    """
-    best = run / "checkpoints" / "best.ckpt"
-    if not best.is_file():
-        raise InputError(f"run={run} has no checkpoints/best.ckpt; give the folder of a trained run.")
-    try:
-        return DurationTask.load_from_checkpoint(best, map_location="cpu", weights_only=True)
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"{best} cannot be read as a checkpoint of this project ({type(error).__name__}).") from error
 
 
 def _known_rows(table: Dataset, singers: list[int], skip: bool) -> list[int]:

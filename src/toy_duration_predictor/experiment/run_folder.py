@@ -18,6 +18,7 @@ from datasets import Dataset
 from toy_duration_predictor.data.files import write
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.config import TrainConfig
+from toy_duration_predictor.task import DurationTask
 
 Metrics = dict[str, float | int | str]
 
@@ -56,8 +57,27 @@ def read_metrics(folder: Path) -> Metrics | None:
     try:
         metrics: Metrics = json.loads(path.read_text())
     except ValueError as error:
-        raise InputError(f"{path} is not JSON ({error}); delete it or run again with force=true.") from error
+        raise InputError(f"{path} is not JSON ({error}); delete it to run again.") from error
+    if not isinstance(metrics, dict) or "name" not in metrics:
+        raise InputError(f"{path} does not hold a run's metrics; delete it to run again.")
     return metrics
+
+
+def load_run(run: str | Path) -> DurationTask:
+    """Loads the best weights of a run folder.
+
+    Raises:
+        InputError: There is no such run, or its checkpoint cannot be read.
+    """
+    best = Path(run) / "checkpoints" / "best.ckpt"
+    if not best.is_file():
+        raise InputError(f"run={run} has no checkpoints/best.ckpt; give the folder of a trained run.")
+    try:
+        return DurationTask.load_from_checkpoint(best, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{best} cannot be read as a checkpoint of this project ({type(error).__name__}).") from error
 
 
 def write_predictions(folder: Path, table: Dataset, rows: list[int], predicted: list[float]) -> pa.Table:
@@ -91,9 +111,14 @@ def write_predictions(folder: Path, table: Dataset, rows: list[int], predicted: 
 def provenance() -> Metrics:
     """Returns the commit of this code, where it is a git checkout, and the versions of what it runs on."""
     here = Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(here), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+
     try:
-        commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+        git("ls-files", "--error-unmatch", __file__)  # or it is another project's checkout that this lies in
+        commit = git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
         commit = "unknown"
     own = {"version/toy_duration_predictor": version("toy-duration-predictor")}

@@ -56,4 +56,4 @@ def show_results(metrics: dict[str, float | int | str], folder: Path) -> None:
         table.add_row("training", f"{metrics['train/seconds']:.0f} s, {metrics['train/epochs']} epochs", "")
     console = Console()
     console.print(table)
-    console.print(f"Folder: {folder}", soft_wrap=True, highlight=False)
+    console.print(f"Folder: {folder}", soft_wrap=True, highlight=False, markup=False)

@@ -1,6 +1,7 @@
 """One run: a configuration in, a run folder with a trained and tested model out."""
 
 import logging
+import math
 import shutil
 import warnings
 from pathlib import Path
@@ -23,6 +24,7 @@ from toy_duration_predictor.experiment.callbacks import StopOnSignal, callbacks
 from toy_duration_predictor.experiment.config import TrainConfig, Trainer, validated
 from toy_duration_predictor.experiment.run_folder import (
     Metrics,
+    load_run,
     provenance,
     read_metrics,
     run_folder,
@@ -118,13 +120,13 @@ def make_trainer(settings: Trainer, **arguments: Any) -> pl.Trainer:
     try:
         return pl.Trainer(
             accelerator=settings.accelerator,
-            devices=settings.devices,
+            devices=1,
             precision=settings.precision,
             enable_progress_bar=shows_progress(settings),
             enable_model_summary=False,
             **arguments,
         )
-    except (MisconfigurationException, ValueError, RuntimeError) as error:
+    except (MisconfigurationException, ValueError, RuntimeError, ImportError) as error:
         raise InputError(f"trainer={settings.accelerator} cannot be used on this machine: {error}") from error
 
 
@@ -174,7 +176,7 @@ def _fit(
         )
         if progress is not None:
             log.info("Going on after epoch %d, from %s", progress["epochs"], last)
-        with stop.listening():
+        with stop.fitting(trainer):
             trainer.fit(task, datamodule=data, ckpt_path=last if progress else None, weights_only=True)
         progress = _progress(last)
     epochs, seconds = progress["epochs"], progress["seconds"]
@@ -211,15 +213,15 @@ def _test(
     logger: TensorBoardLogger,
 ) -> Metrics:
     """Validates and tests the best weights, writes the predictions, and shows both in TensorBoard."""
-    best = DurationTask.load_from_checkpoint(
-        folder / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True
-    )
+    best = load_run(folder)
     metrics: Metrics = {}
     for results in (
         tester.validate(best, data.val_dataloader(), verbose=False),
         tester.test(best, data.test_dataloader(), verbose=False),
     ):
         metrics |= {name: float(value) for name, value in results[0].items()}
+    if not math.isfinite(float(metrics["val/mae"])):
+        raise InputError(f"{folder}: the training diverged; try a lower training.learning_rate.")
     predictions = write_predictions(folder, table, data.split.test.tolist(), torch.cat(best.predicted).tolist())
     write_results(logger, settings.decisive(), metrics, predictions, best)
     return metrics
