@@ -1,4 +1,7 @@
+import os
 import shutil
+import signal
+import time
 
 import midii
 import numpy as np
@@ -8,6 +11,13 @@ import pytest
 from toy_duration_predictor import cli
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.experiment.train import train
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_they_were():
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
@@ -82,9 +92,11 @@ def test_mistakes_end_with_one_sentence(arguments, message, tmp_path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interruption_is_no_traceback(monkeypatch, capsys):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_is_no_traceback(monkeypatch, capsys, number):
     def interrupted(_):
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), number)
+        time.sleep(1)
 
     monkeypatch.setattr(cli, "_audit", interrupted)
     with pytest.raises(SystemExit) as error:

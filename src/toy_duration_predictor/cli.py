@@ -16,8 +16,7 @@ REFUSED_SHOWN = 10
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command; ends the process with status 1 on bad input, and with 130 when interrupted."""
     parsed = _parser().parse_args(arguments)
-    # A scheduler's way to end a job is Ctrl-C's.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's way to end a job is Ctrl-C's
     try:
         parsed.run(parsed)
     except InputError as error:
