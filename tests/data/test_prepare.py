@@ -216,6 +216,14 @@ def test_odd_names_and_lengths_are_refused_one_by_one(folder, tmp_path):
     assert "the longest that can be is 16777216" in summary.refused["ba_2_s01_x.mid"]
 
 
+def test_places_that_cannot_be_written_are_refused(folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be made: "):
+        prepare(folder, tmp_path / "file" / "songs.parquet")
+    with pytest.raises(InputError, match=r"cannot be (made|written)"):
+        prepare(folder, "/proc/songs.parquet")
+
+
 def test_folders_without_songs_are_refused(tmp_path):
     with pytest.raises(InputError, match="nowhere is no folder"):
         prepare(tmp_path / "nowhere", tmp_path / "songs.parquet")
@@ -224,6 +232,7 @@ def test_folders_without_songs_are_refused(tmp_path):
     (tmp_path / "a_1_s01_b.mid").write_bytes(b"")
     with pytest.raises(InputError, match=r"None of 1 files can be used; the first is a_1_s01_b\.mid: it is not"):
         prepare(tmp_path, tmp_path / "songs.parquet")
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_the_source_midi_prepares_into_the_cache(folder, tmp_path, monkeypatch, reads):

@@ -177,7 +177,10 @@ def prepare(
     if "singer" not in groups:
         raise InputError(f"The pattern {names} has no group (?P<singer>...), which says the singer's number.")
 
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out.parent} cannot be made: {error.strerror or error}.") from error
     store_path = out.with_name(f".{out.name}.store")
     work = partial(read_files, folder=str(folder), recipe=recipe, names=names)
     made_by = json.dumps([recipe, names, version("toy-duration-predictor"), str(folder.resolve())])
@@ -198,6 +201,9 @@ def prepare(
         refused = store.execute("SELECT file, refused FROM songs WHERE refused IS NOT NULL ORDER BY file").fetchone()
         if strict and refused:
             raise InputError(f"{folder / refused[0]}: {refused[1]}.")
+        if store.execute("SELECT count(*) FROM songs WHERE refused IS NULL").fetchone() == (0,):
+            store_path.unlink(missing_ok=True)
+            raise InputError(f"None of {len(files)} files can be used; the first is {refused[0]}: {refused[1]}.")
         summary = _write_table(store, out, len(files), len(new))
     _write_sidecar(out, folder, recipe, names, summary)
     if not keep_store:
@@ -228,7 +234,10 @@ def find_files(folder: Path) -> dict[str, str]:
 def _open_store(path: Path, made_by: str) -> sqlite3.Connection:
     """Opens a store, or begins a new one if it is of another recipe, or damaged."""
     for _ in range(2):
-        store = sqlite3.connect(path)
+        try:
+            store = sqlite3.connect(path)
+        except sqlite3.OperationalError as error:
+            raise InputError(f"{path.parent} cannot be written ({error}).") from error
         try:
             store.execute("CREATE TABLE IF NOT EXISTS made_by (recipe TEXT)")
             store.execute(f"CREATE TABLE IF NOT EXISTS songs ({', '.join(Read._fields)}, PRIMARY KEY (file))")
@@ -298,9 +307,6 @@ def _ray(work: Callable[..., list[Read]], batches: list[Any], jobs: int) -> Iter
 def _write_table(store: sqlite3.Connection, out: Path, files: int, read: int) -> Summary:
     """Writes the store's songs, in the order of their files."""
     refused = dict(store.execute("SELECT file, refused FROM songs WHERE refused IS NOT NULL ORDER BY file"))
-    if len(refused) == files:
-        file, reason = next(iter(refused.items()))
-        raise InputError(f"None of {files} files can be used; the first is {file}: {reason}.")
     columns = ", ".join(SCHEMA.names)
     query = store.execute(f"SELECT {columns} FROM songs WHERE refused IS NULL ORDER BY file")  # noqa: S608
     notes = 0
