@@ -109,7 +109,7 @@ def _audit(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from toy_duration_predictor.data.audit import audit, repair_table
-    from toy_duration_predictor.data.files import write
+    from toy_duration_predictor.data.files import write, write_text
     from toy_duration_predictor.data.sources import load_songs
     from toy_duration_predictor.page import render_html, render_text
 
@@ -118,7 +118,7 @@ def _audit(arguments: argparse.Namespace) -> None:
     title, sections = f"Audit of {name}", audit(table)
     Console().print(render_text(title, sections))
     if arguments.html:
-        write(arguments.html, lambda path: path.write_text(render_html(title, sections), encoding="utf-8"))
+        write_text(arguments.html, render_html(title, sections))
         sys.stdout.write(f"{arguments.html}: this audit as a page\n")
     if arguments.repair:
         repaired, rows = repair_table(table)

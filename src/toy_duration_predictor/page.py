@@ -1,14 +1,18 @@
 """Sections of tables, pictures and remarks: for the terminal, as Markdown, and as a page that is whole in itself."""
 
 import io
+import json
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
+
+from toy_duration_predictor.data.files import write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,6 +85,20 @@ def render_html(title: str, sections: Sequence[Section]) -> str:
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
         f"<body><h1>{escape(title)}</h1>{''.join(body)}</body></html>\n"
     )
+
+
+def write_report(folder: Path, title: str, sections: Sequence[Section], facts: Any) -> None:
+    """Writes `report.html`, `report.md` and `report.json`.
+
+    Args:
+        folder: Where they go.
+        title: Of the report.
+        sections: Its parts.
+        facts: Its numbers, as JSON can hold them.
+    """
+    write_text(folder / "report.html", render_html(title, sections))
+    write_text(folder / "report.md", render_markdown(title, sections))
+    write_text(folder / "report.json", json.dumps(facts, indent=2) + "\n")
 
 
 def _svg(figure: "Figure") -> str:

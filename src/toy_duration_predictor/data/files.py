@@ -25,6 +25,11 @@ def write(path: Path, save: Callable[[Path], object]) -> None:
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file in UTF-8, as `write` does."""
+    write(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
 def cache_folder() -> Path:
     """Returns where this project keeps what it can make again: TDP_CACHE_DIR, or a folder of the user's cache."""
     own = os.environ.get("TDP_CACHE_DIR")

@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from toy_duration_predictor.data.files import write
+from toy_duration_predictor.data.files import write, write_text
 from toy_duration_predictor.data.midi import read_voice
 from toy_duration_predictor.data.recipe import Recipe, check, song
 from toy_duration_predictor.data.smf import LARGEST_FILE, parse
@@ -339,4 +339,4 @@ def _write_sidecar(out: Path, folder: Path, recipe: Recipe, names: str, summary:
     }
     del done["read"]
     text = json.dumps(done, indent=2, ensure_ascii=False) + "\n"
-    write(out.with_name(f"{out.name}.json"), lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(out.with_name(f"{out.name}.json"), text)

@@ -1,7 +1,6 @@
 """From runs to an answer: trains what is missing, tests everything on the same songs, and writes the report."""
 
 import glob
-import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,6 @@ from datasets import Dataset
 from omegaconf import DictConfig, open_dict
 from rich.progress import track
 
-from toy_duration_predictor.data.files import write
 from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.data.split import Split, split_rows
@@ -72,7 +70,7 @@ def compare(config: DictConfig | dict[str, Any], compose: Callable[[list[str]], 
         Interrupted: SIGINT or SIGTERM; the same call goes on.
     """
     from toy_duration_predictor.experiment.report import facts, sections
-    from toy_duration_predictor.page import render_html, render_markdown
+    from toy_duration_predictor.page import write_report
 
     settings = validated(config, CompareConfig)
     console_log()
@@ -85,14 +83,7 @@ def compare(config: DictConfig | dict[str, Any], compose: Callable[[list[str]], 
     data = runs[0].metrics
     out = settings.out or settings.logs / "comparisons" / f"{data['data/source']}-{data['data/fingerprint']}"
     title = "Does a sequence model put a singer's own timing back?"
-    parts = sections(comparison)
-    texts = {
-        "report.html": render_html(title, parts),
-        "report.md": render_markdown(title, parts),
-        "report.json": json.dumps(facts(comparison), indent=2) + "\n",
-    }
-    for name, text in texts.items():
-        write(out / name, lambda path, text=text: path.write_text(text, encoding="utf-8"))  # type: ignore[misc]
+    write_report(out, title, sections(comparison), facts(comparison))
     log.info("Report: %s", out / "report.html")
     return out
 

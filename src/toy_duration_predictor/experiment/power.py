@@ -5,7 +5,6 @@ test over repetitions falls away, and what is tried is the rest of the rule: the
 region of no practical difference. Songs are split by song, each corpus by a seed of its own.
 """
 
-import json
 import logging
 from collections import Counter
 from typing import Any, NamedTuple
@@ -16,7 +15,6 @@ from omegaconf import DictConfig
 from rich.progress import track
 from scipy.stats import binomtest
 
-from toy_duration_predictor.data.files import write
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.songs import validate_songs
 from toy_duration_predictor.data.split import split_rows
@@ -25,7 +23,7 @@ from toy_duration_predictor.experiment.config import PowerConfig, validated
 from toy_duration_predictor.experiment.questions import INCONCLUSIVE, LEVEL, NO_DIFFERENCE, REFUTED, SUPPORTED
 from toy_duration_predictor.experiment.statistics import difference_interval, song_sign_flip, verdict
 from toy_duration_predictor.experiment.terminal import console_log
-from toy_duration_predictor.page import Section, render_html, render_markdown
+from toy_duration_predictor.page import Section, write_report
 
 log = logging.getLogger(__name__)
 
@@ -67,14 +65,7 @@ def power(config: DictConfig | dict[str, Any]) -> list[Cell]:
         for kind, found in outcomes.items()
     ]
     title = "Can the verdict on the singer be trusted?"
-    parts = _sections(cells, settings)
-    texts = {
-        "report.html": render_html(title, parts),
-        "report.md": render_markdown(title, parts),
-        "report.json": json.dumps([cell._asdict() for cell in cells], indent=2) + "\n",
-    }
-    for name, text in texts.items():
-        write(settings.out / name, lambda path, text=text: path.write_text(text, encoding="utf-8"))  # type: ignore[misc]
+    write_report(settings.out, title, _sections(cells, settings), [cell._asdict() for cell in cells])
     log.info("Report: %s", settings.out / "report.html")
     return cells
 

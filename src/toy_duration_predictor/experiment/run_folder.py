@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Dataset
 
-from toy_duration_predictor.data.files import write
+from toy_duration_predictor.data.files import write, write_text
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.config import TrainConfig
 from toy_duration_predictor.task import DurationTask
@@ -42,7 +42,7 @@ def run_folder(config: TrainConfig, fingerprint: str) -> Path:
 def write_metrics(folder: Path, metrics: Metrics) -> None:
     """Writes `metrics.json`: flat, sorted by key."""
     text = json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False) + "\n"
-    write(folder / "metrics.json", lambda path: path.write_text(text))
+    write_text(folder / "metrics.json", text)
 
 
 def read_metrics(folder: Path) -> Metrics | None:

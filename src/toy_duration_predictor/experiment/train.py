@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 
 from toy_duration_predictor.data.datamodule import SongsDataModule
-from toy_duration_predictor.data.files import write
+from toy_duration_predictor.data.files import write_text
 from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
@@ -67,7 +67,7 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
         if settings.force or settings.resume == "never":
             shutil.rmtree(folder, ignore_errors=True)
         text = OmegaConf.to_yaml(settings.model_dump(mode="json"))
-        write(folder / "config.yaml", lambda path: path.write_text(text))
+        write_text(folder / "config.yaml", text)
         with file_log(folder / "train.log"):
             log.info("Run folder: %s", folder)
             log.info(
