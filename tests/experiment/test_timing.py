@@ -1,8 +1,27 @@
+from itertools import groupby
+from operator import itemgetter
+
 import numpy as np
 import pyarrow as pa
 import pytest
+from datasets import Dataset
 
-from toy_duration_predictor.experiment.timing import drift, error_by_length, lag_1_autocorrelation, timing
+from toy_duration_predictor.data.simulate import simulate_songs
+from toy_duration_predictor.experiment.timing import (
+    FIRST,
+    INNER,
+    LAST,
+    PLACES,
+    REST_BETWEEN,
+    REST_WITHIN,
+    drift,
+    error_by_length,
+    error_by_place,
+    lag_1_autocorrelation,
+    place_in_phrase,
+    step,
+    timing,
+)
 
 
 def table(quantized, sung, predicted):
@@ -40,3 +59,43 @@ def test_errors_by_length_by_hand():
         ("8 and more", 1, 10.0, 0.0),
     ]
     assert error_by_length(table([[0, 0]], [[1, 2]], [[1, 1]])) == [("0", 2, 1.5, 0.5)]
+
+
+def test_errors_by_place_by_hand():
+    """Two phrases in row 2, of three notes and of one; row 0 is not tested; the resolution of row 1 is four times."""
+    songs = Dataset.from_dict(
+        {"pitch": [[0, 0], [0, 50, 0, 60, 0], [60, 0, 62, 60, 0, 64]], "quantized": [[1, 1]] + [[0]] * 2}
+    )
+    quantized = [[30, 0, 15, 15, 120, 30], [480, 60, 420, 60, 0]]
+    sung = [[q + by for q, by in zip(song, range(1, 9), strict=False)] for song in quantized]
+    predictions = table(quantized, sung, quantized).append_column("row", pa.array([2, 1]))
+    # Deviations: row 2 has 1 first, 2 rest, 3 inner, 4 last, 5 breath, 6 only; row 1 has 1 breath, 2 first, 3 rest, 4
+    # last, 5 rest.
+    assert error_by_place(predictions, songs) == [
+        (FIRST, 3, 3.0, 3.0),
+        (INNER, 1, 3.0, 3.0),
+        (LAST, 2, 4.0, 4.0),
+        (REST_WITHIN, 3, pytest.approx(10 / 3), pytest.approx(10 / 3)),
+        (REST_BETWEEN, 2, 3.0, 3.0),
+    ]
+    assert error_by_place(predictions, songs.remove_columns("pitch")) == []
+
+
+def test_places_against_a_walk_through_the_songs():
+    for song in simulate_songs(songs=6):
+        pitch, quantized = np.array(song["pitch"]), np.array(song["quantized_durations"])
+        expected = {}
+        breaths = (pitch == 0) & (quantized >= song["ticks_per_beat"])
+        for is_breath, group in groupby(enumerate(breaths), itemgetter(1)):
+            members = [i for i, _ in group]
+            notes = [i for i in members if pitch[i]]
+            expected |= dict.fromkeys(members, REST_BETWEEN if is_breath else REST_WITHIN)
+            expected |= dict.fromkeys(notes, INNER) | dict.fromkeys(notes[-1:], LAST) | dict.fromkeys(notes[:1], FIRST)
+        got = [PLACES[place] for place in place_in_phrase(pitch, quantized)]
+        assert got == [expected[i] for i in range(len(pitch))]
+        assert len(set(got)) == 5
+
+
+def test_the_step_is_the_shortest_duration_above_0():
+    assert step(np.array([0, 30, 15])) == 15
+    assert step(np.array([0, 0])) == 1

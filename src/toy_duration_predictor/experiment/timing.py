@@ -1,13 +1,34 @@
 """Beyond the mean error: how predicted timing is distributed, beside the singers' own.
 
-A deviation is a duration minus the quantized one, in ticks. Songs are lists of float arrays `(T,)`.
+A deviation is a duration minus the quantized one, in ticks. Songs are lists of float arrays `(T,)`. A step is a song's
+shortest quantized duration above 0, which is its grid.
 """
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from datasets import Dataset
 from scipy.stats import ks_2samp, wasserstein_distance
 
 Songs = list[np.ndarray]
+
+# A rest of this many steps ends a phrase: a beat on a grid of 1/32 notes, which is that of the published dataset.
+PHRASE_REST = 8
+
+FIRST, INNER, LAST = "first note of a phrase", "note within a phrase", "last note of a phrase"
+REST_WITHIN, REST_BETWEEN = "rest within a phrase", "rest between phrases"
+PLACES = (FIRST, INNER, LAST, REST_WITHIN, REST_BETWEEN)
+
+
+class Group(NamedTuple):
+    """Notes that have something in common, and their mean absolute errors, ticks."""
+
+    name: str
+    notes: int
+    copying: float
+    predicted: float
 
 
 def timing(predictions: pa.Table) -> dict[str, float]:
@@ -23,10 +44,7 @@ def timing(predictions: pa.Table) -> dict[str, float]:
         `autocorrelation`, `autocorrelation_sung`: see `lag_1_autocorrelation`.
         `drift`: see `drift`.
     """
-    quantized, sung, predicted = (
-        [np.asarray(song, dtype=np.float64) for song in predictions[name].to_pylist()]
-        for name in ("quantized", "original", "predicted")
-    )
+    quantized, sung, predicted = (_songs(predictions, name) for name in ("quantized", "original", "predicted"))
     own = [s - q for s, q in zip(sung, quantized, strict=True)]
     restored = [p - q for p, q in zip(predicted, quantized, strict=True)]
     all_own, all_restored = np.concatenate(own), np.concatenate(restored)
@@ -58,32 +76,77 @@ def drift(predicted: Songs, sung: Songs) -> float:
     return float(np.concatenate(apart).mean())
 
 
-def error_by_length(
-    predictions: pa.Table, steps: tuple[float, ...] = (0, 1, 2, 4, 8)
-) -> list[tuple[str, int, float, float]]:
-    """Returns the errors of notes by their quantized length in steps of their song's shortest.
+def error_by_length(predictions: pa.Table, steps: tuple[float, ...] = (0, 1, 2, 4, 8)) -> list[Group]:
+    """Returns the errors of notes by their quantized length in steps.
 
     Args:
         predictions: Like `predictions.parquet`.
         steps: Lower bounds of the groups.
+    """
+    length = np.concatenate([quantized / step(quantized) for quantized in _songs(predictions, "quantized")])
+    group = np.searchsorted(steps, length, side="right") - 1
+    names = [
+        f"{low:g}" if high == low + 1 else f"{low:g} to {high - 1:g}" if high < np.inf else f"{low:g} and more"
+        for low, high in zip(steps, (*steps[1:], np.inf), strict=True)
+    ]
+    return _grouped(predictions, group, names)
+
+
+def error_by_place(predictions: pa.Table, table: Dataset) -> list[Group]:
+    """Returns the errors of notes and rests by their place in a phrase, see `place_in_phrase`.
+
+    Args:
+        predictions: Like `predictions.parquet`.
+        table: The songs table that its `row` counts in.
 
     Returns:
-        For each group that has notes: its name, the number of notes, the MAE of copying, and of the predictions, ticks.
+        Nothing where the table has no `pitch`, and so does not know its rests.
     """
-    length, copied, left = [], [], []
-    for row in predictions.to_pylist():
-        quantized, sung, predicted = (np.asarray(row[name], float) for name in ("quantized", "original", "predicted"))
-        positive = quantized[quantized > 0]
-        length.append(quantized / (positive.min() if len(positive) else 1))
-        copied.append(np.abs(quantized - sung))
-        left.append(np.abs(predicted - sung))
-    steps_long, copy_error, error = (np.concatenate(each) for each in (length, copied, left))
-    groups = []
-    for low, high in zip(steps, (*steps[1:], np.inf), strict=True):
-        which = (steps_long >= low) & (steps_long < high)
-        if which.any():
-            name = (
-                f"{low:g}" if high == low + 1 else f"{low:g} to {high - 1:g}" if high < np.inf else f"{low:g} and more"
-            )
-            groups.append((name, int(which.sum()), float(copy_error[which].mean()), float(error[which].mean())))
-    return groups
+    if "pitch" not in table.column_names:
+        return []
+    pitch = table.select(predictions["row"].to_pylist())["pitch"]
+    places = [place_in_phrase(np.asarray(p), q) for p, q in zip(pitch, _songs(predictions, "quantized"), strict=True)]
+    return _grouped(predictions, np.concatenate(places), PLACES)
+
+
+def place_in_phrase(pitch: np.ndarray, quantized: np.ndarray) -> np.ndarray:
+    """Returns the place of each note and rest of a song, as an index into `PLACES`, int64 `(T,)`.
+
+    A phrase ends at a rest of at least `PHRASE_REST` steps, quantized. Its only note is its first.
+
+    Args:
+        pitch: `(T,)`, 0 for a rest.
+        quantized: Quantized durations `(T,)`, ticks.
+    """
+    rest = pitch == 0
+    between = rest & (quantized >= PHRASE_REST * step(quantized))
+    place = np.where(
+        between, PLACES.index(REST_BETWEEN), np.where(rest, PLACES.index(REST_WITHIN), PLACES.index(INNER))
+    )
+    note = np.flatnonzero(~rest)
+    phrase = np.cumsum(between)[note]
+    place[note[np.diff(phrase, append=-1) != 0]] = PLACES.index(LAST)
+    place[note[np.diff(phrase, prepend=-1) != 0]] = PLACES.index(FIRST)
+    return place
+
+
+def step(quantized: np.ndarray) -> float:
+    """Returns the step of a song, its shortest quantized duration above 0, in ticks; 1 for a song of zeros."""
+    return float(quantized[quantized > 0].min()) if quantized.any() else 1.0
+
+
+def _songs(predictions: pa.Table, column: str) -> Songs:
+    return [np.asarray(song, dtype=np.float64) for song in predictions[column].to_pylist()]
+
+
+def _grouped(predictions: pa.Table, group: np.ndarray, names: Sequence[str]) -> list[Group]:
+    """Returns the errors of each group that has notes; `group`, int `(notes,)`, counts in `names`."""
+    quantized, sung, predicted = (
+        np.concatenate(_songs(predictions, name)) for name in ("quantized", "original", "predicted")
+    )
+    copied, left = np.abs(quantized - sung), np.abs(predicted - sung)
+    return [
+        Group(name, int(which.sum()), float(copied[which].mean()), float(left[which].mean()))
+        for number, name in enumerate(names)
+        if (which := group == number).any()
+    ]
