@@ -71,7 +71,7 @@ def loading() -> None:
     optimizer = torch.optim.AdamW(task.parameters())
     began = time.perf_counter()
     for batch in epoch[:10]:
-        torch.autograd.backward(task.loss(task(batch), batch))
+        torch.autograd.backward(task.loss(batch))
         optimizer.step()
         optimizer.zero_grad()
     on_step = (time.perf_counter() - began) / 10

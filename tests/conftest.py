@@ -31,8 +31,8 @@ ROOT = Path(__file__).parents[1]
 
 # A network and a training that take a second.
 SMALL = (
-    "model.hidden_size=8",
-    "model.singer_embedding_dim=4",
+    "model.width=8",
+    "model.layers=1",
     "training.window=32",
     "training.max_epochs=3",
     "trainer.threads=1",

@@ -41,7 +41,7 @@ def test_four_real_songs_through_prepare_audit_and_training(folder, tmp_path, ca
     monkeypatch.setenv("TDP_CACHE_DIR", str(tmp_path / "cache"))
     for path in midii.sample.dataset[2:]:
         shutil.copy(path, folder / f"again_{path.name.split('_')[1]}_s9{path.name[-5]}_x.mid")
-    small = ("model.hidden_size=8", "training.max_epochs=1", "trainer.threads=1", "data.split=published")
+    small = ("model.width=8", "training.max_epochs=1", "trainer.threads=1", "data.split=published")
     metrics = train(config("experiment=model_b", "data=midi", f"data.path={folder}", *small))
     assert metrics["data/songs"] == 6
     assert metrics["test/mae"] > 0

@@ -63,6 +63,6 @@ def test_simulated_songs_resemble_real_ones(mssv):
 
 
 def test_a_short_training_beats_copying(config, mssv):
-    short = ("model.hidden_size=32", "model.num_layers=1", "training.max_epochs=3", "training.learning_rate=0.01")
+    short = ("model.width=16", "model.layers=2", "training.max_epochs=2")
     path = f"data.path={mssv / 'corrected.parquet'}"
     assert train(config("experiment=model_b", "data=parquet", path, *short))["test/skill"] > 0

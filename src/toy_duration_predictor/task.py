@@ -14,6 +14,7 @@ from torch import Tensor
 from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError, Metric
 
 from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP, Batch
+from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.models import build
 
 
@@ -27,10 +28,11 @@ class DurationTask(pl.LightningModule):
         network: Name of a network; see `models`.
         sizes: Arguments of its constructor.
         singers: The `singer_id` of each singer index.
-        statistics: `target_mean` and `target_std`, ticks, of the training split.
+        statistics: Of the training split; see `SongsDataModule`.
         window: Notes a window.
-        loss: `mae` or `mse`, in ticks over real notes; or `published`, the mean squared error of normalized
-            durations over whole windows, padding included, with targets clamped to 0..1000 ticks.
+        loss: `mae` or `mse`, in ticks over real notes; `likelihood`, the negative log-likelihood a note, nats, for
+            networks with a distribution; or `published`, the mean squared error of normalized durations over whole
+            windows, padding included, with targets clamped to 0..1000 ticks.
         learning_rate: The highest one.
         schedule: `cosine` rises to it and falls to 0, see `warm_up_and_cosine`; `constant` stays there.
         weight_decay: AdamW's; with 0 it is Adam.
@@ -55,6 +57,8 @@ class DurationTask(pl.LightningModule):
         super().__init__()
         self.save_hyperparameters(logger=False)
         self.network = build(network, statistics, num_singers=len(singers), **sizes)
+        if loss == "likelihood" and not hasattr(self.network, "log_likelihood"):
+            raise InputError(f"training.loss=likelihood: network '{network}' has no distribution; choose mae or mse.")
         self.singers = singers
         self.window = window
         self.val_mae, self.val_copy_mae = MeanAbsoluteError(), MeanAbsoluteError()
@@ -73,13 +77,22 @@ class DurationTask(pl.LightningModule):
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns the predicted durations, float `(B, T)`, ticks."""
-        singer = torch.zeros_like(batch.singer) if self.hparams["anonymous"] else batch.singer
-        predicted: Tensor = self.network(batch.input, singer, batch.mask)
+        predicted: Tensor = self.network(*self.inputs(batch))
         return predicted
 
-    def loss(self, predicted: Tensor, batch: Batch) -> Tensor:
-        """Returns the training loss of a batch, a scalar."""
+    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns what the network is given of a batch: durations, singer and mask."""
+        singer = torch.zeros_like(batch.singer) if self.hparams["anonymous"] else batch.singer
+        return batch.input, singer, batch.mask
+
+    def loss(self, batch: Batch, predicted: Tensor | None = None) -> Tensor:
+        """Returns the training loss of a batch, a scalar; `predicted` where it is known already."""
         kind = self.hparams["loss"]
+        if kind == "likelihood":
+            likelihoods: Tensor = self.network.log_likelihood(*self.inputs(batch), batch.target)  # type: ignore[operator]
+            return -likelihoods.sum() / batch.mask.sum()
+        if predicted is None:
+            predicted = self(batch)
         if kind == "published":
             # The mean cancels, (p - m) / s - (t - m) / s = (p - t) / s, and the scale comes out of the square.
             target = batch.target.clamp(0, PUBLISHED_CLAMP)
@@ -99,7 +112,7 @@ class DurationTask(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Returns the loss."""
-        loss = self.loss(self(batch), batch)
+        loss = self.loss(batch)
         self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch.mask))
         return loss
 
@@ -107,7 +120,7 @@ class DurationTask(pl.LightningModule):
         """Accumulates `val/loss`, `val/mae` and `val/skill`."""
         predicted = self(batch)
         # Batches count alike, whatever their size, as in the published recipe.
-        self.log("val/loss", self.loss(predicted, batch), prog_bar=True, batch_size=1)
+        self.log("val/loss", self.loss(batch, predicted), prog_bar=True, batch_size=1)
         self.val_mae(predicted[batch.mask], batch.target[batch.mask])
         self.val_copy_mae(batch.input[batch.mask], batch.target[batch.mask])
 

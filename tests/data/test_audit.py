@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from toy_duration_predictor.data.audit import CARRIED, EITHER, NEITHER, SUNG, Columns, audit, kinds, repair_table
-from toy_duration_predictor.data.quantize import carried, quantize
+from toy_duration_predictor.data.audit import Columns, audit, kinds, repair_table
+from toy_duration_predictor.data.quantize import CARRIED, EITHER, NEITHER, SUNG, carried, quantize
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.songs import validate_songs
 from toy_duration_predictor.errors import InputError

@@ -119,9 +119,9 @@ def test_moved_windows_stay_within_their_song(songs):
 
 def test_batches_count_all_windows():
     batches = ShuffledBatches(windows=10, batch_size=4, seed=0, move=0)
-    assert [len(batch) for batch in batches] == [4, 4, 2]
+    assert [len(batch.window) for batch in batches] == [4, 4, 2]
     assert len(batches) == 3
-    assert sorted(np.concatenate(list(batches))) == list(range(10))
+    assert sorted(np.concatenate([batch.window for batch in batches])) == list(range(10))
 
 
 def test_a_singer_without_a_training_song_is_reported(songs, caplog):

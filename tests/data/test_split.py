@@ -21,7 +21,7 @@ def test_the_published_dataset_has_3363_training_rows():
     assert [len(side) for side in split_rows(table, "published", 42)] == [3363, 420, 421]
 
 
-@pytest.mark.parametrize("how", ["published", "grouped", "auto"])
+@pytest.mark.parametrize("how", ["published", "grouped", "auto", "fold1", "fold5"])
 @pytest.mark.parametrize("seed", [0, 42])
 def test_every_row_is_on_one_side(songs, how, seed):
     split = split_rows(songs, how, seed)
@@ -33,6 +33,15 @@ def test_no_song_is_on_two_sides(songs):
         sides = [{songs[int(row)]["song_id"] for row in side} for side in split_rows(songs, "grouped", seed)]
         assert len(set.union(*sides)) == sum(map(len, sides)) == 15
         assert len(sides[1]) == len(sides[2]) == 2
+
+
+def test_every_song_is_tested_in_one_fold(songs):
+    folds = [split_rows(songs, f"fold{number}", 42) for number in range(1, 6)]
+    assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(len(songs)))
+    for fold in folds:
+        sides = [{songs[int(row)]["song_id"] for row in side} for side in fold]
+        assert [len(side) for side in sides] == [10, 2, 3]
+        assert len(set.union(*sides)) == 15
 
 
 def test_the_seed_decides(songs):

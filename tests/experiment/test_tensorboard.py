@@ -41,7 +41,7 @@ def test_a_run_in_tensorboard(config):
     plugin = events.SummaryMetadata(metadata.SESSION_START_INFO_TAG)
     hparams = metadata.parse_session_start_info_plugin_data(plugin.plugin_data.content).hparams
     assert hparams["data.pairing"].string_value == "quantized"
-    assert hparams["model.hidden_size"].number_value == 8
+    assert hparams["model.width"].number_value == 8
     experiment = metadata.parse_experiment_plugin_data(
         events.SummaryMetadata(metadata.EXPERIMENT_TAG).plugin_data.content
     )

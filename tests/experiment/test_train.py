@@ -265,7 +265,7 @@ def test_a_sweep_runs_and_goes_on(script, tmp_path):
     """As a user calls it, from a folder with a space in its name."""
     folder = tmp_path / "my runs"
     folder.mkdir()
-    sweep = ("sweep=pairings", *SMALL, *FEW_SONGS, "training.max_epochs=1", "model.num_layers=1")
+    sweep = ("sweep=pairings", *SMALL, *FEW_SONGS, "training.max_epochs=1")
     done = script("train.py", *sweep, cwd=folder)
     assert done.returncode == 0, done.stderr
     runs = sorted(path.name.rsplit("-", 1)[0] for path in (folder / "logs").glob("model_*"))

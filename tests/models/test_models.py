@@ -8,11 +8,16 @@ from toy_duration_predictor.models import build, network_names
 
 STATISTICS = {"target_mean": 120.0, "target_std": 190.0}
 SIZES = {"hidden_size": 8, "singer_embedding_dim": 4, "num_layers": 2}
+SIZES_OF = {"phase": {"width": 8, "layers": 2, "phases": 5}}
 
 
 def make(name, **sizes):
     torch.manual_seed(0)
-    return build(name, STATISTICS, num_singers=5, **{**SIZES, **sizes}).eval()
+    network = build(name, STATISTICS, num_singers=5, **{**SIZES_OF.get(name, SIZES), **sizes}).eval()
+    for parameter in network.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter)  # what begins at zero says nothing yet
+    return network
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 from datasets import Dataset
 
-from toy_duration_predictor.data.quantize import quantize
+from toy_duration_predictor.data.quantize import CARRIED, EITHER, NEITHER, SUNG, kind, quantize
 from toy_duration_predictor.data.repair import Repaired, is_carried, repair
 from toy_duration_predictor.data.songs import fingerprint, ragged
 from toy_duration_predictor.data.split import split_rows
@@ -15,9 +15,6 @@ from toy_duration_predictor.page import Section
 PERCENTILES = (1, 25, 50, 75, 99)
 # Longer than this, in beats, is a pause and no rest of a phrase.
 OUTLIER_BEATS = 16
-
-# What a row's durations turn out to be.
-SUNG, CARRIED, EITHER, NEITHER = "sung", "carried", "either", "neither"
 
 
 class Columns:
@@ -68,29 +65,10 @@ def audit(table: Dataset) -> list[Section]:
 
 
 def kinds(columns: Columns) -> list[str]:
-    """Returns for each row what its durations are, going by how they are quantized.
-
-    Sung durations give the quantized ones when they are quantized with error forwarding (`SUNG`). Values that the
-    quantizer left behind give them when each is rounded by itself (`CARRIED`). Short rows can do both (`EITHER`).
-    """
-    found = []
-    for row, step in enumerate(columns.step):
-        sung, quantized = columns.song(columns.sung, row), columns.song(columns.quantized, row)
-        if step == 0:
-            found.append(EITHER)
-            continue
-        forwarded = bool((quantize(sung, int(step)) == quantized).all())
-        rounded = bool((nearest(sung, step) == quantized).all())
-        found.append(
-            {(True, False): SUNG, (False, True): CARRIED, (True, True): EITHER}.get((forwarded, rounded), NEITHER)
-        )
-    return found
-
-
-def nearest(durations: np.ndarray, step: int | np.ndarray) -> np.ndarray:
-    """Returns the nearest multiples of a step, the higher of two."""
-    multiples: np.ndarray = (2 * durations + step) // (2 * step) * step
-    return multiples
+    """Returns for each row what its durations are; see `quantize.kind`."""
+    return [
+        kind(columns.song(columns.sung, row), columns.song(columns.quantized, row)) for row in range(len(columns.step))
+    ]
 
 
 def repair_table(table: Dataset) -> tuple[Dataset, int]:
@@ -109,8 +87,8 @@ def repair_table(table: Dataset) -> tuple[Dataset, int]:
     columns = Columns(table)
     rows = [
         row
-        for row, kind in enumerate(kinds(columns))
-        if kind == CARRIED and is_carried(columns.song(columns.sung, row), columns.song(columns.quantized, row))
+        for row, found in enumerate(kinds(columns))
+        if found == CARRIED and is_carried(columns.song(columns.sung, row), columns.song(columns.quantized, row))
     ]
     if not rows:
         raise InputError("No row of this table bears the mark of the published fault; there is nothing to repair.")
@@ -273,7 +251,7 @@ def _fault(columns: Columns) -> Section:
         return Section(
             "The published fault", ("how a row's durations fit its quantized ones", "rows"), rows, "It is not found."
         )
-    carried = np.array([kind == CARRIED for kind in found])[columns.row]
+    carried = np.array([each == CARRIED for each in found])[columns.row]
     step = columns.step[columns.row]
     # Were the stored durations the sung ones, so many notes would have been quantized to another value ...
     requantized = np.concatenate(

@@ -4,6 +4,7 @@ Shapes: `B` windows, `T` notes of a window.
 """
 
 import logging
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,12 +15,16 @@ from datasets import Dataset
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from toy_duration_predictor.data.quantize import CARRIED, EITHER, SUNG, kind, requantize
 from toy_duration_predictor.data.songs import ragged
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.errors import InputError
 
 # The published recipe clamps its targets here, in training and in its metric.
 PUBLISHED_CLAMP = 1000.0
+
+# Windows that are quantized anew are up to a tenth faster or slower than they were sung.
+STRETCH = math.log(1.1)
 
 log = logging.getLogger(__name__)
 
@@ -69,14 +74,39 @@ class Songs:
         self.offsets = torch.from_numpy(offsets)
         self.singer = torch.tensor([index[singer_id] for singer_id in singer_ids])
         self.ticks_per_beat = torch.tensor([float(ticks or "nan") for ticks in known])
+        self.step = torch.from_numpy(np.gcd.reduceat(quantized, offsets[:-1]).clip(min=1)).float()
+
+    def kinds(self, rows: np.ndarray) -> set[str]:
+        """Returns what the durations of these rows are; see `quantize.kind`."""
+        edges = self.offsets.tolist()
+        songs = [slice(edges[row], edges[row + 1]) for row in rows.tolist()]
+        sung, quantized = (notes.numpy().astype(np.int64) for notes in (self.sung, self.quantized))
+        return {kind(sung[song], quantized[song]) for song in songs}
 
     def lengths(self, rows: Tensor) -> Tensor:
         """Returns the number of notes of each row."""
         return self.offsets[rows + 1] - self.offsets[rows]
 
 
+class Draw(NamedTuple):
+    """Windows of an epoch, and what is done with them.
+
+    Attributes:
+        window: int64 `(B,)`; their numbers.
+        move: int64 `(B,)`; by how many notes each moves. None: they stay where they are.
+        error: float32 `(B,)`; the error carried into the first note, in steps, from -1/2 to 1/2. None: the windows are
+            not quantized anew.
+        stretch: float32 `(B,)`; what durations are multiplied with before. None with `error`.
+    """
+
+    window: np.ndarray
+    move: np.ndarray | None = None
+    error: np.ndarray | None = None
+    stretch: np.ndarray | None = None
+
+
 class Windows(torch.utils.data.Dataset[Batch]):
-    """Windows of at most `T` notes that together cover some rows; indexed by a list, it gives a whole batch.
+    """Windows of at most `T` notes that together cover some rows; indexed by a list or a draw, it gives a whole batch.
 
     Args:
         songs: Where the notes are.
@@ -101,21 +131,26 @@ class Windows(torch.utils.data.Dataset[Batch]):
         """Returns the number of windows."""
         return len(self.row)
 
-    def __getitem__(self, items: np.ndarray | list[int]) -> Batch:
-        """Returns the windows of these numbers, or of pairs of a number and by how many notes it moves.
+    def __getitem__(self, items: "list[int] | Draw") -> Batch:
+        """Returns the windows of these numbers, or those of a draw.
 
         A moved window stays within its song; it has padding only where the song is shorter than the window.
         """
-        index, *move = torch.as_tensor(items).unbind(-1) if np.ndim(items) == 2 else (torch.as_tensor(items),)
+        index = torch.as_tensor(items.window if isinstance(items, Draw) else items)
         row, start, length = self.row[index], self.start[index], self.length[index]
-        if move:
-            start = torch.minimum(start + move[0], length - self.window).clamp(min=0)
+        if isinstance(items, Draw) and items.move is not None:
+            start = torch.minimum(start + torch.from_numpy(items.move), length - self.window).clamp(min=0)
         position = start[:, None] + torch.arange(self.window)
         mask = position < length[:, None]
         note = torch.where(mask, self.songs.offsets[row][:, None] + position, 0)
+        input_, target = self.input[note], self.songs.sung[note]
+        if isinstance(items, Draw) and items.error is not None and items.stretch is not None:
+            step = self.songs.step[row]
+            target = (target * torch.from_numpy(items.stretch)[:, None]).round()
+            input_ = requantize(target, step, (torch.from_numpy(items.error) * step + 0.5).floor())
         return Batch(
-            input=self.input[note] * mask,
-            target=self.songs.sung[note] * mask,
+            input=input_ * mask,
+            target=target * mask,
             mask=mask,
             singer=self.songs.singer[row],
             ticks_per_beat=self.songs.ticks_per_beat[row],
@@ -129,7 +164,7 @@ class Windows(torch.utils.data.Dataset[Batch]):
         return DataLoader(self, sampler=batches, batch_size=None)
 
 
-class ShuffledBatches(Sampler[np.ndarray]):
+class ShuffledBatches(Sampler[Draw]):
     """Batches of window numbers in an order that follows from seed and epoch alone, so that a run can be resumed.
 
     Args:
@@ -137,13 +172,16 @@ class ShuffledBatches(Sampler[np.ndarray]):
         batch_size: Windows a batch; the last one may be smaller.
         seed: Decides the order, together with the epoch.
         move: Windows move by up to this many notes in either direction, so that each epoch cuts songs elsewhere.
+        requantize: Whether they are quantized anew, from another carried error and at a tempo up to a tenth faster or
+            slower.
     """
 
-    def __init__(self, windows: int, batch_size: int, seed: int, move: int) -> None:
+    def __init__(self, windows: int, batch_size: int, seed: int, move: int, requantize: bool = False) -> None:
         self.windows = windows
         self.batch_size = batch_size
         self.seed = seed
         self.move = move
+        self.requantize = requantize
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -154,14 +192,19 @@ class ShuffledBatches(Sampler[np.ndarray]):
         """Returns the number of batches."""
         return -(-self.windows // self.batch_size)
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """Yields window numbers, int64 `(B,)`; or, where windows move, numbers and moves, int64 `(B, 2)`."""
+    def __iter__(self) -> Iterator[Draw]:
+        """Yields the epoch's batches."""
         rng = np.random.default_rng([self.seed, self.epoch])
-        order = rng.permutation(self.windows)
+        epoch = Draw(rng.permutation(self.windows))
         if self.move:
-            order = np.stack([order, rng.integers(-self.move, self.move + 1, size=self.windows)], axis=1)
+            epoch = epoch._replace(move=rng.integers(-self.move, self.move + 1, size=self.windows))
+        if self.requantize:
+            epoch = epoch._replace(
+                error=rng.uniform(-0.5, 0.5, size=self.windows).astype(np.float32),
+                stretch=np.exp(rng.uniform(-STRETCH, STRETCH, size=self.windows)).astype(np.float32),
+            )
         for i in range(0, self.windows, self.batch_size):
-            yield order[i : i + self.batch_size]
+            yield Draw(*(part if part is None else part[i : i + self.batch_size] for part in epoch))  # type: ignore[arg-type]
 
 
 class SongsDataModule(pl.LightningDataModule):
@@ -176,13 +219,16 @@ class SongsDataModule(pl.LightningDataModule):
         window: Notes a window.
         batch_size: Windows a batch.
         move_windows: Whether training windows are cut elsewhere in each epoch.
+        requantize: Whether training windows are quantized anew in each epoch. Only where the input is quantized, and
+            the table's durations quantize to its quantized ones: those of the published dataset do not.
         seed: Decides the order of training windows, together with the epoch.
 
     Attributes:
         singers: All `singer_id` of the table, sorted; a singer's index is the place in this list.
         split: The rows of the three sides.
         statistics: `target_mean` and `target_std` of the training split's durations, clamped to 0..1000 ticks, as
-            in the published recipe.
+            in the published recipe; and `carried`, 1 if that split's durations are the quantizer's carried values, else
+            0.
         unheard_singers: The `singer_id` of singers who have no song in the training split.
     """
 
@@ -195,6 +241,7 @@ class SongsDataModule(pl.LightningDataModule):
         window: int = 128,
         batch_size: int = 32,
         move_windows: bool = True,
+        requantize: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -212,7 +259,15 @@ class SongsDataModule(pl.LightningDataModule):
         of_train = torch.zeros(len(table), dtype=torch.bool).index_fill(0, train, True)
         durations = self.songs.sung[of_train.repeat_interleave(self.songs.lengths(torch.arange(len(table))))]
         clamped = durations.double().clamp(0, PUBLISHED_CLAMP)
-        self.statistics = {"target_mean": clamped.mean().item(), "target_std": clamped.std().item() or 1.0}
+        kinds = self.songs.kinds(self.split.train) - {EITHER}
+        self.requantize = requantize and pairing == "quantized" and kinds <= {SUNG}
+        if requantize and pairing == "quantized" and not self.requantize:
+            log.info("The table's durations do not quantize to its quantized ones; nothing is quantized anew.")
+        self.statistics = {
+            "target_mean": clamped.mean().item(),
+            "target_std": clamped.std().item() or 1.0,
+            "carried": float(kinds == {CARRIED}),
+        }
         self.notes_train = len(durations)
         heard = set(self.songs.singer[train].tolist())
         self.unheard_singers = [singer for i, singer in enumerate(self.singers) if i not in heard]
@@ -225,7 +280,7 @@ class SongsDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Returns windows of the training rows, in an order that follows from seed and epoch."""
         move = self.window // 2 if self.move_windows else 0
-        batches = ShuffledBatches(len(self.train_windows), self.batch_size, self.seed, move)
+        batches = ShuffledBatches(len(self.train_windows), self.batch_size, self.seed, move, self.requantize)
         return DataLoader(self.train_windows, sampler=batches, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Batch]:

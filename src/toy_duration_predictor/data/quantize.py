@@ -4,6 +4,8 @@ import re
 
 import midii
 import numpy as np
+import torch
+from torch import Tensor
 
 from toy_duration_predictor.errors import InputError
 
@@ -60,3 +62,49 @@ def carried(durations: np.ndarray, step: int) -> np.ndarray:
     changed = np.array(durations, dtype=np.int64)
     midii.quantize(changed, unit=step)
     return changed
+
+
+def requantize(sung: Tensor, step: Tensor, error: Tensor) -> Tensor:
+    """Quantizes windows of sung durations as `quantize` does, with any error carried into their first notes.
+
+    Each onset goes to the nearest line of the grid, so what is carried never grows beyond half a step.
+
+    Args:
+        sung: float `(B, T)`, whole ticks.
+        step: float `(B,)`, ticks of one grid step.
+        error: float `(B,)`, whole ticks from -step/2 up to and without step/2.
+
+    Returns:
+        float `(B, T)`, ticks, multiples of `step`.
+    """
+    ends = (sung.cumsum(1) + error[:, None]) / step[:, None]
+    lines = (ends + 0.5).floor()
+    return lines.diff(dim=1, prepend=torch.zeros_like(lines[:, :1])) * step[:, None]
+
+
+# What a song's durations are, going by how they are quantized.
+SUNG, CARRIED, EITHER, NEITHER = "sung", "carried", "either", "neither"
+
+
+def kind(durations: np.ndarray, quantized: np.ndarray) -> str:
+    """Returns what a song's durations are, going by how they are quantized.
+
+    Sung durations give the quantized ones when they are quantized with error forwarding (`SUNG`). Values that the
+    quantizer left behind give them when each is rounded by itself (`CARRIED`). Short songs can do both (`EITHER`).
+
+    Args:
+        durations: int64 `(T,)`, ticks.
+        quantized: int64 `(T,)`, ticks; their greatest common divisor is the step.
+    """
+    step = int(np.gcd.reduce(quantized))
+    if step == 0:
+        return EITHER
+    forwarded = bool((quantize(durations, step) == quantized).all())
+    rounded = bool((nearest(durations, step) == quantized).all())
+    return {(True, False): SUNG, (False, True): CARRIED, (True, True): EITHER}.get((forwarded, rounded), NEITHER)
+
+
+def nearest(durations: np.ndarray, step: int | np.ndarray) -> np.ndarray:
+    """Returns the nearest multiples of a step, the higher of two."""
+    multiples: np.ndarray = (2 * durations + step) // (2 * step) * step
+    return multiples

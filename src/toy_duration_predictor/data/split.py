@@ -7,6 +7,9 @@ from datasets import Dataset
 
 from toy_duration_predictor.errors import InputError
 
+# Of the cross-validation.
+FOLDS = 5
+
 
 class Split(NamedTuple):
     """Row numbers of a songs table, int64 `(rows,)` each, no row on two sides."""
@@ -23,11 +26,12 @@ def split_rows(songs: Dataset, how: str, seed: int) -> Split:
         songs: A validated songs table.
         how: `published` splits rows by the calls of the published experiment, which with seed 42 gives its very
             rows; `grouped` splits songs, so that no song is on two sides, whoever sings it; `auto` is `grouped` where
-            the song of every row is known, and `published` elsewhere.
+            the song of every row is known, and `published` elsewhere; `fold1` to `fold5` are those of a five-fold
+            cross-validation by song: every song is a test song in one of them, and a tenth of all validates.
         seed: Decides the split.
 
     Raises:
-        InputError: Too few rows or songs for three sides, or `grouped` where a row's `song_id` is not known.
+        InputError: Too few rows or songs for three sides, or `grouped` or a fold where a row's `song_id` is not known.
     """
     song_ids: list[str | None] = list(songs["song_id"]) if "song_id" in songs.column_names else [None]
     unknown = next((row for row, song_id in enumerate(song_ids) if song_id is None), None)
@@ -36,9 +40,10 @@ def split_rows(songs: Dataset, how: str, seed: int) -> Split:
     if unknown is not None:
         where = f"is null in row {unknown}" if "song_id" in songs.column_names else "is no column of this table"
         raise InputError(
-            f"data.split=grouped needs to know which rows share a song, but song_id {where}; use data.split=published."
+            f"data.split={how} needs to know which rows share a song, but song_id {where}; use data.split=published."
         )
-    return _grouped(song_ids, seed)
+    fold = int(how[-1]) - 1 if how.startswith("fold") else None
+    return _grouped(song_ids, seed, fold)
 
 
 def _published(rows: int, seed: int) -> Split:
@@ -51,13 +56,18 @@ def _published(rows: int, seed: int) -> Split:
     return Split(*(np.asarray(side["row"], dtype=np.int64) for side in sides))
 
 
-def _grouped(song_ids: list[str | None], seed: int) -> Split:
+def _grouped(song_ids: list[str | None], seed: int, fold: int | None) -> Split:
     names, song_of_row = np.unique(np.array(song_ids, dtype=str), return_inverse=True)
     if len(names) < 6:
         raise InputError(f"The table has {len(names)} songs; a split into 80/10/10 needs at least 6.")
-    held_out = round(0.1 * len(names)) or 1
-    side = np.zeros(len(names), dtype=np.int64)
     shuffled = np.random.default_rng(seed).permutation(len(names))
-    side[shuffled[:held_out]] = 2
-    side[shuffled[held_out : 2 * held_out]] = 1
+    tenth = round(0.1 * len(names)) or 1
+    tested = tenth
+    if fold is not None:
+        folds = np.array_split(shuffled, FOLDS)
+        tested = len(folds[fold])
+        shuffled = np.concatenate([folds[fold], *folds[fold + 1 :], *folds[:fold]])
+    side = np.zeros(len(names), dtype=np.int64)
+    side[shuffled[:tested]] = 2
+    side[shuffled[tested : tested + tenth]] = 1
     return Split(*(np.flatnonzero(side[song_of_row] == number) for number in range(3)))

@@ -36,7 +36,7 @@ class Source(BaseModel):
 class Data(Source):
     """Songs, and how they are split and paired; see `SongsDataModule`."""
 
-    split: Literal["auto", "published", "grouped"]
+    split: Literal["auto", "published", "grouped", "fold1", "fold2", "fold3", "fold4", "fold5"]
     split_seed: Seed
     pairing: Literal["quantized", "original"]
     anonymous: bool
@@ -59,7 +59,7 @@ class Model(BaseModel):
 class Training(Settings):
     """How the network is trained; see `DurationTask` and `SongsDataModule`."""
 
-    loss: Literal["mae", "mse", "published"]
+    loss: Literal["likelihood", "mae", "mse", "published"]
     learning_rate: Annotated[float, Field(gt=0, le=1)]
     schedule: Literal["cosine", "constant"]
     weight_decay: Annotated[float, Field(ge=0, le=1)]
@@ -69,6 +69,7 @@ class Training(Settings):
     window: Count
     batch_size: Count
     move_windows: bool
+    requantize: bool
 
 
 class Trainer(Settings):

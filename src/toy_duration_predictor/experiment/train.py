@@ -140,6 +140,7 @@ def _prepare(settings: TrainConfig, table: Dataset) -> tuple[SongsDataModule, Du
         window=training.window,
         batch_size=training.batch_size,
         move_windows=training.move_windows,
+        requantize=training.requantize,
         seed=settings.seed,
     )
     task = DurationTask(

@@ -2,8 +2,10 @@
 
 The interface: an `nn.Module` whose constructor takes plain numbers, `num_singers` among them, and whose
 `forward(durations, singer, mask)` maps durations `(B, T)` in ticks to durations `(B, T)` in ticks. A constructor that
-also names `target_mean` or `target_std` is given that statistic of the training split. A file exports its network
-as the only name in `__all__`; the file's name is the network's name in configurations and checkpoints.
+also names a statistic of the training split, such as `target_mean` (see `SongsDataModule`), is given it. A network
+with a distribution also has `distribution`, `log_likelihood` and `sample`; see `phase`. A file exports its network as
+the only name in `__all__`; the file's name is the network's name in configurations and checkpoints, and begins with a
+letter.
 """
 
 import importlib
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 def network_names() -> list[str]:
     """Returns the names that `build` knows, without importing torch."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
 def build(name: str, statistics: dict[str, float], **sizes: float) -> "nn.Module":
@@ -27,7 +29,7 @@ def build(name: str, statistics: dict[str, float], **sizes: float) -> "nn.Module
 
     Args:
         name: The file's name.
-        statistics: Statistics of the training split, ticks; the network is given those that it names.
+        statistics: Statistics of the training split; the network is given those that it names.
         sizes: Everything else that the network's constructor takes.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The default network: the published bidirectional GRU, told how long notes are on their own grid.
+"""The published bidirectional GRU, told how long notes are on their own grid.
 
 Shapes: `B` windows, `T` notes.
 """
