@@ -34,6 +34,7 @@ SMALL = (
     "model.width=8",
     "model.layers=1",
     "training.window=32",
+    "training.batch_size=32",
     "training.max_epochs=3",
     "trainer.threads=1",
 )

@@ -6,22 +6,42 @@
 | `another singer` | each other singer in turn; the mean of the errors |
 | `mean singer` | every singer has the mean of all embeddings |
 | `context n` | the model sees n notes and rests on either side of the one that it predicts |
+
+And what the published metric adds to an error: padding that counts, and durations that are clamped.
 """
 
 import copy
 from collections.abc import Iterator
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
 
-from toy_duration_predictor.data.datamodule import Batch, Songs, Windows
+from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP, Batch, Songs, Windows
 from toy_duration_predictor.experiment.evidence import SongErrors
 from toy_duration_predictor.task import DurationTask
 
 CONTEXTS = (0, 1, 2, 4, 8, 16)
 BATCH_SIZE = 256
+
+
+class Metric(NamedTuple):
+    """A mean absolute error as it is counted one way or another, ticks.
+
+    Attributes:
+        padding: Whether the windows' padding counts, as the published metric does.
+        clamp: Whether sung durations are clamped to 0..1000 ticks, and in copying the quantized ones too.
+        model: The model's.
+        copying: That of copying.
+    """
+
+    padding: bool
+    clamp: bool
+    model: float
+    copying: float
 
 
 def ablations(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -> dict[str, SongErrors]:
@@ -50,6 +70,32 @@ def ablations(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -
     for notes in CONTEXTS:
         results[f"context {notes}"] = _errors_in_context(task, songs, rows, table, notes)
     return results
+
+
+@torch.no_grad()
+def published_metric(task: DurationTask, table: Dataset, rows: np.ndarray) -> list[Metric]:
+    """Counts a model's errors with padding and clamp, with either, and without.
+
+    Args:
+        task: The trained model.
+        table: The songs table that it was trained on.
+        rows: Its test rows, int64 `(S,)`.
+    """
+    task = task.eval()
+    songs = Songs(table.select(rows.tolist()), task.singers)
+    windows = Windows(songs, torch.arange(len(rows)), task.window, "quantized")
+    total = {way: np.zeros(3) for way in product((False, True), repeat=2)}
+    for batch in windows.in_order(BATCH_SIZE):
+        predicted = task(batch)
+        for (padding, clamp), sums in total.items():
+            counted = torch.ones_like(batch.mask) if padding else batch.mask
+            copied, sung = (each.clamp(0, PUBLISHED_CLAMP) if clamp else each for each in (batch.input, batch.target))
+            errors = [(each - sung).abs()[counted].double().sum().item() for each in (predicted, copied)]
+            sums += [*errors, counted.sum().item()]
+    return [
+        Metric(padding, clamp, model / count, copying / count)
+        for (padding, clamp), (model, copying, count) in total.items()
+    ]
 
 
 def derangement(n: int, seed: int) -> np.ndarray:
