@@ -1,0 +1,152 @@
+"""Calibration: does a predicted distribution say how far the sung duration may be from it?
+
+A network that predicts distributions has `distribution(durations, singer, mask)`, which returns a histogram of the sung
+duration of each note: probabilities, and the edges of their bins in ticks, ascending. Two edges may be equal, such as
+those of bins that end at 0 ticks; their probability is then that of the very value. Sung durations are whole ticks: one
+of `y` ticks stands for all from `y - 1/2` to `y + 1/2`.
+
+Shapes: `N` notes, `V` bins.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import nn
+
+from toy_duration_predictor.data.datamodule import Songs, Windows
+from toy_duration_predictor.experiment.statistics import Interval, mae_interval
+from toy_duration_predictor.task import DurationTask
+
+LEVELS = (0.5, 0.8, 0.9, 0.95)
+
+# The least probability of a tick that the likelihood counts with: a single impossible note would make it infinite.
+LEAST = 1e-6
+BATCH_SIZE = 64
+
+
+class Calibration(NamedTuple):
+    """How well predicted distributions fit what was sung. Intervals are BCa intervals over songs.
+
+    Attributes:
+        coverage: For each level, the share of notes within the central interval that should hold so many.
+        crps: Continuous ranked probability score, ticks; that of a single value is its absolute error.
+        negative_log_likelihood: Of the sung tick, nats a note.
+        impossible: The share of notes whose tick had a probability below `LEAST`.
+        pit: Probability integral transform of each note, float64 `(N,)`; uniform where all is well.
+    """
+
+    coverage: dict[float, Interval]
+    crps: Interval
+    negative_log_likelihood: Interval
+    impossible: float
+    pit: np.ndarray
+
+
+def predicts_distributions(task: DurationTask) -> bool:
+    """Returns whether a model's network has `distribution`."""
+    return hasattr(task.network, "distribution")
+
+
+@torch.no_grad()
+def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples: int) -> Calibration:
+    """Compares a model's distributions with what was sung in its test songs.
+
+    Args:
+        task: The trained model; its network predicts distributions.
+        table: The songs table that it was trained on.
+        rows: Its test rows, int64 `(S,)`.
+        resamples: Of the bootstrap.
+    """
+    task = task.eval()
+    network: nn.Module = task.network
+    songs = Songs(table.select(rows.tolist()), task.singers)
+    found = []
+    for batch in Windows(songs, torch.arange(len(rows)), task.window, "quantized").in_order(BATCH_SIZE):
+        both = network.distribution(*task.inputs(batch))  # type: ignore[operator]
+        probabilities, edges = (each[batch.mask].double().numpy() for each in both)
+        probabilities /= probabilities.sum(axis=1, keepdims=True)  # it adds up in single precision only
+        sung = batch.target[batch.mask].double().numpy()
+        song = batch.row[:, None].expand_as(batch.mask)[batch.mask].numpy()
+        figures = (pit, crps, probability)
+        found.append((song, *(figure(probabilities, edges, sung) for figure in figures)))
+    song, transformed, score, of_tick = (np.concatenate(each) for each in zip(*found, strict=True))
+    notes, singers = np.bincount(song), np.asarray(table["singer_id"])[rows]
+
+    def over_songs(values: np.ndarray) -> Interval:
+        return mae_interval(np.bincount(song, values), notes, singers, resamples=resamples)
+
+    return Calibration(
+        coverage={level: over_songs(within(transformed, level)) for level in LEVELS},
+        crps=over_songs(score),
+        negative_log_likelihood=over_songs(-np.log(np.maximum(of_tick, LEAST))),
+        impossible=float((of_tick < LEAST).mean()),
+        pit=transformed,
+    )
+
+
+def cumulative(probabilities: np.ndarray, edges: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Returns the probability of each note's duration being at most so many ticks, float64 `(N,)`.
+
+    Args:
+        probabilities: `(N, V)`, summing to 1; spread evenly over each bin.
+        edges: `(N, V + 1)`, ticks, ascending.
+        at: `(N,)`, ticks.
+    """
+    return np.asarray((probabilities * _share_below(edges, at)).sum(axis=1))
+
+
+def probability(probabilities: np.ndarray, edges: np.ndarray, sung: np.ndarray) -> np.ndarray:
+    """Returns the probability of the sung tick, `(N,)`: within a bin, its density. Arguments as of `cumulative`."""
+    end, start = _around(probabilities, edges, sung)
+    return np.asarray(end - start)
+
+
+def pit(probabilities: np.ndarray, edges: np.ndarray, sung: np.ndarray) -> np.ndarray:
+    """Returns the probability integral transform of sung durations, `(N,)`: that of a duration being shorter.
+
+    Half of the sung tick's probability counts as shorter, the "mid" version for whole numbers. Source: Czado, Gneiting
+    and Held (2009), Predictive model assessment for count data, Biometrics 65. Arguments as of `cumulative`.
+    """
+    end, start = _around(probabilities, edges, sung)
+    return np.asarray((end + start) / 2)
+
+
+def within(transformed: np.ndarray, level: float) -> np.ndarray:
+    """Returns whether each sung duration lies in the central interval of that probability, from `pit`, `(N,)`."""
+    return np.asarray(np.abs(transformed - 0.5) <= level / 2)
+
+
+def crps(probabilities: np.ndarray, edges: np.ndarray, sung: np.ndarray) -> np.ndarray:
+    """Returns the continuous ranked probability score of each note, ticks, `(N,)`.
+
+    It is the integral over x of (F(x) - [x >= y])^2 for the distribution function F and the sung duration y; F is
+    linear within a bin, so that the integral is exact. Source: Gneiting and Raftery (2007), Strictly proper scoring
+    rules, prediction, and estimation, JASA 102, eq. 20. Arguments as of `cumulative`.
+    """
+    above = np.cumsum(probabilities, axis=1)
+    below = above - probabilities
+    low, high = edges[:, :-1], edges[:, 1:]
+    split = np.clip(sung[:, None], low, high)
+    middle = below + probabilities * _share_below(edges, sung)
+
+    def integral(width: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Of the square of what goes from `start` to `end` along a line."""
+        return np.asarray(width * (start**2 + start * end + end**2) / 3)
+
+    bins = integral(split - low, below, middle) + integral(high - split, 1 - middle, 1 - above)
+    outside = np.maximum(edges[:, 0] - sung, 0) + np.maximum(sung - edges[:, -1], 0)
+    return np.asarray(bins.sum(axis=1) + outside)
+
+
+def _around(probabilities: np.ndarray, edges: np.ndarray, sung: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the cumulative probabilities at the end and at the start of the sung tick, `(N,)` each."""
+    return cumulative(probabilities, edges, sung + 0.5), cumulative(probabilities, edges, sung - 0.5)
+
+
+def _share_below(edges: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Returns the share of each bin that lies at or below a value, `(N, V)`."""
+    low, width = edges[:, :-1], np.diff(edges, axis=1)
+    into = at[:, None] - low
+    return np.asarray(np.where(width > 0, np.clip(into / np.where(width > 0, width, 1), 0, 1), into >= 0))
