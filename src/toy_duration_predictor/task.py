@@ -80,10 +80,10 @@ class DurationTask(pl.LightningModule):
         predicted: Tensor = self.network(*self.inputs(batch))
         return predicted
 
-    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns what the network is given of a batch: durations, singer and mask."""
+    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Returns what the network is given of a batch: durations, singer, mask and step."""
         singer = torch.zeros_like(batch.singer) if self.hparams["anonymous"] else batch.singer
-        return batch.input, singer, batch.mask
+        return batch.input, singer, batch.mask, batch.step
 
     def loss(self, batch: Batch, predicted: Tensor | None = None) -> Tensor:
         """Returns the training loss of a batch, a scalar; `predicted` where it is known already."""

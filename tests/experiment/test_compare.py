@@ -127,7 +127,8 @@ def test_context_against_a_window_of_its_own(trained):
         window = torch.tensor([song["quantized_durations"][low:high]], dtype=torch.float32)
         singer = torch.tensor([task.singers.index(song["singer_id"])])
         with torch.no_grad():
-            predicted = task.network(window, singer, torch.ones_like(window, dtype=torch.bool))[0, i - low]
+            mask, step = torch.ones_like(window, dtype=torch.bool), torch.tensor([15.0])
+            predicted = task.network(window, singer, mask, step)[0, i - low]
         total += abs(predicted.item() - sung)
     assert found.error[0] == pytest.approx(total, rel=1e-4)
 

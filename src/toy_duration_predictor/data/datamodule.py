@@ -37,6 +37,7 @@ class Batch(NamedTuple):
         target: float `(B, T)`; the sung durations.
         mask: bool `(B, T)`; true for notes, false for padding.
         singer: int64 `(B,)`; index of the singer.
+        step: float `(B,)`; ticks of the song's grid step.
         ticks_per_beat: float `(B,)`; nan where not known.
         row: int64 `(B,)`; the song's row in its table.
     """
@@ -45,6 +46,7 @@ class Batch(NamedTuple):
     target: Tensor
     mask: Tensor
     singer: Tensor
+    step: Tensor
     ticks_per_beat: Tensor
     row: Tensor
 
@@ -74,6 +76,7 @@ class Songs:
         self.offsets = torch.from_numpy(offsets)
         self.singer = torch.tensor([index[singer_id] for singer_id in singer_ids])
         self.ticks_per_beat = torch.tensor([float(ticks or "nan") for ticks in known])
+        # The greatest common divisor of a song's quantized durations.
         self.step = torch.from_numpy(np.gcd.reduceat(quantized, offsets[:-1]).clip(min=1)).float()
 
     def kinds(self, rows: np.ndarray) -> set[str]:
@@ -143,9 +146,8 @@ class Windows(torch.utils.data.Dataset[Batch]):
         position = start[:, None] + torch.arange(self.window)
         mask = position < length[:, None]
         note = torch.where(mask, self.songs.offsets[row][:, None] + position, 0)
-        input_, target = self.input[note], self.songs.sung[note]
+        input_, target, step = self.input[note], self.songs.sung[note], self.songs.step[row]
         if isinstance(items, Draw) and items.error is not None and items.stretch is not None:
-            step = self.songs.step[row]
             target = (target * torch.from_numpy(items.stretch)[:, None]).round()
             input_ = requantize(target, step, (torch.from_numpy(items.error) * step + 0.5).floor())
         return Batch(
@@ -153,6 +155,7 @@ class Windows(torch.utils.data.Dataset[Batch]):
             target=target * mask,
             mask=mask,
             singer=self.songs.singer[row],
+            step=step,
             ticks_per_beat=self.songs.ticks_per_beat[row],
             row=row,
         )

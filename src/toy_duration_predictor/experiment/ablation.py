@@ -140,6 +140,7 @@ def _errors_in_context(task: DurationTask, songs: Songs, rows: np.ndarray, table
                     target=songs.sung[seen] * mask,
                     mask=mask,
                     singer=songs.singer[song].expand(len(place)),
+                    step=songs.step[song].expand(len(place)),
                     ticks_per_beat=songs.ticks_per_beat[song].expand(len(place)),
                     row=torch.full((len(place),), song),
                 )

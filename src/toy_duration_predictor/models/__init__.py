@@ -1,8 +1,8 @@
 """Networks, one a file. A network takes ticks and returns ticks.
 
 The interface: an `nn.Module` whose constructor takes plain numbers, `num_singers` among them, and whose
-`forward(durations, singer, mask)` maps durations `(B, T)` in ticks to durations `(B, T)` in ticks. A constructor that
-also names a statistic of the training split, such as `target_mean` (see `SongsDataModule`), is given it. A network
+`forward(durations, singer, mask, step)` maps durations `(B, T)` in ticks to durations `(B, T)` in ticks. A constructor
+that also names a statistic of the training split, such as `target_mean` (see `SongsDataModule`), is given it. A network
 with a distribution also has `distribution`, `log_likelihood` and `sample`; see `phase`. A file exports its network as
 the only name in `__all__`; the file's name is the network's name in configurations and checkpoints, and begins with a
 letter.

@@ -41,15 +41,15 @@ def draw(scores: Tensor, mask: Tensor, generator: torch.Generator | None = None)
     path = [later]
     for t in range(mask.shape[1] - 1, -1, -1):
         towards = factors[:, t].gather(2, later[:, None].expand(-1, factors.shape[2], 1)).squeeze(2)
-        earlier = torch.multinomial((states[t] * towards).clamp(min=1e-30), 1, generator=generator)
+        earlier = torch.multinomial((states[t] * towards), 1, generator=generator)
         later = torch.where(mask[:, t, None], earlier, later)
         path.append(later)
     return torch.cat(path[::-1], dim=1)
 
 
 def _factors(scores: Tensor) -> Tensor:
-    """Returns the exponentials of scores, the highest of each note 1."""
-    return (scores - scores.amax((2, 3), keepdim=True)).exp()
+    """Returns the exponentials of scores, the highest of each note 1, and none so small that all paths could vanish."""
+    return (scores - scores.amax((2, 3), keepdim=True)).exp().clamp(min=1e-20)
 
 
 def _forwards(factors: Tensor, mask: Tensor) -> tuple[list[Tensor], Tensor]:

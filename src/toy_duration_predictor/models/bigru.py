@@ -14,10 +14,9 @@ class BiGRU(nn.Module):
     """A bidirectional GRU that corrects its input.
 
     It differs from the published network in what goes in and what comes out. Files of 120, 480 and 960 ticks per beat
-    write the same music in numbers that differ by up to 8, so a window is measured by its *step*, the shortest
-    duration in it that is not 0, which in a quantized window of some length is the grid. Inputs are the logarithm of
-    each duration in steps, and that of the step itself; the output, in steps, is added to the input. A rest of
-    40,000 ticks is then no outlier: its correction is as small as any other.
+    write the same music in numbers that differ by up to 8, so durations are measured in steps of their grid. Inputs are
+    the logarithm of each duration in steps, and that of the step itself; the output, in steps, is added to the input. A
+    rest of 40,000 ticks is then no outlier: its correction is as small as any other.
 
     Args:
         num_singers: Singers known.
@@ -52,21 +51,20 @@ class BiGRU(nn.Module):
         self.register_buffer("target_mean", torch.tensor(target_mean), persistent=False)
         self.target_mean: Tensor
 
-    def forward(self, durations: Tensor, singer: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
         """Predicts sung durations.
 
         Args:
             durations: float `(B, T)`, ticks.
             singer: int64 `(B,)`, index of the singer.
             mask: bool `(B, T)`, true for notes and false for the padding that follows them; at least one note a row.
+            step: float `(B,)`, ticks of each row's grid step.
 
         Returns:
             float `(B, T)`, ticks, >= 0; 0 at padding. A row does not depend on how much padding it has, nor on the
             other rows.
         """
-        positive = mask & (durations > 0)
-        step = durations.masked_fill(~positive, torch.inf).amin(dim=1, keepdim=True)
-        step = step.masked_fill(step.isinf(), 1.0)  # rests of 0 ticks only
+        step = step[:, None]
         inputs = torch.stack(
             [torch.log1p(durations / step), torch.log(step / self.target_mean).expand_as(durations)], dim=-1
         )

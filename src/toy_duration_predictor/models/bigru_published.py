@@ -52,13 +52,14 @@ class PublishedBiGRU(nn.Module):
         self.target_mean: Tensor
         self.target_std: Tensor
 
-    def forward(self, durations: Tensor, singer: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
         """Predicts sung durations.
 
         Args:
             durations: float `(B, T)`, ticks, 0 at padding.
             singer: int64 `(B,)`, index of the singer.
             mask: bool `(B, T)`; not used by this network.
+            step: float `(B,)`; not used by this network.
 
         Returns:
             float `(B, T)`, ticks; at padding too.

@@ -33,8 +33,7 @@ IMPOSSIBLE = -30.0
 class Phase(nn.Module):
     """Dilated, gated convolutions with the window's mean among them, and a chain over phases.
 
-    Rests and notes take turns; which come first is read from the durations, rests being the shorter ones. The step is
-    the greatest common divisor of a window's durations.
+    Rests and notes take turns; which come first is read from the durations, rests being the shorter ones.
 
     Args:
         num_singers: Singers known.
@@ -100,19 +99,20 @@ class Phase(nn.Module):
         self.register_buffer("values", value, persistent=False)
         self.register_buffer("values_of_zero", value_of_zero, persistent=False)
 
-    def forward(self, durations: Tensor, singer: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
         """Predicts sung durations: the median of each.
 
         Args:
             durations: float `(B, T)`, ticks.
             singer: int64 `(B,)`, index of the singer.
             mask: bool `(B, T)`, true for notes and false for the padding that follows them; at least one note a row.
+            step: float `(B,)`, ticks of each row's grid step.
 
         Returns:
             float `(B, T)`, ticks, >= 0; 0 at padding. A row does not depend on how much padding it has, nor on the
             other rows.
         """
-        probabilities, edges = self.distribution(durations, singer, mask)
+        probabilities, edges = self.distribution(durations, singer, mask, step)
         below = probabilities.cumsum(-1)
         middle = (below < 0.5).sum(-1, keepdim=True).clamp(max=below.shape[-1] - 1)
         of_bin = probabilities.gather(-1, middle)
@@ -120,14 +120,13 @@ class Phase(nn.Module):
         low, high = edges.gather(-1, middle), edges.gather(-1, middle + 1)
         return torch.lerp(low, high, share.clamp(0, 1)).squeeze(-1) * mask
 
-    def distribution(self, durations: Tensor, singer: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def distribution(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
         """Returns a histogram of the sung duration of each note; arguments as of `forward`.
 
         Returns:
             Probabilities, float `(B, T, V)`, and the edges of their bins, float `(B, T, V + 1)`, ticks, ascending.
         """
-        step = _step(durations, mask)
-        scores = self._scores(durations, singer, mask)
+        scores = self._scores(durations, singer, mask, step)
         count = 2 * self.phases - 1
         with _exactly(mask):
             pairs = _chain.pairs(scores, mask).flatten(2)
@@ -136,22 +135,23 @@ class Phase(nn.Module):
                 of_zero = pairs @ F.one_hot(self.values_of_zero.flatten(), count).to(pairs)
                 probabilities = torch.where((durations == 0)[..., None], of_zero, probabilities)
         edges = (torch.arange(count + 1, device=durations.device) - self.phases + 0.5) / self.phases
-        return probabilities, (durations[..., None] + step[..., None] * edges).clamp(min=0)
+        return probabilities, (durations[..., None] + step[:, None, None] * edges).clamp(min=0)
 
-    def log_likelihood(self, durations: Tensor, singer: Tensor, mask: Tensor, target: Tensor) -> Tensor:
+    def log_likelihood(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor, target: Tensor) -> Tensor:
         """Returns the logarithm of the probability of the phases that gave the target.
 
         Args:
             durations: float `(B, T)`, ticks.
             singer: int64 `(B,)`, index of the singer.
             mask: bool `(B, T)`, true for notes.
+            step: float `(B,)`, ticks of each row's grid step.
             target: float `(B, T)`, ticks; the sung durations.
 
         Returns:
             float `(B,)`, nats a window, of phases counted in `K` bins a step.
         """
-        scores = self._scores(durations, singer, mask)
-        away = (target - durations) / _step(durations, mask)
+        scores = self._scores(durations, singer, mask, step)
+        away = (target - durations) / step[:, None]
         with _exactly(mask):
             if self.carried:
                 sung = self._carried_score(scores, durations, away, mask)
@@ -165,6 +165,7 @@ class Phase(nn.Module):
         durations: Tensor,
         singer: Tensor,
         mask: Tensor,
+        step: Tensor,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> Tensor:
@@ -174,27 +175,27 @@ class Phase(nn.Module):
             durations: float `(B, T)`, ticks.
             singer: int64 `(B,)`, index of the singer.
             mask: bool `(B, T)`, true for notes.
+            step: float `(B,)`, ticks of each row's grid step.
             temperature: Scores are divided by it: near 0 the likeliest path is drawn, above 1 unlikely ones oftener.
             generator: Of random numbers, on the network's device.
 
         Returns:
             float `(B, T)`, ticks, >= 0; 0 at padding.
         """
-        scores = self._scores(durations, singer, mask) / temperature
+        scores = self._scores(durations, singer, mask, step) / temperature
         with _exactly(mask):
             phase = _chain.draw(scores, mask, generator)
         pair = phase[:, :-1] * self.phases + phase[:, 1:]
         value = torch.where(durations == 0, self.values_of_zero.flatten()[pair], self.values.flatten()[pair])
         within = torch.rand(value.shape, generator=generator, device=value.device) - 0.5
         away = (value - self.phases + 1 + within) / self.phases
-        return (durations + _step(durations, mask) * away).clamp(min=0) * mask
+        return (durations + step[:, None] * away).clamp(min=0) * mask
 
-    def _scores(self, durations: Tensor, singer: Tensor, mask: Tensor) -> Tensor:
+    def _scores(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
         """Returns the log score of each pair of phases at a note's start and end, float `(B, T, K, K)`."""
-        step = _step(durations, mask)
-        steps = durations / step
+        steps = durations / step[:, None]
         rest = _is_rest(steps, mask)
-        logarithms = torch.stack([steps.log1p(), (step / STEP_UNIT).log().expand_as(steps)], dim=-1)
+        logarithms = torch.stack([steps.log1p(), (step / STEP_UNIT).log()[:, None].expand_as(steps)], dim=-1)
         seen = torch.ones(len(singer), 1, 1, device=steps.device)
         if self.training:
             seen = (torch.rand_like(seen) >= self.singer_dropout).to(steps)
@@ -221,9 +222,11 @@ class Phase(nn.Module):
         phase = (place + 1e-4).floor().clamp(0, self.phases - 1).long()
         pair = phase[:, :-1] * self.phases + phase[:, 1:]
         of_start = (scores.flatten(2).gather(2, pair) * mask[..., None]).sum(1)
-        # A start from which the path would leave the phases by more than the width of a bin is none.
-        outside = ((place - self.phases / 2).abs() - self.phases / 2 - 0.5).clamp(min=0).amax(1)
-        return (of_start + IMPOSSIBLE * outside).logsumexp(1) - math.log(self.phases)
+        # The true start lies within half a bin of a bin's centre. One from which the path would leave the phases by more
+        # than that is none; where all do, as no quantizer carried these errors, the one that leaves them least counts.
+        outside = ((place - self.phases / 2).abs() - self.phases / 2).amax(1)
+        impossible = (outside >= 0.49) * (1 + outside) * IMPOSSIBLE
+        return (of_start + impossible).logsumexp(1) - math.log(self.phases)
 
     def _carried_score(self, scores: Tensor, durations: Tensor, away: Tensor, mask: Tensor) -> Tensor:
         """The same from carried values: over all paths that give them, as some notes leave two."""
@@ -236,15 +239,6 @@ class Phase(nn.Module):
 def _exactly(mask: Tensor) -> torch.autocast:
     """Keeps the chain in single precision where the rest is computed in half."""
     return torch.autocast(mask.device.type, enabled=False)
-
-
-def _step(durations: Tensor, mask: Tensor) -> Tensor:
-    """Returns the greatest common divisor of each row's durations, float `(B, 1)`, ticks; 1 where all are 0."""
-    left = (durations * mask).round().long()
-    while left.shape[1] > 1:
-        left = F.pad(left, (0, left.shape[1] % 2))
-        left = torch.gcd(left[:, ::2], left[:, 1::2])
-    return left.clamp(min=1).to(durations)
 
 
 def _is_rest(steps: Tensor, mask: Tensor) -> Tensor:
