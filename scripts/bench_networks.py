@@ -1,0 +1,228 @@
+"""Benchmarks of the networks: speed in training and in prediction, and the way to a good model; see `bench.py`."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from bench_preparation import MEMORY_UNIT
+from datasets import Dataset
+from hydra import compose, initialize_config_dir
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from toy_duration_predictor.data.datamodule import Batch, SongsDataModule, Windows
+from toy_duration_predictor.data.sources import load_songs
+from toy_duration_predictor.experiment.config import TrainConfig, validated
+from toy_duration_predictor.models import network_names
+from toy_duration_predictor.task import DurationTask, warm_up_and_cosine
+
+PUBLISHED = "bigru_published"
+# Of the copy error, on test songs.
+SHARES = (0.80, 0.75)
+# Predictions are timed for at least this long.
+LEAST_SECONDS = 2.0
+
+
+class Trial:
+    """A network in training with its own settings, a step at a time.
+
+    Args:
+        network: Its name in `conf/model`.
+        data: Its songs.
+        device: Where it is trained.
+    """
+
+    def __init__(self, network: str, data: SongsDataModule, device: str = "cpu") -> None:
+        settings = _settings(network)
+        training = settings.training
+        torch.manual_seed(0)
+        self.device = torch.device(device)
+        self.data = data
+        self.task = DurationTask(
+            settings.model.name,
+            settings.model.sizes,
+            data.singers,
+            data.statistics,
+            window=training.window,
+            loss=training.loss,
+        ).to(self.device)
+        self.epochs = training.max_epochs
+        self.optimizer = torch.optim.AdamW(self.task.parameters(), training.learning_rate)
+        steps = self.epochs * len(data.train_dataloader())
+        constant = training.schedule == "constant"
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda step: 1.0 if constant else warm_up_and_cosine(step, steps)
+        )
+
+    def step(self, batch: Batch) -> None:
+        """Takes one step of training."""
+        loss: Tensor = self.task.loss(Batch(*(part.to(self.device) for part in batch)))
+        torch.autograd.backward(loss)
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
+
+    @torch.no_grad()
+    def test(self) -> float:
+        """Returns the error on the test songs, as a share of the copy error."""
+        self.task.eval()
+        error = copied = 0.0
+        for batch in self.data.test_dataloader():
+            batch = Batch(*(part.to(self.device) for part in batch))
+            error += ((self.task(batch) - batch.target).abs() * batch.mask).sum().item()
+            copied += ((batch.input - batch.target).abs() * batch.mask).sum().item()
+        self.task.train()
+        return error / copied
+
+
+def _settings(network: str) -> TrainConfig:
+    conf = Path(__file__).resolve().parents[1] / "conf"
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        return validated(compose("train", [f"model={network}"]), TrainConfig)
+
+
+def make_data(network: str, table: Dataset) -> SongsDataModule:
+    """Returns songs as a network's own settings want them."""
+    training = _settings(network).training
+    return SongsDataModule(
+        table,
+        window=training.window,
+        batch_size=training.batch_size,
+        move_windows=training.move_windows,
+        requantize=training.requantize,
+    )
+
+
+class Figures(NamedTuple):
+    """What was measured of a network: its weights, notes a second, and (seconds of training, share) on the way."""
+
+    weights: int
+    training: float
+    prediction: float
+    curve: list[tuple[float, float]]
+
+    def seconds_to(self, share: float) -> float | None:
+        """Returns after how much training a share was first reached."""
+        return next((at for at, reached in self.curve if reached <= share), None)
+
+
+def networks(path: Path, seconds: float, device: str) -> None:
+    """Trains every network for some seconds, and times its predictions."""
+    table = load_songs("parquet", path=path)
+    found = {name: _measure(Trial(name, make_data(name, table), device), seconds) for name in network_names()}
+    published = found[PUBLISHED]
+    # The best that the published network reaches, and the others' way there.
+    best = min(share for _, share in published.curve)
+    goals = (best, *SHARES)
+    shown = Table(
+        "network", "weights", "training, notes/s", "", "prediction, notes/s", "",
+        *(f"seconds to a share of {share:.3g}" for share in goals), f"best within {seconds:.0f} s",
+        title=f"{path.name} on {_device_name(device)}; shares of the copy error of test songs",
+    )  # fmt: skip
+    for name, of_network in found.items():
+        ways = (of_network.seconds_to(share) for share in goals)
+        shown.add_row(
+            name, f"{of_network.weights:,}",
+            f"{of_network.training:,.0f}", f"{of_network.training / published.training:.1f}x",
+            f"{of_network.prediction:,.0f}", f"{of_network.prediction / published.prediction:.1f}x",
+            *("not reached" if way is None else f"{way:.1f}" for way in ways),
+            f"{min(share for _, share in of_network.curve):.3f}",
+        )  # fmt: skip
+    Console().print(shown)
+
+
+def _measure(trial: Trial, seconds: float) -> Figures:
+    """Returns the figures of one network. Its tests, one before the first step, do not count as training."""
+    spent, notes = 0.0, 0
+    curve = [(0.0, trial.test())]
+    loader = trial.data.train_dataloader()
+    every = max(len(loader) // 4, 1)
+    for epoch in range(trial.epochs):
+        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        for number, batch in enumerate(loader, start=1):
+            began = time.perf_counter()
+            trial.step(batch)
+            _wait(trial.device)
+            spent += time.perf_counter() - began
+            notes += int(batch.mask.sum())
+            if number % every == 0:
+                curve.append((spent, trial.test()))
+        if spent > seconds:
+            break
+    weights = sum(weights.numel() for weights in trial.task.parameters())
+    return Figures(weights, notes / spent, _prediction(trial), curve)
+
+
+@torch.no_grad()
+def _prediction(trial: Trial) -> float:
+    """Returns the notes a second in prediction, in batches of 64 windows."""
+    songs = trial.data.songs
+    batches = list(Windows(songs, torch.arange(len(songs.singer)), trial.task.window, "quantized").in_order(64))
+    batches = [Batch(*(part.to(trial.device) for part in batch)) for batch in batches]
+    trial.task.eval()
+    trial.task(batches[0])
+    began, notes = time.perf_counter(), 0
+    while time.perf_counter() - began < LEAST_SECONDS:
+        for batch in batches:
+            trial.task(batch)
+            notes += int(batch.mask.sum())
+        _wait(trial.device)
+    return notes / (time.perf_counter() - began)
+
+
+def _wait(device: torch.device) -> None:
+    """Waits for what a GPU has been given to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def _device_name(device: str) -> str:
+    if device == "cpu":
+        return f"a CPU, {torch.get_num_threads()} threads"
+    return torch.cuda.get_device_name(device)
+
+
+# One process a size, as a process's peak memory never falls.
+GROWTH = """
+import resource, sys, time
+import numpy as np
+from bench_networks import Trial, make_data
+from datasets import Dataset
+from toy_duration_predictor.data.songs import ragged
+from toy_duration_predictor.data.sources import load_songs
+few = load_songs("simulated")
+notes, songs = 640, int(sys.argv[1])
+columns = {"singer_id": [few[i % len(few)]["singer_id"] for i in range(songs)]}
+for name in ("durations", "quantized_durations"):
+    endless, offsets = ragged(few, name)
+    columns[name] = [np.take(endless, notes * (i % 100) + np.arange(notes), mode="wrap") for i in range(songs)]
+table = Dataset.from_dict(columns)
+del columns
+began = time.perf_counter()
+data = make_data("phase", table)
+ready = time.perf_counter() - began
+trial = Trial("phase", data)
+began, seen = time.perf_counter(), 0
+for number, batch in enumerate(data.train_dataloader()):
+    trial.step(batch)
+    seen += int(batch.mask.sum())
+    if number == 50:
+        break
+print(songs * notes, ready, (time.perf_counter() - began) / seen, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def growth() -> None:
+    """Measures 50 steps of training on 1, 10 and 100 times the published number of notes."""
+    shown = Table("notes", "songs table to datamodule, s", "microseconds a note in training", "peak memory, GB")
+    for factor in (1, 10, 100):
+        command = [sys.executable, "-c", GROWTH, str(4204 * factor)]
+        here = Path(__file__).parent
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=here)  # noqa: S603
+        notes, ready, a_note, memory = map(float, done.stdout.split())
+        shown.add_row(f"{notes:,.0f}", f"{ready:.1f}", f"{1e6 * a_note:.1f}", f"{memory * MEMORY_UNIT / 1e9:.2f}")
+    Console().print(shown)
