@@ -95,7 +95,7 @@ def test_a_model_with_a_distribution(songs, anonymous):
     task = DurationTask("bigru", {"hidden_size": 2}, data.singers, data.statistics, window=16, anonymous=anonymous)
     assert not predicts_distributions(task)
 
-    def distribution(durations, singer, mask):
+    def distribution(durations, singer, *_):
         reach = singer[:, None].expand_as(durations) + 0.5
         edges = torch.stack([durations - reach, durations, durations + reach], dim=-1)
         return torch.full((*durations.shape, 2), 0.5), edges

@@ -6,12 +6,14 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from datasets import Dataset
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.conftest import SMALL, flat
 from toy_duration_predictor.data.datamodule import SongsDataModule
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.ablation import ablations, derangement, published_metric
+from toy_duration_predictor.experiment.commands import ending_in_a_sentence
 from toy_duration_predictor.experiment.compare import compare
 from toy_duration_predictor.experiment.evidence import song_errors
 from toy_duration_predictor.experiment.run_folder import load_run
@@ -58,12 +60,33 @@ def test_a_comparison_end_to_end(run_compare, tmp_path, monkeypatch):
         if rival is not None:
             assert part["difference"]["estimate"] == pytest.approx(rival - found["mae"]["model_b"]["estimate"])
     page, text = (out / "report.html").read_text(), (out / "report.md").read_text()
-    assert page.count("<svg") == 5
+    assert page.count("<svg") == 6
+    for title in ("What the published metric changes", "Notes, rests and phrases", "Who sings?", "Calibration"):
+        assert f"<h2>{title}</h2>" in page
+    # So does what is beyond the mean error.
+    first = {arm: json.loads(Path(runs[0], "metrics.json").read_text()) for arm, runs in found["runs"].items()}
+    for arm, metrics in first.items():
+        ways = {(way["padding"], way["clamp"]): way["model"] for way in found["published_metric"][arm]}
+        assert ways[True, True] == pytest.approx(metrics["test/mae_published"], rel=1e-5)
+    for groups in (found["error_by_length"], found["error_by_place"]):
+        errors = sum(group["notes"] * group["predicted"] for group in groups) / sum(group["notes"] for group in groups)
+        assert errors == pytest.approx(first["model_b"]["test/mae"], rel=1e-5)
+    assert found["recognition"]["accuracy"].keys() == found["mae"].keys() | {"the singers"}
+    assert found["ceiling"]["test songs"]["copying"]["estimate"] > 0
+    assert set(found["calibration"]["coverage"]) == {"0.5", "0.8", "0.9", "0.95"}
+
+    events = EventAccumulator(str(out)).Reload()
+    for name, interval in found["mae"].items():
+        assert [each.value for each in events.Scalars(f"mae/{name}")] == [pytest.approx(interval["estimate"])]
+    assert len(events.Tags()["images"]) == 6
+    shown = events.Tensors("report/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert shown == text
     assert "so nothing can be supported here; run at least six" in " ".join(text.split())
 
     # Finished runs are recognised, and may be reported on alone.
     monkeypatch.setattr(DurationTask, "training_step", lambda *_: 1 / 0)
     run_compare()
+    assert len(list(out.glob("events.*"))) == 1
     alone = run_compare(f"runs='{tmp_path}/logs/model_*'", f"out={tmp_path / 'again'}")
     assert json.loads((alone / "report.json").read_text()) == found
     with pytest.raises(InputError, match="no finished run fits"):
@@ -83,9 +106,40 @@ def test_the_split_may_vary(run_compare, vary, seeds, splits):
     assert {split for split in (42, 43) if any(f"split_seed: {split}" in text for text in configs)} == splits
 
 
-def test_without_model_b_there_is_no_answer(run_compare):
-    with pytest.raises(InputError, match="No run of model_b is among these"):
+def test_any_experiment_may_be_an_arm_and_is_tested_on_the_same_songs(run_compare):
+    """The published arm would split by row, and model_b splits by song."""
+    each = f"each=[{','.join(map(repr, QUICK))}]"
+    out = run_compare("arms=[model_b,published_b]", "seeds=1", "data.songs=20", each)
+    found = json.loads((out / "report.json").read_text())
+    assert set(found["runs"]) == {"model_b", "published_b"}
+    assert found["mae"]["published_b"]["estimate"] > 0
+    rows = [set(pq.read_table(Path(run, "predictions.parquet"))["row"].to_pylist()) for [run] in found["runs"].values()]
+    assert rows[0] == rows[1]
+
+
+def test_arms_are_checked_before_any_is_trained(run_compare, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(DurationTask, "training_step", lambda *_: 1 / 0)
+    with pytest.raises(InputError, match="model_b is not among arms="):
         run_compare("arms=[model_a]", "seeds=1")
+    with pytest.raises(SystemExit), ending_in_a_sentence():
+        run_compare("arms=[model_b,model_c]")
+    assert capsys.readouterr().err == "experiment=model_c: there is no such choice; did you mean 'model_b'?\n"
+    with pytest.raises(InputError, match=r"training.max_epochs=0 cannot be used"):
+        run_compare("each=['training.max_epochs=0']")
+    assert not (tmp_path / "logs").exists()
+
+
+def test_runs_that_do_not_belong_together_are_refused(run_compare, config, tmp_path):
+    def trained(arm, *settings):
+        where = (f"logs={tmp_path / 'logs'}", "data.songs=20")
+        return train(config(f"experiment={arm}", *EACH, *where, *settings))
+
+    trained("model_a")
+    with pytest.raises(InputError, match="No run of model_b is among these"):
+        run_compare(f"runs='{tmp_path}/logs/*'")
+    trained("model_b", "data.split=published")
+    with pytest.raises(InputError, match=r"were not tested on the same songs; give both the same data\.split"):
+        run_compare(f"runs='{tmp_path}/logs/*'")
 
 
 @pytest.fixture

@@ -96,6 +96,6 @@ def test_places_against_a_walk_through_the_songs():
         assert len(set(got)) == 5
 
 
-def test_the_step_is_the_shortest_duration_above_0():
-    assert step(np.array([0, 30, 15])) == 15
+def test_the_step_is_that_of_the_grid():
+    assert step(np.array([0.0, 45, 30])) == 15
     assert step(np.array([0, 0])) == 1

@@ -1,7 +1,7 @@
 """Calibration: does a predicted distribution say how far the sung duration may be from it?
 
-A network that predicts distributions has `distribution(durations, singer, mask)`, which returns a histogram of the sung
-duration of each note: probabilities, and the edges of their bins in ticks, ascending. Two edges may be equal, such as
+A network that predicts distributions has `distribution`, which returns a histogram of the sung duration of each note:
+probabilities, and the edges of their bins in ticks, ascending. Two edges may be equal, such as
 those of bins that end at 0 ticks; their probability is then that of the very value. Sung durations are whole ticks: one
 of `y` ticks stands for all from `y - 1/2` to `y + 1/2`.
 

@@ -72,6 +72,24 @@ def residuals(predictions: pa.Table) -> Figure:
     return figure
 
 
+def pit(transformed: np.ndarray) -> Figure:
+    """Draws how often sung durations lie in each twentieth of their predicted distributions.
+
+    Args:
+        transformed: Probability integral transforms `(N,)`; see `calibration.pit`.
+    """
+    figure = Figure(figsize=(6, 3), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    share = np.full(len(transformed), 20 / len(transformed))
+    axes.hist(transformed, bins=20, range=(0, 1), weights=share, color=PREDICTED)
+    axes.axhline(1, color=SUNG, linewidth=1.8, label="calibrated")
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("predicted probability of a shorter duration")
+    axes.set_ylabel("density of sung durations")
+    axes.legend(frameon=False)
+    return figure
+
+
 def note_errors(predictions: pa.Table) -> dict[str, np.ndarray]:
     """Returns, for each note of all test songs, `singer_id` and the errors of `model` and `copy`, in ticks."""
     lengths = [len(song) for song in predictions["original"].to_pylist()]

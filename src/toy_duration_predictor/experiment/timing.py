@@ -1,7 +1,7 @@
 """Beyond the mean error: how predicted timing is distributed, beside the singers' own.
 
-A deviation is a duration minus the quantized one, in ticks. Songs are lists of float arrays `(T,)`. A step is a song's
-shortest quantized duration above 0, which is its grid.
+A deviation is a duration minus the quantized one, in ticks. Songs are lists of float arrays `(T,)`. A step is that of a
+song's grid: the greatest common divisor of its quantized durations.
 """
 
 from collections.abc import Sequence
@@ -131,8 +131,8 @@ def place_in_phrase(pitch: np.ndarray, quantized: np.ndarray) -> np.ndarray:
 
 
 def step(quantized: np.ndarray) -> float:
-    """Returns the step of a song, its shortest quantized duration above 0, in ticks; 1 for a song of zeros."""
-    return float(quantized[quantized > 0].min()) if quantized.any() else 1.0
+    """Returns the step of a song, the greatest common divisor of its quantized durations, in ticks; 1 if all are 0."""
+    return float(np.gcd.reduce(quantized.astype(np.int64))) or 1.0
 
 
 def _songs(predictions: pa.Table, column: str) -> Songs:
