@@ -1,0 +1,43 @@
+"""A bidirectional GRU, and a chain over phases (see `_phase`).
+
+Shapes: `B` windows, `T` notes, `W` channels.
+"""
+
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from toy_duration_predictor.models._phase import PhaseChain
+
+__all__ = ["PhaseGRU"]
+
+
+class PhaseGRU(PhaseChain):
+    """Each direction has half of the channels.
+
+    Args:
+        num_singers: Singers known.
+        layers: GRU layers.
+        dropout: Dropout between them, and of what the scores are made of.
+
+    The other arguments are those of `PhaseChain`.
+    """
+
+    def __init__(
+        self,
+        num_singers: int,
+        carried: float = 0.0,
+        phases: int = 15,
+        width: int = 64,
+        layers: int = 2,
+        dropout: float = 0.2,
+        singer_dropout: float = 0.5,
+    ) -> None:
+        super().__init__(num_singers, carried, phases, width, dropout, singer_dropout)
+        between = dropout if layers > 1 else 0.0
+        self.rnn = nn.GRU(width, width // 2, layers, dropout=between, bidirectional=True, batch_first=True)
+
+    def encode(self, notes: Tensor, mask: Tensor) -> Tensor:
+        """See `PhaseChain.encode`."""
+        packed = pack_padded_sequence(notes, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=mask.shape[1])
+        return notes + states
