@@ -33,9 +33,11 @@ def test_markdown(sections):
 
 
 def test_the_page_is_whole_and_escaped(sections):
-    page = render_html("<Title>", sections)
+    sentence = "What would be too wide for a phone if it were not broken."
+    page = render_html("<Title>", [*sections, Section("Third", ("", ""), [("name", sentence)])])
     assert "<h1>&lt;Title&gt;</h1>" in page
     assert "<td>1 &lt; 2</td>" in page
+    assert f'<td class="text">{sentence}</td>' in page  # broken into lines; numbers and names are not
     assert "<p>First.</p><p>Second &amp; last.</p>" in page
     assert page.count("<svg") == page.count("</svg>") == 2
     assert "<?xml" not in page

@@ -17,6 +17,9 @@ from toy_duration_predictor.data.files import write_text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Cells up to this many characters are not broken into lines.
+LONGEST_LINE = 24
+
 STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -24,9 +27,14 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem 1rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #8884; }
+td { white-space: nowrap; } td.text { white-space: normal; min-width: 9rem; overflow-wrap: anywhere; }
 th { font-weight: 600; } p { margin: .5rem 0; }
 figure { margin: 1rem 0; } figure svg { background: #fff; max-width: 100%; height: auto; border-radius: 4px; }
-@media print { body { max-width: none; margin: 0; } h2 { break-after: avoid; } figure, tr { break-inside: avoid; } }
+@media print {
+  :root { color-scheme: light; font-size: 11px; }
+  body { max-width: none; margin: 0; padding: 0; } .wide { overflow: visible; } td { white-space: normal; }
+  h2 { break-after: avoid; } figure, tr, p { break-inside: avoid; } figure svg { max-height: 7cm; }
+}
 """
 
 
@@ -75,7 +83,7 @@ def render_html(title: str, sections: Sequence[Section]) -> str:
         body.append(f"<section><h2>{escape(section.title)}</h2>")
         if section.rows:
             head = "".join(f"<th>{escape(each)}</th>" for each in section.heads)
-            rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in section.rows)
+            rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in section.rows)
             body.append(f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>')
         body += [f"<p>{escape(part)}</p>" for part in section.remark.split("\n\n") if part]
         body += [f"<figure>{_svg(picture)}</figure>" for picture in section.pictures]
@@ -99,6 +107,12 @@ def write_report(folder: Path, title: str, sections: Sequence[Section], facts: A
     write_text(folder / "report.html", render_html(title, sections))
     write_text(folder / "report.md", render_markdown(title, sections))
     write_text(folder / "report.json", json.dumps(facts, indent=2) + "\n")
+
+
+def _cell(text: str) -> str:
+    """Returns a cell; numbers and names stay on one line, sentences do not."""
+    kind = ' class="text"' if len(text) > LONGEST_LINE else ""
+    return f"<td{kind}>{escape(text)}</td>"
 
 
 def _svg(figure: "Figure") -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from toy_duration_predictor.experiment import figures
 from toy_duration_predictor.experiment.evidence import SongErrors, mean_over_repetitions
@@ -151,6 +152,7 @@ def _curves(comparison: Comparison) -> Section:
             if found:
                 epochs, skill = np.array(found, dtype=float).T
                 axes.plot(epochs, skill, color=f"C{number}", alpha=0.6, linewidth=1, label=arm if i == 0 else None)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.set_ylabel("skill on validation songs")
     if axes.lines:
@@ -179,14 +181,14 @@ def _metrics(comparison: Comparison) -> Section:
     copying = {(way.padding, way.clamp): f"{way.copying:.2f}" for way in comparison.metrics[MODEL]}
     rows.append(("copying", *(copying[way] for way in WAYS)))
     remark = (
-        "MAE in ticks in the first repetition, and as a share of that of copying, as counted here, with sung durations "
-        "clamped to 0 to 1000 ticks (those of copying too), with the padding of windows as notes of 0 ticks, and with "
-        "both, as the published metric does. Copying is counted in Model B's windows; those of other arms may be of "
-        "another length."
+        "MAE in ticks in the first repetition, and as a share of that of copying: as counted here; with sung durations "
+        "clamped to 0 to 1000 ticks; with the padding of windows as notes of 0 ticks; and with both, as published. "
+        "Where sung durations are clamped, so are the quantized ones for copying, but predictions are not: a model "
+        "pays for every long rest that it gets right. Copying is counted in Model B's windows; other arms may have "
+        "windows of another length."
     )
-    return Section(
-        "What the published metric changes", ("", "as here", "clamped", "padded", "as published"), rows, remark
-    )
+    heads = ("", "as here", "clamped", "padded", "as published")
+    return Section("What the published metric changes", heads, rows, remark)
 
 
 def _methods(comparison: Comparison) -> Section:
@@ -233,7 +235,7 @@ def _forest(differences: dict[str, Interval], copying: float) -> Figure:
         axes.plot([interval.low, interval.high], [place, place], color=figures.PREDICTED, linewidth=2)
         axes.plot(interval.estimate, place, "o", color=figures.PREDICTED)
     axes.set_yticks(range(len(differences)), list(differences))
-    axes.invert_yaxis()
+    axes.set_ylim(len(differences) - 0.5, -0.5)
     axes.set_xlabel("rival's MAE minus Model B's, ticks")
     axes.legend(frameon=False, loc="best")
     return figure

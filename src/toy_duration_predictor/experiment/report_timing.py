@@ -102,7 +102,8 @@ def _recognition(comparison: Comparison) -> Section:
         f"{found.segments} segments of some {SEGMENT} notes and rests of the test songs from their deviations from the "
         f"grid: as sung, and as predicted in the first repetition. In brackets 95 % intervals over songs; balanced: "
         f"averaged over singers. Always naming one singer would be right for {found.most_frequent:.1%} at most, "
-        f"balanced {1 / found.singers:.1%}."
+        f"balanced {1 / found.singers:.1%}; how much the song alone tells can be seen from arms and baselines that do "
+        f"not know the singer."
     )
     return Section(title, ("segments of", "recognised", "balanced"), rows, remark)
 
