@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from toy_duration_predictor.experiment.evaluate import evaluate
     from toy_duration_predictor.experiment.run_folder import load_run
     from toy_duration_predictor.experiment.train import train
+    from toy_duration_predictor.predictor import Predictor
     from toy_duration_predictor.task import DurationTask
 
 _MODULE_OF = {
@@ -26,6 +27,7 @@ _MODULE_OF = {
     "DurationTask": "task",
     "InputError": "errors",
     "Limit": "data.recipe",
+    "Predictor": "predictor",
     "Recipe": "data.recipe",
     "SongsDataModule": "data.datamodule",
     "audit": "data.audit",
@@ -46,6 +48,7 @@ __all__ = [
     "DurationTask",
     "InputError",
     "Limit",
+    "Predictor",
     "Recipe",
     "SongsDataModule",
     "audit",

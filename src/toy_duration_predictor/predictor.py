@@ -1,0 +1,277 @@
+"""A trained model in use: durations of a score in, sung durations out. Whole songs at once, so there are no seams.
+
+Shapes: `T` notes and rests of a song, `L` levels.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, TypeAlias, overload
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from toy_duration_predictor.data.durations import Song, Songs, Step, checked_songs, checked_steps
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.task import DurationTask
+
+# A `singer_id`, or the weights of several.
+Singer: TypeAlias = int | Mapping[int, float]
+
+# What a network is given of a song: durations `(1, T)`, singer `(1,)`, mask `(1, T)` and step `(1,)`.
+_Inputs: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+class Predictor:
+    """A network with the singers that it knows.
+
+    Every method takes one song, a list or array of `T` durations in ticks (notes and the rests between them, in turn,
+    as in a songs table's `quantized_durations`), and returns an array for it. Or it takes several songs of any length,
+    a list of such lists, and returns a list of arrays. A song's numbers do not depend on the songs beside it.
+
+    `singer` is a `singer_id`; or a mixture such as `{2: 0.5, 7: 0.5}`, the weighted mean of what the network has
+    learned of these singers. Weights are scaled to a sum of 1. A model trained without the singer's identity takes any
+    singer that it was trained on, and any mixture of them, and makes no difference between them.
+
+    `step` is the ticks of a song's grid step: 1/32 of a whole note is 60 ticks at 480 ticks per beat. For several songs
+    it may be a list of as many. None stands for the greatest common divisor of the song's durations, as in training;
+    give it where a song may have no short notes.
+
+    Any number of threads may use a predictor at the same time: it keeps a copy of the network and never changes it.
+
+    Args:
+        network: See `models`; it is copied.
+        singers: The `singer_id` of each singer index.
+        anonymous: Whether the network was trained without the singer's identity.
+        device: Where to compute, such as `cpu`, `cuda` or `cuda:1`.
+
+    Raises:
+        InputError: There is no such device.
+    """
+
+    def __init__(
+        self, network: nn.Module, singers: Sequence[int], anonymous: bool = False, device: str | torch.device = "cpu"
+    ) -> None:
+        self.singers = list(singers)
+        self.anonymous = anonymous
+        try:
+            self.device = torch.device(device)
+            self.network = deepcopy(network).to(self.device).requires_grad_(False).eval()
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).partition("\n")[0].rstrip(".")
+            raise InputError(f"device={device} cannot be used: {reason}.") from error
+
+    @classmethod
+    def load(cls, place: str | Path, device: str | torch.device = "cpu") -> "Predictor":
+        """Loads a model.
+
+        Args:
+            place: A run's folder, of which the best weights are taken, or a checkpoint file.
+            device: Where to compute.
+
+        Raises:
+            InputError: There is no model, it cannot be read, or there is no such device.
+        """
+        path = Path(place)
+        checkpoint = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
+        if not checkpoint.is_file():
+            raise InputError(f"{place} is no model: give a run's folder, with checkpoints/best.ckpt, or a checkpoint.")
+        try:
+            task = DurationTask.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
+        except InputError:
+            raise
+        except Exception as error:  # unpickling fails in as many ways as there are damaged files
+            raise InputError(
+                f"{checkpoint} cannot be read as a checkpoint of this project ({type(error).__name__})."
+            ) from error
+        return cls(task.network, task.singers, task.hparams["anonymous"], device)
+
+    @property
+    def has_distribution(self) -> bool:
+        """Whether `sample`, `quantiles` and `log_likelihood` can be used."""
+        return hasattr(self.network, "distribution")
+
+    @overload
+    def predict(self, durations: Song, singer: Singer, step: Step = None) -> np.ndarray: ...
+    @overload
+    def predict(self, durations: Songs, singer: Singer, step: Step = None) -> list[np.ndarray]: ...
+    def predict(self, durations: Song | Songs, singer: Singer, step: Step = None) -> np.ndarray | list[np.ndarray]:
+        """Predicts sung durations: the median of each, where the model has a distribution.
+
+        Returns:
+            float64 `(T,)`, ticks; a list of them for several songs.
+
+        Raises:
+            InputError: A song is empty, or holds something else than numbers, or a negative or non-finite one; the
+                singer is not known; or the step cannot be.
+        """
+        return self._each(durations, singer, step, lambda network, inputs, _: network(*inputs)[0])
+
+    @overload
+    def sample(
+        self, durations: Song, singer: Singer, step: Step = None, *, seed: int = 0, temperature: float = 1.0
+    ) -> np.ndarray: ...
+    @overload
+    def sample(
+        self, durations: Songs, singer: Singer, step: Step = None, *, seed: int = 0, temperature: float = 1.0
+    ) -> list[np.ndarray]: ...
+    def sample(
+        self, durations: Song | Songs, singer: Singer, step: Step = None, *, seed: int = 0, temperature: float = 1.0
+    ) -> np.ndarray | list[np.ndarray]:
+        """Draws sung durations, those of a song together: another seed is another performance.
+
+        Args:
+            durations: Of one song or several, ticks.
+            singer: See the class.
+            step: See the class.
+            seed: Decides what is drawn; songs of one call are drawn one after the other.
+            temperature: Above 0. Near 0 the likeliest performance is drawn, above 1 unlikely ones oftener.
+
+        Returns:
+            float64 `(T,)`, ticks; a list of them for several songs.
+
+        Raises:
+            InputError: As of `predict`; or the model has no distribution, or temperature or seed cannot be.
+        """
+        self._check_distribution("sample")
+        if not (0 < temperature < np.inf):
+            raise InputError(f"temperature={temperature}: give a number above 0.")
+        if not 0 <= seed < 2**63:
+            raise InputError(f"seed={seed}: give a whole number from 0 to 2^63 - 1.")
+        generator = torch.Generator(self.device).manual_seed(seed)
+        return self._each(
+            durations, singer, step, lambda network, inputs, _: network.sample(*inputs, temperature, generator)[0]
+        )
+
+    @overload
+    def quantiles(self, durations: Song, singer: Singer, levels: Sequence[float], step: Step = None) -> np.ndarray: ...
+    @overload
+    def quantiles(
+        self, durations: Songs, singer: Singer, levels: Sequence[float], step: Step = None
+    ) -> list[np.ndarray]: ...
+    def quantiles(
+        self, durations: Song | Songs, singer: Singer, levels: Sequence[float], step: Step = None
+    ) -> np.ndarray | list[np.ndarray]:
+        """Predicts quantiles of each sung duration.
+
+        Args:
+            durations: Of one song or several, ticks.
+            singer: See the class.
+            levels: From 0 to 1, such as 0.05, 0.5 and 0.95.
+            step: See the class.
+
+        Returns:
+            float64 `(T, L)`, ticks; a list of them for several songs.
+
+        Raises:
+            InputError: As of `predict`; or the model has no distribution, or a level cannot be.
+        """
+        self._check_distribution("quantiles")
+        wanted = torch.tensor(levels, dtype=torch.float32, device=self.device)
+        if wanted.ndim != 1 or not ((wanted >= 0) & (wanted <= 1)).all():
+            raise InputError(f"levels={levels}: give numbers from 0 to 1.")
+        return self._each(
+            durations, singer, step, lambda network, inputs, _: _quantiles(network.distribution(*inputs), wanted)[0]
+        )
+
+    @overload
+    def log_likelihood(self, durations: Song, singer: Singer, sung: Song, step: Step = None) -> np.ndarray: ...
+    @overload
+    def log_likelihood(self, durations: Songs, singer: Singer, sung: Songs, step: Step = None) -> list[np.ndarray]: ...
+    def log_likelihood(
+        self, durations: Song | Songs, singer: Singer, sung: Song | Songs, step: Step = None
+    ) -> np.ndarray | list[np.ndarray]:
+        """Returns how likely sung durations are, in the model's own bins (see its network).
+
+        Args:
+            durations: Of one song or several, ticks.
+            singer: See the class.
+            sung: As many, ticks.
+            step: See the class.
+
+        Returns:
+            float64 `()`, nats a song; a list of them for several songs.
+
+        Raises:
+            InputError: As of `predict`; or the model has no distribution, or there are not as many sung durations.
+        """
+        self._check_distribution("log_likelihood")
+        return self._each(
+            durations,
+            singer,
+            step,
+            lambda network, inputs, target: network.log_likelihood(*inputs, target)[0],
+            checked_songs(sung, "sung")[0],
+        )
+
+    @torch.inference_mode()
+    def _each(
+        self,
+        durations: Song | Songs,
+        singer: Singer,
+        step: Step,
+        compute: Callable[[Any, _Inputs, Tensor | None], Tensor],
+        sung: list[np.ndarray] | None = None,
+    ) -> np.ndarray | list[np.ndarray]:
+        """Returns what is computed of each song by itself: networks need not take padding as padding."""
+        songs, several = checked_songs(durations, "durations")
+        lengths = [len(song) for song in songs]
+        if sung is not None and [len(song) for song in sung] != lengths:
+            raise InputError(f"sung: has songs of {[len(song) for song in sung]} notes where durations has {lengths}.")
+        network, index = self._singer(singer)
+        found = []
+        for i, (song, ticks) in enumerate(zip(songs, checked_steps(step, songs), strict=True)):
+            given = self._tensor(song)
+            inputs = (
+                given,
+                torch.tensor([index], device=self.device),
+                torch.ones_like(given, dtype=torch.bool),
+                torch.tensor([ticks], dtype=torch.float32, device=self.device),
+            )
+            computed = compute(network, inputs, None if sung is None else self._tensor(sung[i]))
+            found.append(computed.cpu().double().numpy())
+        return found if several else found[0]
+
+    def _tensor(self, song: np.ndarray) -> Tensor:
+        return torch.from_numpy(song).to(self.device, torch.float32)[None]
+
+    def _singer(self, singer: Singer) -> tuple[nn.Module, int]:
+        """Returns the network to use, and the index of the singer in it."""
+        if not isinstance(singer, (int, np.integer, Mapping)):
+            raise InputError(f"singer={singer!r}: give a singer's number, or a mixture such as {{2: 0.5, 7: 0.5}}.")
+        weights = dict(singer) if isinstance(singer, Mapping) else {singer: 1.0}
+        unknown = [each for each in weights if each not in self.singers]
+        if unknown:
+            raise InputError(f"Singer {unknown[0]!r} is not known; known are {', '.join(map(str, self.singers))}.")
+        if not weights or not all(0 <= weight < np.inf for weight in weights.values()) or not sum(weights.values()):
+            raise InputError(f"A mixture of singers needs weights of 0 or more, and one above 0; not {weights}.")
+        if self.anonymous:
+            return self.network, 0
+        if len(weights) == 1:
+            return self.network, self.singers.index(next(iter(weights)))
+        table: nn.Embedding = self.network.singer_embedding  # type: ignore[assignment]
+        shares = torch.zeros(len(self.singers), device=self.device)
+        for each, weight in weights.items():
+            shares[self.singers.index(each)] = weight / sum(weights.values())
+        # A copy, as other threads use this network; its only singer is the mixture.
+        mixed = deepcopy(self.network)
+        mixed.singer_embedding = nn.Embedding.from_pretrained(shares[None] @ table.weight)  # type: ignore[no-untyped-call]
+        return mixed, 0
+
+    def _check_distribution(self, method: str) -> None:
+        if not self.has_distribution:
+            raise InputError(
+                f"{method}: network {type(self.network).__name__} has no distribution, only predict; "
+                "train one that has, such as model=phase."
+            )
+
+
+def _quantiles(histograms: tuple[Tensor, Tensor], levels: Tensor) -> Tensor:
+    """Returns float `(B, T, L)` of probabilities `(B, T, V)` and the edges of their bins `(B, T, V + 1)`."""
+    probabilities, edges = histograms
+    below = probabilities.cumsum(-1)
+    wanted = levels.expand(*below.shape[:-1], -1) * below[..., -1:]  # they add up in single precision only
+    of = torch.searchsorted(below, wanted.contiguous()).clamp(max=below.shape[-1] - 1)
+    share = 1 - (below.gather(-1, of) - wanted) / probabilities.gather(-1, of).clamp(min=1e-9)
+    return torch.lerp(edges.gather(-1, of), edges.gather(-1, of + 1), share.clamp(0, 1))
