@@ -106,6 +106,17 @@ def test_the_split_may_vary(run_compare, vary, seeds, splits):
     assert {split for split in (42, 43) if any(f"split_seed: {split}" in text for text in configs)} == splits
 
 
+def test_folds_test_every_song_once_a_seed(run_compare):
+    out = run_compare("vary=fold", "arms=[model_b]", "seeds=1")
+    found = json.loads((out / "report.json").read_text())
+    tables = [pq.read_table(Path(folder, "predictions.parquet")) for folder in found["runs"]["model_b"]]
+    assert len(tables) == 5
+    assert sorted(row for table in tables for row in table["row"].to_pylist()) == list(range(40))
+    for name, column in (("model_b", "predicted"), ("copy", "quantized")):
+        errors = np.concatenate([np.abs(flat(t[column].to_pylist()) - flat(t["original"].to_pylist())) for t in tables])
+        assert found["mae"][name]["estimate"] == pytest.approx(errors.mean())
+
+
 def test_any_experiment_may_be_an_arm_and_is_tested_on_the_same_songs(run_compare):
     """The published arm would split by row, and model_b splits by song."""
     each = f"each=[{','.join(map(repr, QUICK))}]"

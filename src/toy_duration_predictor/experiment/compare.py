@@ -1,6 +1,7 @@
 """One command: trains what is missing, compares all arms on the same test songs, and writes the report."""
 
 import glob
+import itertools
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, open_dict
 
+from toy_duration_predictor.data.split import FOLDS
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.config import CompareConfig, TrainConfig, validated
 from toy_duration_predictor.experiment.evidence import Run, read_run
@@ -69,7 +71,8 @@ def _train_missing(settings: CompareConfig, compose: Callable[[list[str]], DictC
     folders = []
     for number, run in enumerate(plan, 1):
         # A line, not a bar: each run has a bar of its own, and two at a time garble each other.
-        log.info("Run %d/%d: %s, seed %d, split seed %d", number, len(plan), run.name, run.seed, run.data.split_seed)
+        split = f"split {run.data.split} of seed {run.data.split_seed}"
+        log.info("Run %d/%d: %s, seed %d, %s", number, len(plan), run.name, run.seed, split)
         folders.append(Path(str(train(run)["run/folder"])))
     return folders
 
@@ -79,18 +82,20 @@ def _plan(settings: CompareConfig, compose: Callable[[list[str]], DictConfig]) -
     if MODEL not in settings.arms:
         raise InputError(f"{MODEL} is not among arms={settings.arms}; the questions are about it.")
     plan = []
-    for repetition in range(settings.seeds):
+    folds = [f"fold{number}" for number in range(1, FOLDS + 1)] if settings.vary == "fold" else [None]
+    for repetition, fold in itertools.product(range(settings.seeds), folds):
         further = [f"data={settings.data.source}", *settings.each]
         runs = {arm: compose([f"experiment={arm}", *further]) for arm in settings.arms}
         for run in runs.values():
             with open_dict(run):
                 run.data.update(settings.data.options)
-                run.data.split = runs[MODEL].data.split  # whatever the experiment's own: the test songs are the same
+                # Whatever the experiment's own: the test songs are the same.
+                run.data.split = fold or runs[MODEL].data.split
                 run.trainer = settings.trainer.model_dump()
                 run.logs = str(settings.logs)
                 if settings.vary != "split":
                     run.seed = repetition
-                if settings.vary != "seed":
+                if settings.vary in ("split", "both"):
                     run.data.split_seed += repetition
             validated(run, TrainConfig)
             plan.append(run)

@@ -124,7 +124,7 @@ class CompareConfig(Settings):
 
     arms: Annotated[list[str], Field(min_length=1)]
     seeds: Count
-    vary: Literal["seed", "split", "both"]
+    vary: Literal["seed", "split", "both", "fold"]
     each: list[str]
     runs: str | None
     data: Source

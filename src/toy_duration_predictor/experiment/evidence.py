@@ -22,7 +22,8 @@ class Run(NamedTuple):
         folder: Its folder.
         arm: The experiment's name.
         seed: Of weights and batches.
-        split_seed: Of the split.
+        split: How the songs are split.
+        split_seed: Decides the split.
         config: Its settings, nested.
         metrics: Its `metrics.json`.
         predictions: Its `predictions.parquet`.
@@ -31,10 +32,16 @@ class Run(NamedTuple):
     folder: Path
     arm: str
     seed: int
+    split: str
     split_seed: int
     config: dict[str, Any]
     metrics: Metrics
     predictions: pa.Table
+
+    @property
+    def repetition(self) -> tuple[int, int, str]:
+        """Seed, split seed and fold: what runs of different arms must share to be compared."""
+        return self.seed, self.split_seed, self.split if self.split.startswith("fold") else ""
 
 
 class SongErrors(NamedTuple):
@@ -70,7 +77,10 @@ def read_run(folder: Path) -> Run:
     try:
         config: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
         predictions = pq.read_table(folder / "predictions.parquet")
-        return Run(folder, config["name"], config["seed"], config["data"]["split_seed"], config, metrics, predictions)
+        data = config["data"]
+        return Run(
+            folder, config["name"], config["seed"], data["split"], data["split_seed"], config, metrics, predictions
+        )
     except (OSError, KeyError, pa.ArrowException) as error:
         raise InputError(
             f"{folder} cannot be read ({type(error).__name__}: {error}); run it again with force=true."

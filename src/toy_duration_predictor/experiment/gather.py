@@ -77,13 +77,15 @@ def gather(runs: list[Run], resamples: int) -> Comparison:
         raise InputError(f"{first.folder} was trained on other songs than data.source={data.source} gives now.")
 
     log.info("Baselines and ablations of %d runs of %s", len(by_arm[MODEL]), MODEL)
-    splits = [split_rows(table, data.split, run.split_seed) for run in by_arm[MODEL]]
+    splits = [split_rows(table, run.split, run.split_seed) for run in by_arm[MODEL]]
     errors = {arm: [song_errors(run.predictions) for run in of_arm] for arm, of_arm in by_arm.items()}
     baselines, on_validation = {}, {}
     for name in LADDER:
-        made = {run.split_seed: _baseline(name, table, split) for run, split in zip(by_arm[MODEL], splits, strict=True)}
-        errors[name] = [song_errors(made[run.split_seed][0]) for run in by_arm[MODEL]]
-        baselines[name] = made[first.split_seed][0]
+        # Seeds of the network change nothing here.
+        of_split = {run.repetition[1:]: split for run, split in zip(by_arm[MODEL], splits, strict=True)}
+        made = {key: _baseline(name, table, split) for key, split in of_split.items()}
+        errors[name] = [song_errors(made[run.repetition[1:]][0]) for run in by_arm[MODEL]]
+        baselines[name] = made[first.repetition[1:]][0]
         on_validation[name] = float(np.mean([validation for _, validation in made.values()]))
     best_lookup = min(LOOKUPS, key=on_validation.__getitem__)
 
@@ -133,15 +135,15 @@ def _by_arm(runs: list[Run]) -> dict[str, list[Run]]:
                 f"These runs are on different songs ({key}: {', '.join(sorted(values))}); compare those of one table."
             )
     by_arm: dict[str, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: (run.seed, run.split_seed)):
+    for run in sorted(runs, key=lambda run: run.repetition):
         by_arm.setdefault(run.arm, []).append(run)
-    wanted = [(run.seed, run.split_seed) for run in by_arm[MODEL]]
+    wanted = [run.repetition for run in by_arm[MODEL]]
     if len(set(wanted)) < len(wanted):
         raise InputError(
             f"Several runs of {MODEL} have the same seed and split, with other settings; choose with runs=PATTERN."
         )
     for arm, of_arm in by_arm.items():
-        if [(run.seed, run.split_seed) for run in of_arm] != wanted:
+        if [run.repetition for run in of_arm] != wanted:
             raise InputError(
                 f"{arm} and {MODEL} have not been run with the same seeds and splits; choose with runs=PATTERN."
             )

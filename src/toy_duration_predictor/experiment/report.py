@@ -194,13 +194,13 @@ def _metrics(comparison: Comparison) -> Section:
 def _methods(comparison: Comparison) -> Section:
     first = comparison.runs[MODEL][0]
     config, metrics = first.config, first.metrics
-    seeds = [(run.seed, run.split_seed) for run in comparison.runs[MODEL]]
+    seeds = [run.repetition for run in comparison.runs[MODEL]]
     songs = mean_over_repetitions(comparison.errors[MODEL])
     source = f"{metrics['data/source']}, fingerprint {metrics['data/fingerprint']}"
     rows = [
         ("songs", f"{len(comparison.table)} rows, {source}"),
-        ("split", f"{config['data']['split']}; {len(songs.row)} test songs of {len(np.unique(songs.singer))} singers"),
-        ("repetitions", "; ".join(f"seed {seed}, split seed {split}" for seed, split in seeds)),
+        ("songs tested", f"{len(songs.row)} test songs of {len(np.unique(songs.singer))} singers"),
+        ("repetitions", "; ".join(f"seed {seed}, split seed {of} {fold}".strip() for seed, of, fold in seeds)),
         ("intervals", f"BCa bootstrap, {comparison.resamples} resamples of songs within singers; see statistics.py"),
         ("tests", "two-sided sign-flip permutation tests over songs and over repetitions; Holm's correction"),
         ("network", ", ".join(f"{key} {value}" for key, value in config["model"].items())),
