@@ -73,6 +73,9 @@ def test_a_comparison_end_to_end(run_compare, tmp_path, monkeypatch):
         assert errors == pytest.approx(first["model_b"]["test/mae"], rel=1e-5)
     assert found["recognition"]["accuracy"].keys() == found["mae"].keys() | {"the singers"}
     assert found["ceiling"]["test songs"]["copying"]["estimate"] > 0
+    # What is drawn is as lively as singing; medians are not.
+    spread = {name: found["timing"][name]["spread"] for name in ("model_b", "model_b, drawn")}
+    assert spread["model_b"] < spread["model_b, drawn"]
     assert set(found["calibration"]["coverage"]) == {"0.5", "0.8", "0.9", "0.95"}
 
     events = EventAccumulator(str(out)).Reload()

@@ -11,6 +11,7 @@ Shapes: `N` notes, `V` bins.
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import torch
 from datasets import Dataset
 from torch import nn
@@ -83,6 +84,32 @@ def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples:
         negative_log_likelihood=over_songs(-np.log(np.maximum(of_tick, LEAST))),
         impossible=float((of_tick < LEAST).mean()),
         pit=transformed,
+    )
+
+
+@torch.no_grad()
+def sampled(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -> pa.Table:
+    """Draws a model's test songs once from its distributions; arguments as of `calibration`.
+
+    Returns:
+        Like `predictions.parquet`.
+    """
+    rows = np.sort(rows)
+    chosen = table.select(rows.tolist())
+    songs, generator = Songs(chosen, task.singers), torch.Generator().manual_seed(seed)
+    network: nn.Module = task.eval().network
+    drawn = [
+        network.sample(*task.inputs(batch), generator=generator)[batch.mask].numpy()  # type: ignore[operator]
+        for batch in Windows(songs, torch.arange(len(rows)), task.window, "quantized").in_order(BATCH_SIZE)
+    ]
+    return pa.table(
+        {
+            "row": rows,
+            "singer_id": chosen["singer_id"][:],
+            "quantized": chosen["quantized_durations"][:],
+            "original": chosen["durations"][:],
+            "predicted": np.split(np.concatenate(drawn), songs.offsets[1:-1].numpy()),
+        }
     )
 
 

@@ -13,7 +13,7 @@ from toy_duration_predictor.data.split import Split, split_rows
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.ablation import Metric, ablations, published_metric
 from toy_duration_predictor.experiment.baselines import LADDER, performances
-from toy_duration_predictor.experiment.calibration import Calibration, calibration, predicts_distributions
+from toy_duration_predictor.experiment.calibration import Calibration, calibration, predicts_distributions, sampled
 from toy_duration_predictor.experiment.ceiling import Matches, matches
 from toy_duration_predictor.experiment.config import Data
 from toy_duration_predictor.experiment.evidence import Run, SongErrors, mean_over_repetitions, song_errors
@@ -41,6 +41,7 @@ class Comparison(NamedTuple):
         recognition: Whether the singers are told from what the arms and baselines predict, in the first repetition.
         matches: Notes that several singers sang.
         calibration: Of Model B in the first repetition, if it predicts distributions.
+        sampled: Like `predictions.parquet`, drawn from these distributions.
         parts: The comparisons that answer the questions.
         resamples: Of the bootstrap.
     """
@@ -55,6 +56,7 @@ class Comparison(NamedTuple):
     recognition: Recognition | None
     matches: Matches | None
     calibration: Calibration | None
+    sampled: pa.Table | None
     parts: list[Part]
     resamples: int
 
@@ -106,9 +108,10 @@ def gather(runs: list[Run], resamples: int) -> Comparison:
     models = {arm: load_run(of_arm[0].folder) for arm, of_arm in by_arm.items()}
     predictions = {arm: of_arm[0].predictions for arm, of_arm in by_arm.items()} | baselines
     known_singers = recognition(performances(table, splits[0].train), predictions, resamples)
-    calibrated = None
+    calibrated = drawn = None
     if predicts_distributions(models[MODEL]):
         calibrated = calibration(models[MODEL], table, splits[0].test, resamples)
+        drawn = sampled(models[MODEL], table, splits[0].test, first.seed)
     return Comparison(
         table=table,
         runs=by_arm,
@@ -120,6 +123,7 @@ def gather(runs: list[Run], resamples: int) -> Comparison:
         recognition=known_singers,
         matches=matches(table),
         calibration=calibrated,
+        sampled=drawn,
         parts=parts,
         resamples=resamples,
     )

@@ -29,7 +29,7 @@ def timing_facts(comparison: Comparison) -> dict[str, Any]:
     """Returns their numbers."""
     test, calibration = comparison.runs[MODEL][0].predictions, comparison.calibration
     return {
-        "timing": {name: timing(predictions) for name, predictions in first_predictions(comparison).items()},
+        "timing": {name: timing(predictions) for name, predictions in _all_timing(comparison).items()},
         "error_by_length": error_by_length(test),
         "error_by_place": error_by_place(test, comparison.table),
         "recognition": comparison.recognition,
@@ -43,9 +43,15 @@ def first_predictions(comparison: Comparison) -> dict[str, Any]:
     return {arm: runs[0].predictions for arm, runs in comparison.runs.items()} | comparison.baselines
 
 
+def _all_timing(comparison: Comparison) -> dict[str, Any]:
+    """Returns the same, and songs drawn from Model B's distributions if it has any."""
+    drawn = {} if comparison.sampled is None else {f"{MODEL}, drawn": comparison.sampled}
+    return drawn | first_predictions(comparison)
+
+
 def _beyond(comparison: Comparison) -> Section:
     rows = []
-    for name, predictions in first_predictions(comparison).items():
+    for name, predictions in _all_timing(comparison).items():
         t = timing(predictions)
         numbers = (t["wasserstein"], t["kolmogorov_smirnov"], t["spread"], t["autocorrelation"], t["drift"])
         rows.append((name, *(f"{number:.2f}" for number in numbers)))
@@ -53,7 +59,8 @@ def _beyond(comparison: Comparison) -> Section:
     remark = (
         "Deviations from the grid, predicted against sung, in the first repetition: distance between their "
         "distributions (Wasserstein, ticks; Kolmogorov-Smirnov), their standard deviation in ticks, their correlation "
-        "from one note to the next, and how far running totals are apart on average, in ticks."
+        "from one note to the next, and how far running totals are apart on average, in ticks. Predictions are "
+        "medians; what is drawn comes from the same model's distributions."
     )
     heads = ("", "Wasserstein", "Kolmogorov-Smirnov", "spread", "autocorrelation", "drift")
     return Section("Beyond the mean error", heads, rows, remark)
