@@ -1,0 +1,196 @@
+"""The cards that go to the Hub with a model and with a dataset: all of it made from the run and the table."""
+
+import re
+
+import numpy as np
+from datasets import Dataset
+from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
+
+from toy_duration_predictor.data.audit import audit
+from toy_duration_predictor.data.songs import fingerprint
+from toy_duration_predictor.experiment.evidence import Run, SongErrors, song_errors
+from toy_duration_predictor.experiment.statistics import Interval, difference_interval, mae_interval
+from toy_duration_predictor.page import render_markdown
+
+REPOSITORY = "https://github.com/ccss17/toy-duration-predictor"
+PUBLISHED_DATASET = "ccss17/note-duration-dataset"
+
+# What a column holds, for readers of a dataset card; `data.songs` has the whole schema.
+COLUMNS = {
+    "singer_id": "number of the singer",
+    "durations": "list of the sung durations, MIDI ticks, notes and rests in turn",
+    "quantized_durations": "list of the score's durations, MIDI ticks, as many",
+    "song_id": "the same for two performances of one song; null where not known",
+    "ticks_per_beat": "resolution of the file; null where not known",
+    "tempo": "microseconds per beat; null where not known",
+    "pitch": "list of MIDI note numbers, 0 for a rest, as many as durations",
+}
+
+
+def model_card(run: Run, name: str, carried: bool) -> ModelCard:
+    """Returns the card of a trained model. It names no path: those of a run's songs are nobody else's business.
+
+    Args:
+        run: A finished run.
+        name: What the model is loaded by: `owner/name`, or a folder.
+        carried: Whether the run's targets are the quantizer's carried values; see `data.quantize.carried`.
+    """
+    metrics, data = run.metrics, run.config["data"]
+    model, copying = song_errors(run.predictions), song_errors(run.predictions, "quantized")
+    dataset = data.get("name", PUBLISHED_DATASET) if data["source"] == "hub" else None
+    if dataset and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", dataset):
+        dataset = None  # the path of a folder
+    source = data["source"] + (f", {dataset}" if dataset else "")
+    card = ModelCardData(
+        license="mit",
+        library_name="toy-duration-predictor",
+        tags=["singing-voice", "timing", "midi", "duration-prediction"],
+        datasets=[dataset] if dataset else None,
+        model_name=name.rpartition("/")[2],
+        eval_results=[
+            EvalResult(
+                task_type="other",
+                task_name="Sung durations from quantized ones",
+                dataset_type=dataset or data["source"],
+                dataset_name=f"songs table {metrics['data/fingerprint']}",
+                dataset_split="test",
+                metric_type="mae",
+                metric_name=what,
+                metric_value=round(errors.mae, 4),
+            )
+            for what, errors in (("MAE, ticks", model), ("MAE of copying the input, ticks", copying))
+        ],
+    )
+    skill = metrics.get("test/skill")
+    seen = metrics["data/singers"] - metrics["data/unheard_singers"]  # type: ignore[operator]
+    versions = ", ".join(
+        f"{key.removeprefix('version/')} {value}"
+        for key, value in sorted(metrics.items())
+        if key.startswith("version/")
+    )
+    text = f"""# {name}
+
+Puts a singer's own timing back into quantized note durations: quantized durations and a singer in, sung durations out,
+in MIDI ticks. Network `{metrics["model"]}`, {metrics["model/parameters"]:,} parameters, of
+[toy-duration-predictor]({REPOSITORY}).
+
+```python
+import toy_duration_predictor as tdp
+
+predictor = tdp.Predictor.load("{name}")
+```
+
+## Data
+
+| | |
+| --- | --- |
+| source | {source} |
+| fingerprint of the songs table | `{metrics["data/fingerprint"]}` |
+| songs; notes trained on | {metrics["data/songs"]:,}; {metrics["data/notes_train"]:,} |
+| singers; of them with a song in training | {metrics["data/singers"]}; {seen} |
+| split | {data["split"]}, seed {run.split_seed}: {len(model.row)} test songs, {model.notes.sum():,} notes |
+| trained on | {data["pairing"]} -> original durations; experiment `{run.arm}`, seed {run.seed} |
+
+## Results
+
+Mean absolute error over the notes of the test songs, in ticks, with 95 % BCa intervals over songs within singers.
+
+| | ticks | interval |
+| --- | --- | --- |
+{_row("this model", _interval(model))}
+{_row("copying the input", _interval(copying))}
+{_row("copying minus this model", _difference(copying, model))}
+
+Skill, 1 - MAE / MAE of copying: {f"{skill:.3f}" if skill is not None else "not known, as copying is perfect"}.
+
+## Limits
+
+{_limits(run, carried)}
+
+## Licence
+
+Code and weights: MIT. The songs have a licence of their own, which is not ours to state.
+
+## Provenance
+
+Commit `{metrics["git/commit"]}`; {versions}.
+"""
+    return ModelCard(f"---\n{card.to_yaml()}\n---\n\n{text}")
+
+
+def dataset_card(table: Dataset, name: str) -> DatasetCard:
+    """Returns the card of a songs table: how it is loaded, its schema, and its audit.
+
+    Args:
+        table: A validated songs table.
+        name: `owner/name` on the Hub.
+    """
+    notes = sum(map(len, table["durations"]))
+    error = np.abs(np.concatenate(table["durations"]) - np.concatenate(table["quantized_durations"])).mean()
+    card = DatasetCardData(
+        pretty_name=name.rpartition("/")[2],
+        size_categories=_size(len(table)),
+        tags=["singing-voice", "timing", "midi"],
+        configs=[{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*"}]}],
+    )
+    schema = "\n".join(f"| `{column}` | {COLUMNS[column]} |" for column in table.column_names)
+    found = render_markdown("Audit", audit(table)).replace("\n## ", "\n### ").replace("# Audit", "## Audit", 1)
+    text = f"""# {name}
+
+{len(table):,} performances by {len(set(table["singer_id"]))} singers, {notes:,} notes and rests: durations as sung, and
+quantized. Copying the quantized durations is off by {error:.4f} ticks a note. Fingerprint `{fingerprint(table)}`.
+
+```python
+import toy_duration_predictor as tdp
+
+songs = tdp.load_songs("hub", name="{name}")
+```
+
+## Schema
+
+A row a performance.
+
+| column | |
+| --- | --- |
+{schema}
+
+{found}
+Made with [toy-duration-predictor]({REPOSITORY}).
+"""
+    return DatasetCard(f"---\n{card.to_yaml()}\n---\n\n{text}")
+
+
+def _interval(errors: SongErrors) -> Interval:
+    return mae_interval(errors.error, errors.notes, errors.singer)
+
+
+def _difference(worse: SongErrors, better: SongErrors) -> Interval:
+    return difference_interval(worse.error, better.error, better.notes, better.singer)
+
+
+def _row(what: str, interval: Interval) -> str:
+    return f"| {what} | {interval.estimate:.3f} | {interval.low:.3f} to {interval.high:.3f} |"
+
+
+def _limits(run: Run, carried: bool) -> str:
+    limits = [
+        "One seed and one split. The intervals are about other songs by these singers, not about other singers.",
+        f"It knows the {run.metrics['data/singers']} singers of its table and no others. For those without a song in "
+        "training it guesses.",
+        "It hears no audio and reads no lyrics or pitches: durations and the singer are all that it is given.",
+        "Durations quantized to another grid than those of its data are new to it.",
+    ]
+    if carried:
+        limits.append(
+            'The "original" durations that it was trained and tested on are not the sung ones: they are what the '
+            "quantizer leaves of them, each with the error carried into it, as in the published dataset."
+        )
+    if run.config["data"]["anonymous"]:
+        limits.append("It was trained without the singer's identity, and predicts the same for all singers.")
+    return "\n".join(f"- {limit}" for limit in limits)
+
+
+def _size(rows: int) -> str:
+    """Returns the Hub's category for a number of rows."""
+    limits = {"n<1K": 10**3, "1K<n<10K": 10**4, "10K<n<100K": 10**5, "100K<n<1M": 10**6}
+    return next((category for category, limit in limits.items() if rows < limit), "1M<n<10M")

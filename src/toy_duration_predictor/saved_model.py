@@ -1,0 +1,193 @@
+"""A model as a folder: `config.json`, `model.safetensors` and `README.md`, its card; and the published layout.
+
+The published models, `model_A` and `model_B` of `ccss17/toy-duration-predictor`, are `config.json` and
+`pytorch_model.bin`.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import torch
+from huggingface_hub import ModelCard, PyTorchModelHubMixin
+from pydantic import BaseModel, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from toy_duration_predictor.errors import InputError, explain
+from toy_duration_predictor.models import build
+
+CONFIG, WEIGHTS, PICKLE, CARD = "config.json", "model.safetensors", "pytorch_model.bin", "README.md"
+
+# What the published configurations call their network.
+PUBLISHED_ARCHITECTURE = "ToyDurationPredictor"
+
+
+class LoadedModel(NamedTuple):
+    """What a prediction needs of a model.
+
+    Attributes:
+        network: In evaluation mode, on the CPU.
+        singers: The `singer_id` of each singer index.
+        anonymous: Whether every singer is given the first one's identity.
+    """
+
+    network: nn.Module
+    singers: list[int]
+    anonymous: bool
+
+
+class Config(BaseModel):
+    """What `config.json` holds of a model of this project; what others add is left alone."""
+
+    network: str
+    sizes: dict[str, int | float]
+    singers: Annotated[list[int], Field(min_length=1)]
+    statistics: dict[str, float]
+    anonymous: bool
+
+
+class PublishedConfig(BaseModel):
+    """What `config.json` holds of the published models; they leave out mean and standard deviation."""
+
+    num_singers: Annotated[int, Field(ge=1, le=10_000)]
+    singer_embedding_dim: int
+    hidden_size: int
+    num_layers: int
+    dropout: float
+    target_mean: float = 128.66
+    target_std: float = 201.76
+
+    def as_own(self) -> Config:
+        """Returns the same as a configuration of this project."""
+        statistics = {"target_mean", "target_std"}
+        return Config(
+            network="bigru_published",
+            sizes=self.model_dump(exclude={"num_singers", *statistics}),
+            singers=list(range(1, self.num_singers + 1)),
+            statistics=self.model_dump(include=statistics),
+            anonymous=False,
+        )
+
+
+class HubModel(nn.Module, PyTorchModelHubMixin):
+    """A network as the Hub keeps it: what its constructor is given becomes `config.json`.
+
+    Args:
+        network: Name of a network; see `models`.
+        sizes: Arguments of its constructor.
+        singers: The `singer_id` of each singer index.
+        statistics: Of the training split; see `SongsDataModule`.
+        anonymous: Whether every singer is given the first one's identity.
+    """
+
+    card: ModelCard | None = None
+
+    def __init__(
+        self,
+        network: str,
+        sizes: dict[str, Any],
+        singers: list[int],
+        statistics: dict[str, float],
+        anonymous: bool,
+    ) -> None:
+        super().__init__()
+        self.network = build(network, statistics, num_singers=len(singers), **sizes)
+        self.anonymous = anonymous
+
+    def forward(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
+        """Returns what the network predicts, float `(B, T)`, ticks; see `models`."""
+        predicted: Tensor = self.network(durations, singer * (not self.anonymous), mask, step)
+        return predicted
+
+    def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
+        """Returns the card that was made from the run, where there is one."""
+        return self.card or super().generate_model_card(*args, **kwargs)
+
+
+def read_folder(folder: Path, name: str) -> LoadedModel:
+    """Loads a model from its folder; a pickle is read for its weights only.
+
+    Args:
+        folder: Where its files are.
+        name: What messages call it.
+
+    Raises:
+        InputError: It is no model of this project, or a file of it cannot be read.
+    """
+    config = _config(folder / CONFIG, name)
+    network = build(config.network, config.statistics, num_singers=len(config.singers), **config.sizes)
+    weights = _weights(folder, name)
+    try:
+        network.load_state_dict({key.removeprefix("network."): value for key, value in weights.items()})
+    except (RuntimeError, AttributeError) as error:
+        raise InputError(
+            f"{name}: its weights are not those of the network '{config.network}' of its {CONFIG}; get it again, or "
+            f"save the run again."
+        ) from error
+    return LoadedModel(network.eval(), config.singers, config.anonymous)
+
+
+def write_folder(folder: Path, save: Callable[[Path], object]) -> None:
+    """Lets `save` make a folder beside its place, then moves it there.
+
+    Raises:
+        InputError: The folder has something in it, or cannot be written.
+    """
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+            raise InputError(f"{folder} is there already; name a new folder, or delete it.")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            save(beside)
+            beside.replace(folder)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}.") from error
+
+
+def _config(path: Path, name: str) -> Config:
+    """Reads `config.json`, of this project's layout or of the published one."""
+    if not path.is_file():
+        raise InputError(
+            f"{name} has no {CONFIG}; give a saved model's folder, or a run's, and of a repository of several models "
+            f"name one, as in ccss17/toy-duration-predictor/model_B."
+        )
+    try:
+        raw = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{name}: its {CONFIG} is not JSON; get it again, or save the run again.") from error
+    try:
+        if isinstance(raw, dict) and "network" in raw:
+            return Config(**raw)
+        if isinstance(raw, dict) and raw.get("architectures") == [PUBLISHED_ARCHITECTURE]:
+            return PublishedConfig(**raw).as_own()
+    except ValidationError as error:
+        raise InputError(explain(error, within=f"{name}, {CONFIG}")) from error
+    raise InputError(f"{name}: its {CONFIG} is not that of a model of this project.")
+
+
+def _weights(folder: Path, name: str) -> dict[str, Tensor]:
+    if (folder / WEIGHTS).is_file():
+        try:
+            return load_file(folder / WEIGHTS)
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"{name}: its {WEIGHTS} is damaged; get it again, or save the run again.") from error
+    if not (folder / PICKLE).is_file():
+        raise InputError(f"{name} has a {CONFIG} and no {WEIGHTS}; get it again, or save the run again.")
+    try:
+        weights = torch.load(folder / PICKLE, map_location="cpu", weights_only=True)
+        if not all(isinstance(value, Tensor) for value in weights.values()):
+            raise TypeError("not a dictionary of tensors")
+    except Exception as error:  # a damaged pickle can raise anything
+        raise InputError(
+            f"{name}: its {PICKLE} is damaged or holds something else than weights, and is not opened; get the model "
+            f"as {WEIGHTS}, from someone you trust."
+        ) from error
+    return dict(weights)

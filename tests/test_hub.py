@@ -1,0 +1,363 @@
+"""Models and tables go to a Hub on loopback and come back; and every failure ends in one sentence."""
+
+import json
+import pickle
+import re
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from huggingface_hub import DatasetCard, ModelCard, constants
+from hydra import compose, initialize_config_dir
+from safetensors.torch import save_file
+
+from tests.conftest import FEW_SONGS, ROOT, SMALL, flat
+from tests.hub_server import running
+from toy_duration_predictor import hub
+from toy_duration_predictor.data.songs import fingerprint, validate_songs
+from toy_duration_predictor.data.sources import load_songs
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.experiment.run_folder import load_run, read_metrics
+from toy_duration_predictor.experiment.train import train
+from toy_duration_predictor.models import build
+from toy_duration_predictor.saved_model import HubModel
+
+# huggingface_hub's use of its HTTP library, not ours.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>' to upload raw bytes:DeprecationWarning")
+
+TOKEN = "a-token"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A finished run of a second."""
+    logs = tmp_path_factory.mktemp("logs")
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        metrics = train(compose("train", [f"logs={logs}", "experiment=model_b", *SMALL, *FEW_SONGS]))
+    torch.set_num_threads(threads)
+    torch.set_rng_state(state)
+    return metrics["run/folder"]
+
+
+@pytest.fixture
+def online(tmp_path, monkeypatch):
+    """A Hub on loopback that the client is set to, with an empty cache and no waiting between attempts."""
+    with running() as server:
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr("huggingface_hub.hf_api.api.endpoint", server.url)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        monkeypatch.setattr("time.sleep", lambda seconds: None)
+        yield server
+
+
+def windows(singers):
+    torch.manual_seed(0)
+    mask = torch.arange(40) < torch.tensor([40, 25, 1])[:, None]
+    durations = 60.0 * torch.randint(0, 9, (3, 40)) * mask
+    return durations, torch.randint(0, singers, (3,)), mask, torch.full((3,), 60.0)
+
+
+def same(one, other, singers):
+    with torch.no_grad():
+        return torch.equal(one(*windows(singers)), other(*windows(singers)))
+
+
+def test_a_run_as_a_folder_and_back(trained, tmp_path):
+    hub.save_model(trained, tmp_path / "saved")
+    assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.safetensors",
+    ]
+    task, loaded = load_run(trained), hub.load_model(tmp_path / "saved")
+    assert loaded.singers == task.singers
+    assert not loaded.anonymous
+    assert not loaded.network.training
+    assert same(loaded.network, task.network.eval(), len(loaded.singers))
+    assert same(HubModel.from_pretrained(tmp_path / "saved", strict=True), loaded.network, len(loaded.singers))
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]
+    with pytest.raises(InputError, match="saved is there already; name a new folder"):
+        hub.save_model(trained, tmp_path / "saved")
+
+
+def test_the_card_is_made_from_the_run(trained, tmp_path):
+    hub.save_model(trained, tmp_path / "saved")
+    metrics = read_metrics(Path(trained))
+    card = ModelCard.load(tmp_path / "saved" / "README.md")
+    values = {result.metric_name: result.metric_value for result in card.data.eval_results}
+    assert values["MAE, ticks"] == pytest.approx(metrics["test/mae"], abs=1e-3)
+    assert values["MAE of copying the input, ticks"] == pytest.approx(metrics["test/copy_mae"], abs=1e-3)
+    assert card.data.license == "mit"
+    row = next(line for line in card.text.splitlines() if line.startswith("| this model |"))
+    mae, interval = row.strip("| ").split(" | ")[1:]
+    low, high = map(float, interval.split(" to "))
+    assert float(mae) == pytest.approx(metrics["test/mae"], abs=1e-3)
+    assert low < float(mae) < high
+    for said in (metrics["data/fingerprint"], metrics["git/commit"], "simulated", "20; ", "split | ", "torch "):
+        assert str(said) in card.text
+    assert 'tdp.Predictor.load("saved")' in card.text
+    assert str(tmp_path) not in card.content
+
+
+def test_a_card_keeps_the_songs_path_to_itself(trained, tmp_path, songs, config):
+    songs.to_parquet(tmp_path / "secret.parquet")
+    run = train(config("experiment=model_b", "data=parquet", f"data.path={tmp_path}/secret.parquet", *SMALL))
+    hub.save_model(run["run/folder"], tmp_path / "saved")
+    card = (tmp_path / "saved" / "README.md").read_text()
+    assert run["data/fingerprint"] in card
+    assert "secret" not in card
+
+
+def test_a_model_goes_to_the_hub_and_comes_back(trained, online, tmp_path):
+    url = hub.push(trained, "me/singer", private=True)
+    assert url.startswith(f"{online.url}/me/singer/commit/")
+    assert set(online.repositories["models/me/singer"]) == {"README.md", "config.json", "model.safetensors"}
+    assert "models/me/singer" in online.private
+    assert b'tdp.Predictor.load("me/singer")' in online.repositories["models/me/singer"]["README.md"]
+    task, loaded = load_run(trained), hub.load_model("me/singer")
+    assert same(loaded.network, task.network.eval(), len(task.singers))
+    hub.pull("me/singer", tmp_path / "pulled", revision=url.rpartition("/")[2])
+    assert same(hub.load_model(tmp_path / "pulled").network, loaded.network, len(task.singers))
+    for name, content in online.repositories["models/me/singer"].items():
+        assert (tmp_path / "pulled" / name).read_bytes() == content
+    # Once it is in the cache, it needs no network.
+    online.failure = (".", 503)
+    assert same(hub.load_model("me/singer").network, loaded.network, len(task.singers))
+
+
+def test_a_table_goes_to_the_hub_and_comes_back(songs, online, tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")
+    songs.to_parquet(tmp_path / "songs.parquet")
+    hub.push_dataset(tmp_path / "songs.parquet", "me/songs")
+    assert "datasets/me/songs" not in online.private
+    files = online.repositories["datasets/me/songs"]
+    (tmp_path / "laid out" / "data").mkdir(parents=True)
+    for name, content in files.items():
+        (tmp_path / "laid out" / name).write_bytes(content)
+    table = validate_songs(songs)
+    assert fingerprint(load_songs("hub", name=str(tmp_path / "laid out"))) == fingerprint(table)
+    card = DatasetCard(files["README.md"].decode())
+    assert card.data.size_categories == "n<1K"
+    error = np.abs(flat(songs["durations"]) - flat(songs["quantized_durations"])).mean()
+    for said in (fingerprint(table), f"{error:.4f} ticks", "30 performances by 4 singers", "### The published fault"):
+        assert said in card.text
+
+
+@pytest.fixture(scope="module")
+def published():
+    """A network of the published layout: its configuration to the letter, but for its size."""
+    config = {
+        "num_singers": 18,
+        "singer_embedding_dim": 8,
+        "hidden_size": 12,
+        "num_layers": 3,
+        "dropout": 0.4,
+        "architectures": ["ToyDurationPredictor"],
+    }
+    sizes = {key: config[key] for key in ("singer_embedding_dim", "hidden_size", "num_layers", "dropout")}
+    return config, build("bigru_published", {"target_mean": 128.66, "target_std": 201.76}, num_singers=18, **sizes)
+
+
+@pytest.fixture
+def model_b(published, tmp_path):
+    """The folder of such a model."""
+    config, network = published
+    folder = tmp_path / "repository" / "model_B"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    torch.save(network.state_dict(), folder / "pytorch_model.bin")
+    return folder
+
+
+def test_the_published_models_load(published, model_b, online):
+    network = published[1].eval()
+    loaded = hub.load_model(model_b)
+    assert loaded.singers == list(range(1, 19))
+    assert same(loaded.network, network, 18)
+    online.repositories["models/ccss17/toy-duration-predictor"] = {
+        f"model_B/{path.name}": path.read_bytes() for path in model_b.iterdir()
+    }
+    assert same(hub.load_model("ccss17/toy-duration-predictor/model_B").network, network, 18)
+    with pytest.raises(InputError, match=r"has no config.json.*toy-duration-predictor/model_B"):
+        hub.load_model("ccss17/toy-duration-predictor")
+    # Constants that the configuration gives are used.
+    config = json.loads((model_b / "config.json").read_text())
+    (model_b / "config.json").write_text(json.dumps({**config, "target_mean": 0.0, "target_std": 1.0}))
+    with torch.no_grad():
+        scaled = hub.load_model(model_b).network(*windows(18)) * 201.76 + 128.66
+        torch.testing.assert_close(scaled, network(*windows(18)))
+
+
+class Harm:
+    """A pickle that writes a file when it is opened."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("dump", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))])
+def test_a_harmful_pickle_is_refused(model_b, tmp_path, dump):
+    dump({"fc.weight": Harm(tmp_path / "harm")}, model_b / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"pytorch_model.bin .* is not opened; get the model as model.safetensors"):
+        hub.load_model(model_b)
+    assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("config.json", None, "has no config.json"),
+        ("config.json", b"{", "config.json is not JSON"),
+        ("config.json", b"\xff", "config.json is not JSON"),
+        ("config.json", b"[]", "is not that of a model of this project"),
+        ("config.json", b'{"architectures": ["Bert"]}', "is not that of a model of this project"),
+        ("config.json", b'{"network": "bigru"}', "config.json: 'sizes' is needed and not given"),
+        ("config.json", b'{"architectures": ["ToyDurationPredictor"], "num_singers": 1e99}', "num_singers="),
+        ("pytorch_model.bin", None, "has a config.json and no model.safetensors"),
+        ("pytorch_model.bin", b"", "is not opened"),
+        ("pytorch_model.bin", [1, 2], "is not opened"),
+        ("pytorch_model.bin", {"fc.weight": torch.zeros(3)}, "are not those of the network 'bigru_published'"),
+        ("model.safetensors", b"cut", "model.safetensors is damaged"),
+        ("model.safetensors", {"fc.weight": torch.zeros(3)}, "are not those of the network 'bigru_published'"),
+    ],
+)
+def test_what_is_no_model_is_refused(model_b, file, content, message):
+    path = model_b / file
+    if content is None:
+        path.unlink()
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        (save_file if file == "model.safetensors" else torch.save)(content, path)
+    with pytest.raises(InputError) as error:
+        hub.load_model(model_b)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.fixture
+def on_the_hub(model_b, online):
+    online.repositories["models/a/b"] = {path.name: path.read_bytes() for path in model_b.iterdir()}
+    return online
+
+
+WEIGHTS = "GET /a/b/resolve/.*/pytorch_model.bin"
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        (("/api/models/a/b", 401), "answers 401: it is not there, or is not yours.*`hf auth login`"),
+        (("/api/models/a/b", 404), "answers 404: it is not there, or is private; check the name"),
+        (("/api/models/a/b", 429), "answers 429: it has had too many requests from here; wait"),
+        (("/api/models/a/b", 500), "answers 500: something is wrong there; try again later"),
+        ((WEIGHTS, 403), "answers 403: your login may not do this"),
+        ((WEIGHTS, 429), "answers 429"),
+        ((WEIGHTS, "cut"), "check the network"),
+    ],
+)
+def test_a_failing_hub_ends_in_one_sentence_and_leaves_nothing(on_the_hub, failure, message, tmp_path):
+    on_the_hub.failure = failure
+    with pytest.raises(InputError, match=f"^There is no folder 'a/b', and the model 'a/b' cannot be had.*{message}"):
+        hub.load_model("a/b")
+    with pytest.raises(InputError, match=message) as error:
+        hub.pull("a/b", tmp_path / "pulled")
+    assert "\n" not in str(error.value)
+    assert {path.name for path in tmp_path.iterdir()} <= {"cache", "repository"}
+    assert len(on_the_hub.requests) < 60
+    on_the_hub.failure = None
+    hub.pull("a/b", tmp_path / "pulled")
+    assert (tmp_path / "pulled" / "pytorch_model.bin").read_bytes() == on_the_hub.repositories["models/a/b"][
+        "pytorch_model.bin"
+    ]
+
+
+@pytest.mark.parametrize("failure", [429, "cut"])
+def test_a_passing_failure_is_tried_again(on_the_hub, failure, monkeypatch):
+    """As the Hub's client does, after a pause; here the pause ends the failure. What was cut goes on from there."""
+    on_the_hub.failure = (WEIGHTS, failure)
+    monkeypatch.setattr("time.sleep", lambda seconds: setattr(on_the_hub, "failure", None))
+    assert hub.load_model("a/b").singers == list(range(1, 19))
+    assert sum(re.match(WEIGHTS, line) is not None for line in on_the_hub.requests) == 2
+
+
+def test_a_model_that_is_not_one_is_not_pulled(on_the_hub, tmp_path):
+    on_the_hub.repositories["models/a/b"]["pytorch_model.bin"] = b"no weights"
+    with pytest.raises(InputError, match="is not opened"):
+        hub.pull("a/b", tmp_path / "pulled")
+    assert not (tmp_path / "pulled").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nobody/nothing", "answers 404: it is not there, or is private"),
+        ("/nowhere/at/all", "is neither the folder of a model nor a name on the Hub"),
+        ("model_b", "is neither the folder of a model nor a name on the Hub"),
+        ("a/b/../../c", "is neither the folder of a model nor a name on the Hub"),
+        ("a--/b..", "names there have the form owner/name"),
+    ],
+)
+def test_a_name_that_is_none(on_the_hub, name, message):
+    with pytest.raises(InputError) as error:
+        hub.load_model(name)
+    assert message in str(error.value)
+
+
+def test_a_revision_that_is_none(on_the_hub):
+    with pytest.raises(InputError, match=r"'a/b' at revision 'v9' cannot be had from the Hub: it has no such revision"):
+        hub.load_model("a/b", revision="v9")
+
+
+def test_no_network(tmp_path, monkeypatch, online):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setattr(constants, "ENDPOINT", nobody)
+    with pytest.raises(InputError, match=r"Connection refused; check the network \(http://127.0.0.1:"):
+        hub.load_model("a/b")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match="HF_HUB_OFFLINE is set, and it is not in the cache"):
+        hub.load_model("a/b")
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        (("POST /api/repos/create", 401), "answers 401: .*log in with `hf auth login`"),
+        (("POST /api/repos/create", 403), "answers 403: your login may not do this.*token that may write"),
+        (("PUT /upload", 500), "answers 500: something is wrong there"),
+        (("POST .*/commit/main", 429), "answers 429: it has had too many requests"),
+    ],
+)
+def test_a_hub_that_takes_nothing(trained, songs, online, failure, message):
+    online.failure = failure
+    with pytest.raises(InputError, match=f"^The model 'me/singer' cannot be put on the Hub: .*{message}"):
+        hub.push(trained, "me/singer")
+    with pytest.raises(InputError, match=f"^The dataset 'me/songs' cannot be put on the Hub: .*{message}"):
+        hub.push_dataset(songs, "me/songs")
+    assert not any(online.repositories.values())
+
+
+def test_pushing_without_an_owner(trained, online):
+    with pytest.raises(InputError, match="give it an owner, too, as in owner/name"):
+        hub.push(trained, "singer")
+    assert not online.requests
+
+
+def test_pushing_without_a_login(trained, online, monkeypatch):
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(InputError, match=r"answers 401: .*log in with `hf auth login`"):
+        hub.push(trained, "me/singer")
