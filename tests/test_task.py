@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from toy_duration_predictor.data.datamodule import Batch, SongsDataModule
+from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.task import DurationTask, warm_up_and_cosine
 
 SIZES = {"hidden_size": 8, "singer_embedding_dim": 4, "num_layers": 2}
@@ -12,7 +13,8 @@ SIZES = {"hidden_size": 8, "singer_embedding_dim": 4, "num_layers": 2}
 
 def make_task(data, network="bigru", **arguments):
     torch.manual_seed(0)
-    return DurationTask(network, SIZES, data.singers, data.statistics, window=data.window, **arguments).eval()
+    sizes = {"width": 8} if network == "phase" else SIZES
+    return DurationTask(network, sizes, data.singers, data.statistics, window=data.window, **arguments).eval()
 
 
 @pytest.fixture
@@ -131,6 +133,15 @@ def test_losses_do_not_count_padding(data, loss):
     torch.testing.assert_close(task.loss(batch, predicted), expected)
     spoilt = torch.where(batch.mask, predicted, 1e9)
     torch.testing.assert_close(task.loss(batch, spoilt), expected)
+
+
+def test_the_likelihood_is_that_of_a_note(data):
+    task = make_task(data, "phase", loss="likelihood")
+    batch = next(iter(data.val_dataloader()))
+    likelihood = task.network.log_likelihood(batch.input, batch.singer, batch.mask, batch.step, batch.target)
+    torch.testing.assert_close(task.loss(batch), -likelihood.sum() / batch.mask.sum())
+    with pytest.raises(InputError, match="network 'bigru' has no distribution; choose mae or mse"):
+        make_task(data, "bigru", loss="likelihood")
 
 
 def test_the_published_recipe_step_by_step(data):

@@ -5,6 +5,8 @@ from datasets import Dataset
 
 from tests.conftest import flat
 from toy_duration_predictor.data.datamodule import ShuffledBatches, Songs, SongsDataModule, Windows
+from toy_duration_predictor.data.quantize import carried
+from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.errors import InputError
 
 SIDES = ("train", "val", "test")
@@ -115,6 +117,46 @@ def test_moved_windows_stay_within_their_song(songs):
     first = {place for row, place in starts if len(songs[row]["durations"]) > 40}
     assert min(first) == 0
     assert len(first) > 20
+
+
+def test_windows_are_quantized_anew_in_each_epoch():
+    table = simulate_songs(songs=20)
+    data = SongsDataModule(table, window=64, batch_size=4, requantize=True)
+    assert data.requantize
+    loader, plain = data.train_dataloader(), data.val_dataloader()
+    seen = []
+    for epoch in (0, 1):
+        loader.sampler.set_epoch(epoch)
+        for batch in loader:
+            drift = ((batch.input - batch.target) * batch.mask).cumsum(1) / batch.step[:, None]
+            # Onsets are never further than half a step from their lines, wherever the first one was.
+            assert (drift.amax(1) - drift.amin(1)).max() <= 1
+            assert torch.equal((batch.input / batch.step[:, None]).frac(), torch.zeros_like(batch.input))
+            assert torch.equal(batch.target, batch.target.round())
+        seen.append(batch.input.sum())
+    assert seen[0] != seen[1]
+    loader.sampler.set_epoch(0)
+    again = list(loader)[-1]
+    assert again.input.sum() == seen[0]
+    for batch in plain:
+        for row, input_, mask in zip(batch.row.tolist(), batch.input, batch.mask, strict=True):
+            assert set(input_[mask].tolist()) <= set(table[row]["quantized_durations"])
+
+
+def test_only_sung_durations_are_quantized_anew(caplog):
+    caplog.set_level("INFO")
+    table = simulate_songs(songs=20)
+    stored = [
+        carried(np.array(song), int(np.gcd.reduce(quantized)))
+        for song, quantized in zip(table["durations"], table["quantized_durations"], strict=True)
+    ]
+    published = SongsDataModule(table.remove_columns("durations").add_column("durations", stored), requantize=True)
+    assert not published.requantize
+    assert "nothing is quantized anew" in caplog.text
+    assert published.statistics["carried"] == 1
+    sung = SongsDataModule(table, requantize=True)
+    assert (sung.requantize, sung.statistics["carried"]) == (True, 0)
+    assert not SongsDataModule(table, requantize=True, pairing="original").requantize
 
 
 def test_batches_count_all_windows():

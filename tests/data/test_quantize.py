@@ -1,9 +1,20 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toy_duration_predictor.data.quantize import carried, grid_ticks, quantize
+from toy_duration_predictor.data.quantize import (
+    CARRIED,
+    EITHER,
+    NEITHER,
+    SUNG,
+    carried,
+    grid_ticks,
+    kind,
+    quantize,
+    requantize,
+)
 from toy_duration_predictor.errors import InputError
 
 durations = st.lists(st.integers(0, 20) | st.integers(0, 5000), min_size=1, max_size=60)
@@ -73,3 +84,36 @@ def test_grids():
     for grid in ("3", "512", "0", "t", "8T", "-4", ""):
         with pytest.raises(InputError, match="There is no grid of"):
             grid_ticks(480, grid)
+
+
+@given(st.lists(durations, min_size=1, max_size=3), st.lists(steps, min_size=3, max_size=3))
+def test_windows_are_quantized_anew_as_songs_are(songs, song_steps):
+    longest = max(map(len, songs))
+    padded = torch.tensor([[*song, *[0] * (longest - len(song))] for song in songs]).float()
+    step = torch.tensor(song_steps[: len(songs)]).float()
+    anew = requantize(padded, step, torch.zeros(len(songs)))
+    for row, song, each in zip(anew, songs, song_steps, strict=False):
+        assert row[: len(song)].tolist() == quantize(np.array(song), each).tolist()
+
+
+@given(durations, steps, st.floats(-0.5, 0.499))
+def test_an_error_carried_in_is_that_of_a_note_before(song, step, share):
+    error = int(np.floor(share * step + 0.5)) if step > 1 else 0
+    # A first note of 10 steps and the error leaves just that error.
+    with_note = quantize(np.array([10 * step + error, *song]), step)
+    anew = requantize(torch.tensor([song]).float(), torch.tensor([float(step)]), torch.tensor([float(error)]))
+    assert anew[0].tolist() == (with_note[1:] + (with_note[0] - 10 * step) * (np.arange(len(song)) == 0)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("stored", "quantized", "expected"),
+    [
+        ([20, 20, 20], [15, 30, 15], SUNG),
+        ([22, 22], [15, 15], CARRIED),
+        ([15, 30], [15, 30], EITHER),
+        ([0, 2], [0, 0], EITHER),
+        ([15, 30, 7], [30, 15, 15], NEITHER),
+    ],
+)
+def test_kinds_of_songs(stored, quantized, expected):
+    assert kind(np.array(stored), np.array(quantized)) == expected
