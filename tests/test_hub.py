@@ -22,6 +22,7 @@ from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.run_folder import load_run, read_metrics
 from toy_duration_predictor.experiment.train import train
 from toy_duration_predictor.models import build
+from toy_duration_predictor.predictor import Predictor
 from toy_duration_predictor.saved_model import HubModel
 
 # huggingface_hub's use of its HTTP library, not ours.
@@ -83,6 +84,11 @@ def test_a_run_as_a_folder_and_back(trained, tmp_path):
     assert not loaded.anonymous
     assert not loaded.network.training
     assert same(loaded.network, task.network.eval(), len(loaded.singers))
+    song = [120, 0, 60, 240, 60]
+    assert (
+        Predictor.load(tmp_path / "saved").predict(song, 1).tolist()
+        == Predictor.load(trained).predict(song, 1).tolist()
+    )
     assert same(HubModel.from_pretrained(tmp_path / "saved", strict=True), loaded.network, len(loaded.singers))
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]
     with pytest.raises(InputError, match="saved is there already; name a new folder"):
@@ -187,7 +193,7 @@ def test_the_published_models_load(published, model_b, online):
         f"model_B/{path.name}": path.read_bytes() for path in model_b.iterdir()
     }
     assert same(hub.load_model("ccss17/toy-duration-predictor/model_B").network, network, 18)
-    with pytest.raises(InputError, match=r"has no config.json.*toy-duration-predictor/model_B"):
+    with pytest.raises(InputError, match=r"is no model: give .*toy-duration-predictor/model_B"):
         hub.load_model("ccss17/toy-duration-predictor")
     # Constants that the configuration gives are used.
     config = json.loads((model_b / "config.json").read_text())
@@ -218,7 +224,7 @@ def test_a_harmful_pickle_is_refused(model_b, tmp_path, dump):
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("config.json", None, "has no config.json"),
+        ("config.json", None, "is no model: give a run's folder, a checkpoint, or a folder"),
         ("config.json", b"{", "config.json is not JSON"),
         ("config.json", b"\xff", "config.json is not JSON"),
         ("config.json", b"[]", "is not that of a model of this project"),
@@ -304,9 +310,9 @@ def test_a_model_that_is_not_one_is_not_pulled(on_the_hub, tmp_path):
     ("name", "message"),
     [
         ("nobody/nothing", "answers 404: it is not there, or is private"),
-        ("/nowhere/at/all", "is neither the folder of a model nor a name on the Hub"),
-        ("model_b", "is neither the folder of a model nor a name on the Hub"),
-        ("a/b/../../c", "is neither the folder of a model nor a name on the Hub"),
+        ("/nowhere/at/all", "is no model: give a run's folder, a checkpoint, a saved"),
+        ("model_b", "is no model: give a run's folder, a checkpoint, a saved"),
+        ("a/b/../../c", "is no model: give a run's folder, a checkpoint, a saved"),
         ("a--/b..", "names there have the form owner/name"),
     ],
 )

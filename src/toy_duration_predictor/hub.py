@@ -158,7 +158,10 @@ def _download(name: str, revision: str | None) -> Path:
     """Returns the folder in the Hub's cache that holds a model; a file is there whole or not at all."""
     parts = _NAME.fullmatch(name)
     if parts is None or Path(name).exists():
-        raise InputError(f"{name} is neither the folder of a model nor a name on the Hub, such as owner/name.")
+        raise InputError(
+            f"{name} is no model: give a run's folder, a checkpoint, a saved model's folder, or a name on the Hub, "
+            f"such as owner/name."
+        )
     repository, inner = parts[1], parts[2].rstrip("/")
     at = f" at revision '{revision}'" if revision else ""
     with _hub(f"There is no folder '{name}', and the model '{name}'{at} cannot be had from the Hub"):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from toy_duration_predictor.data.durations import Song, Songs, Step, checked_songs, checked_steps
 from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.hub import load_model
 from toy_duration_predictor.task import DurationTask
 
 # A `singer_id`, or the weights of several.
@@ -67,7 +68,8 @@ class Predictor:
         """Loads a model.
 
         Args:
-            place: A run's folder, of which the best weights are taken, or a checkpoint file.
+            place: A run's folder, of which the best weights are taken; a checkpoint file; or a saved model's folder or
+                its name on the Hub, see `hub.load_model`.
             device: Where to compute.
 
         Raises:
@@ -76,7 +78,7 @@ class Predictor:
         path = Path(place)
         checkpoint = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
         if not checkpoint.is_file():
-            raise InputError(f"{place} is no model: give a run's folder, with checkpoints/best.ckpt, or a checkpoint.")
+            return cls(*load_model(place), device)
         try:
             task = DurationTask.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
         except InputError:

@@ -156,8 +156,8 @@ def _config(path: Path, name: str) -> Config:
     """Reads `config.json`, of this project's layout or of the published one."""
     if not path.is_file():
         raise InputError(
-            f"{name} has no {CONFIG}; give a saved model's folder, or a run's, and of a repository of several models "
-            f"name one, as in ccss17/toy-duration-predictor/model_B."
+            f"{name} is no model: give a run's folder, a checkpoint, or a folder or name on the Hub with a {CONFIG}; "
+            f"of several models name one, as in ccss17/toy-duration-predictor/model_B."
         )
     try:
         raw = json.loads(path.read_bytes())

@@ -1,0 +1,201 @@
+"""Trained networks as ONNX files, for programs that have no torch; songs of any length, any number of them at once.
+
+A file's inputs are a network's (see `models`): `durations` float `(batch, notes)`, `singer` int64 `(batch)`, an index,
+`mask` bool `(batch, notes)` and `step` float `(batch)`; its output is `predicted`, float `(batch, notes)`, ticks. Its
+metadata has `singers`, the `singer_id` of each index, as JSON.
+
+An exporter writes a Python loop as often as it is run, so for export the networks' loops over notes are replaced by
+`scan`, which ONNX has as an operator.
+
+Shapes: `B` windows, `T` notes, `K` states, `H` a GRU's states.
+"""
+
+import importlib
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._higher_order_ops.scan import scan
+
+from toy_duration_predictor.data.files import write
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.models import _chain, bigru
+from toy_duration_predictor.predictor import Predictor
+
+INPUTS = ("durations", "singer", "mask", "step")
+
+# How far onnxruntime's numbers may be from torch's, ticks: both compute in single precision.
+TOLERANCE = 0.01
+
+
+def export(place: str | Path, path: str | Path) -> None:
+    """Writes a model as an ONNX file, once onnxruntime computes the same with it as torch does with the model.
+
+    Not to be called while other threads of the process use networks.
+
+    Args:
+        place: What `Predictor.load` takes.
+        path: The file to write.
+
+    Raises:
+        InputError: The extra `onnx` is not installed, there is no such model, it cannot be exported, or the file cannot
+            be written.
+    """
+    for module in ("onnxscript", "onnxruntime"):
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise InputError(
+                f"{module} is not installed, which an export needs; pip install 'toy-duration-predictor[onnx]'."
+            ) from error
+    predictor = Predictor.load(place)
+    name = type(predictor.network).__name__
+    try:
+        program = _program(_Exported(predictor.network, predictor.anonymous).eval())
+    except Exception as error:  # an exporter fails in as many ways as there are networks
+        raise InputError(f"{place}: network {name} cannot be exported to ONNX ({type(error).__name__}).") from error
+    program.model.metadata_props.update(network=name, singers=json.dumps(predictor.singers))
+
+    def save(beside: Path) -> None:
+        program.save(beside)
+        _check(beside, predictor)
+
+    write(Path(path), save)
+
+
+class _Exported(nn.Module):
+    """A copy of a network whose GRUs are scanned, and which knows whether to tell singers apart."""
+
+    def __init__(self, network: nn.Module, anonymous: bool) -> None:
+        super().__init__()
+        self.network = deepcopy(network)
+        self.anonymous = anonymous
+        for name, part in list(self.network.named_children()):
+            if isinstance(part, nn.GRU):
+                setattr(self.network, name, _ScannedGRU(part))
+
+    def forward(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
+        predicted: Tensor = self.network(durations, singer * (not self.anonymous), mask, step)
+        return predicted
+
+
+class _ScannedGRU(nn.Module):
+    """A bidirectional GRU, batch first, that takes padding as a packed sequence has it."""
+
+    def __init__(self, gru: nn.GRU) -> None:
+        super().__init__()
+        self.gru = gru
+
+    def forward(self, given: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, None]:
+        """Returns the states, float `(B, T, 2H)`, of inputs `(B, T, inputs)`, or of these and their lengths `(B,)`."""
+        inputs, lengths = given if isinstance(given, tuple) else (given, torch.full((len(given),), given.shape[1]))
+        x = inputs.transpose(0, 1)
+        real = (torch.arange(len(x))[:, None] < lengths)[..., None]
+        for layer in range(self.gru.num_layers):
+            forwards = self._direction(x, real, f"l{layer}")
+            backwards = self._direction(x.flip(0), real.flip(0), f"l{layer}_reverse").flip(0)
+            x = torch.cat([forwards, backwards], dim=-1) * real
+        return x.transpose(0, 1), None
+
+    def _direction(self, x: Tensor, real: Tensor, of: str) -> Tensor:
+        weights = [getattr(self.gru, f"{name}_{of}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+
+        def note(state: Tensor, given: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+            new = torch.where(given[1], torch.gru_cell(given[0], state, *weights), state)
+            return new, new.clone()
+
+        states: Tensor = scan(note, x.new_zeros(x.shape[1], self.gru.hidden_size), (x, real))[1]
+        return states
+
+
+def _scanned_pairs(scores: Tensor, mask: Tensor) -> Tensor:
+    """The same as `models._chain.pairs`, with scans for its loops."""
+    factors = _chain._factors(scores)
+    # At padding a path stands still.
+    factors = torch.where(mask[..., None, None], factors, torch.eye(factors.shape[-1])).transpose(0, 1)
+
+    def note(state: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
+        reached = torch.bmm(state[:, None], factor)[:, 0]
+        return reached / reached.sum(1, keepdim=True), state.clone()
+
+    first = torch.ones_like(factors[0, :, 0]) / factors.shape[-1]
+    before = scan(note, first, factors)[1]
+    after = scan(note, first, factors.flip(0).transpose(2, 3))[1].flip(0)
+    together = before[..., :, None] * factors * after[..., None, :]
+    probabilities: Tensor = together / together.sum((2, 3), keepdim=True)
+    return probabilities.transpose(0, 1)
+
+
+@contextmanager
+def _scans_for_loops() -> Iterator[None]:
+    """Lets networks use `_scanned_pairs`, and hand padded sequences to `_ScannedGRU` as they are."""
+    replaced: list[tuple[Any, str, Any]] = [
+        (_chain, "pairs", _scanned_pairs),
+        (bigru, "pack_padded_sequence", lambda inputs, lengths, **_: (inputs, lengths)),
+        (bigru, "pad_packed_sequence", lambda states, **_: (states, None)),
+    ]
+    before = [getattr(module, name) for module, name, _ in replaced]
+    try:
+        for module, name, value in replaced:
+            setattr(module, name, value)
+        yield
+    finally:
+        for (module, name, _), value in zip(replaced, before, strict=True):
+            setattr(module, name, value)
+
+
+def _program(network: nn.Module) -> Any:
+    """Returns the network as an ONNX program."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of libraries that it would not use here
+    from onnx_ir.passes.common import RemoveUnusedNodesPass
+
+    batch, notes = torch.export.Dim("batch"), torch.export.Dim("notes")
+    shapes = ({0: batch, 1: notes}, {0: batch}, {0: batch, 1: notes}, {0: batch})
+    with warnings.catch_warnings(), torch.no_grad(), _scans_for_loops():
+        warnings.simplefilter("ignore")  # of torch's own parts, of which it says that they will change
+        exported = torch.export.export(network, _example(1, batch=2, notes=16), dynamic_shapes=shapes, strict=True)
+        program: Any = torch.onnx.export(
+            exported,
+            dynamic_shapes=shapes,
+            dynamo=True,
+            input_names=INPUTS,
+            output_names=["predicted"],
+            verbose=False,
+        )
+    RemoveUnusedNodesPass()(program.model)
+    for node in program.model.graph.all_nodes():
+        node.metadata_props.clear()  # the exporter's notes, paths of this machine among them
+    return program
+
+
+def _example(singers: int, batch: int, notes: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Returns inputs, the first of which has no padding and the last the most."""
+    rng = torch.Generator().manual_seed(0)
+    lengths = torch.linspace(notes, 1, batch).long()
+    mask = torch.arange(notes) < lengths[:, None]
+    step = torch.tensor([15.0, 60.0, 120.0])[torch.arange(batch) % 3]
+    durations = step[:, None] * torch.randint(0, 9, (batch, notes), generator=rng) * mask
+    return durations, torch.randint(0, singers, (batch,), generator=rng), mask, step
+
+
+def _check(path: Path, predictor: Predictor) -> None:
+    """Raises InputError if onnxruntime computes something else with the file than torch with the network."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for batch, notes in ((1, 1), (3, 40), (2, 300)):
+        inputs = _example(len(predictor.singers), batch, notes)
+        with torch.inference_mode():
+            expected = predictor.network(inputs[0], inputs[1] * (not predictor.anonymous), *inputs[2:])
+        given = {name: value.numpy() for name, value in zip(INPUTS, inputs, strict=True)}
+        (computed,) = session.run(None, given)
+        away = (torch.from_numpy(computed) - expected).abs().max().item()
+        if not away <= TOLERANCE:
+            raise InputError(f"{path.name} is not written: onnxruntime's durations are {away:.3g} ticks from torch's.")
