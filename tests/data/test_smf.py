@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from toy_duration_predictor.data.midi import read_voice
 from toy_duration_predictor.data.recipe import Recipe, song
-from toy_duration_predictor.data.smf import META, SYSEX, Tracks, parse, unparse
+from toy_duration_predictor.data.smf import META, SYSEX, Tracks, parse, replace_track, unparse
 from toy_duration_predictor.errors import InputError
 
 REAL = [path.read_bytes() for path in midii.sample.dataset]
@@ -60,6 +60,18 @@ def test_writing_loses_nothing(content):
     tracks = parse(content)
     assert parse(unparse(tracks)) == tracks
     assert by_mido(unparse(tracks)) == by_mido(content)
+
+
+def test_a_track_is_replaced_and_every_other_byte_stays():
+    odd = b"XFIH\0\0\0\2ab"
+    first, second = track(b"\0\x90\x40\x40\x60\x40\0\0\xff\x2f\0"), track(b"\0\xff\x2f\0")
+    content = header(form=1) + odd + first + odd + second + b"tail"
+    other = [(0, 0x90, 64, b"\x40"), (200, 0x80, 64, b"\0"), (200, META, 0x2F, b"")]
+    changed = replace_track(content, 1, other)
+    assert changed.startswith(header(form=1) + odd + first + odd)
+    assert changed.endswith(b"tail")
+    assert parse(changed).tracks == [parse(content).tracks[0], other]
+    assert replace_track(content, 0, other).endswith(odd + second + b"tail")
 
 
 deltas = st.integers(0, 2**28 - 1)

@@ -72,14 +72,7 @@ def read_voice(tracks: Tracks, track: int | None = None) -> Voice:
     Raises:
         InputError: There is no such track, or it has no notes.
     """
-    counts = [len([1 for _, status, _, _ in events if status & 0xF0 == 0x90]) for events in tracks.tracks]
-    if track is None:
-        track = int(np.argmax(counts))
-    elif not 0 <= track < len(counts):
-        raise InputError(f"it has {len(counts)} tracks, and none is number {track}")
-    if not counts[track]:
-        raise InputError("it has no notes" if not any(counts) else f"track {track} has no notes")
-    onsets, ends, pitches, repairs = _notes(tracks.tracks[track])
+    onsets, ends, pitches, repairs = _notes(tracks.tracks[vocal_track(tracks, track)])
     if not onsets:
         raise InputError("none of its notes lasts a tick")
 
@@ -108,6 +101,18 @@ def read_voice(tracks: Tracks, track: int | None = None) -> Voice:
         encoding=encoding,
         repairs=dict(repairs),
     )
+
+
+def vocal_track(tracks: Tracks, track: int | None = None) -> int:
+    """Returns the number of a file's vocal track; arguments and errors as of `read_voice`."""
+    counts = [len([1 for _, status, _, _ in events if status & 0xF0 == 0x90]) for events in tracks.tracks]
+    if track is None:
+        track = int(np.argmax(counts))
+    elif not 0 <= track < len(counts):
+        raise InputError(f"it has {len(counts)} tracks, and none is number {track}")
+    if not counts[track]:
+        raise InputError("it has no notes" if not any(counts) else f"track {track} has no notes")
+    return track
 
 
 def _notes(events: list[Event]) -> tuple[list[int], list[int], list[int], Counter[str]]:

@@ -1,0 +1,116 @@
+"""DiffSinger's `.ds` files: a JSON list of segments, whose numbers are strings with spaces between them.
+
+`note_seq` has names of notes, or `rest`; `note_dur` their durations in seconds, without gaps; `note_slur` says which
+notes go on with the word of the note before. A word begins with its vowel, at a note's onset. `ph_dur` has the
+durations of its phonemes; `word_dur`, which older files have, those of words. Curves such as `f0_seq` and `energy` have
+a value every `f0_timestep` and `energy_timestep` seconds. See https://github.com/openvpi/DiffSinger,
+`inference/ds_variance.py`.
+
+Where notes are moved, phonemes, words and curves are stretched along with them, so that a word's phonemes go on to
+last as long as its notes. Everything else stays as it is.
+
+Shapes: `R` notes and rests of a segment.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from toy_duration_predictor.data.rows import to_durations, to_score
+from toy_duration_predictor.data.score import Opened, Score
+from toy_duration_predictor.errors import InputError
+
+# Seconds are counted in so many parts of a beat: every grid divides it, and half a microsecond is lost at most.
+TICKS_PER_BEAT = 960_000
+# Notes and rests keep this many seconds, about two frames: a rest holds the consonants before the next vowel.
+LEAST_SECONDS = 0.02
+
+
+def open_ds(content: bytes, tempo: float | None) -> Opened:
+    """Reads a file; each segment is a voice of its own, which begins with its first note.
+
+    Args:
+        content: The file.
+        tempo: Beats a minute; these files do not say it.
+
+    Raises:
+        InputError: It cannot be used; the message says why.
+    """
+    if tempo is None or not 10 <= tempo <= 1000:
+        raise InputError("a .ds file does not say its tempo; give it, in beats a minute from 10 to 1000")
+    try:
+        segments = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"it is no JSON ({error})") from error
+    if not isinstance(segments, list) or not all(isinstance(segment, dict) for segment in segments):
+        raise InputError("it is no list of segments")
+    ticks_per_second = tempo / 60 * TICKS_PER_BEAT
+    read: list[tuple[int, Score, np.ndarray, np.ndarray]] = []
+    for i, segment in enumerate(segments):
+        seconds = _numbers(segment, "note_dur", i)
+        names = str(segment.get("note_seq", "")).split()
+        if len(names) != len(seconds):
+            raise InputError(f"segment {i} has {len(names)} notes in note_seq and {len(seconds)} in note_dur")
+        rest = np.array([name.lower() == "rest" for name in names], dtype=bool)
+        if not rest.all():
+            ticks = np.diff(np.rint(np.cumsum(seconds) * ticks_per_second).astype(np.int64), prepend=0)
+            least = np.minimum(ticks, round(LEAST_SECONDS * ticks_per_second))
+            read.append((i, to_score(ticks, rest, least, TICKS_PER_BEAT), ticks, rest))
+    if not read:
+        raise InputError("it has no notes")
+
+    def write(times: list[np.ndarray]) -> bytes:
+        changed = list(segments)
+        for (i, score, ticks, rest), moved in zip(read, times, strict=True):
+            if (moved != score.times).any():
+                new = to_durations(moved, score, ticks, rest)
+                old_ends, new_ends = (np.cumsum(each) / ticks_per_second for each in (ticks, new))
+                changed[i] = _stretched(segments[i], i, old_ends, new_ends)
+        return (json.dumps(changed, ensure_ascii=False, indent=2) + "\n").encode()
+
+    return Opened([score for _, score, _, _ in read], write)
+
+
+def _stretched(segment: dict[str, Any], number: int, old: np.ndarray, new: np.ndarray) -> dict[str, Any]:
+    """Returns a segment whose notes end at new times, seconds; float64 `(R,)`."""
+    old, new = (np.concatenate([[0.0], each]) for each in (old, new))
+
+    def moved(times: np.ndarray) -> np.ndarray:
+        beyond: np.ndarray = np.interp(times, old, new) + np.maximum(times - old[-1], 0)
+        return beyond
+
+    changed = {}
+    for name in ("note_dur", "ph_dur", "word_dur"):
+        if segment.get(name):
+            ends = moved(np.cumsum(_numbers(segment, name, number)))
+            changed[name] = _text(np.diff(ends.round(6), prepend=0).round(6))
+    for step_name in segment:
+        curve = step_name.removesuffix("_timestep")
+        name = f"{curve}_seq" if f"{curve}_seq" in segment else curve
+        values = segment[name].split() if isinstance(segment.get(name), str) else []
+        if step_name == curve or not values:
+            continue
+        step = float(_numbers(segment, step_name, number)[0])
+        if step > 0:
+            length = max(1, len(values) + round(float(new[-1] - old[-1]) / step))
+            was = np.interp(np.arange(length) * step, new, old) + np.maximum(np.arange(length) * step - new[-1], 0)
+            changed[name] = " ".join(values[i] for i in np.rint(was / step).astype(int).clip(max=len(values) - 1))
+    return {**segment, **changed}
+
+
+def _numbers(segment: dict[str, Any], name: str, number: int) -> np.ndarray:
+    """Returns the numbers of a segment's string, float64, not negative."""
+    if not segment.get(name):
+        raise InputError(f"segment {number} has no {name}")
+    try:
+        values = np.array(str(segment[name]).split(), dtype=np.float64)
+    except ValueError as error:
+        raise InputError(f"segment {number}: its {name} are not all numbers") from error
+    if not ((values >= 0) & (values < 1e6)).all():
+        raise InputError(f"segment {number}: its {name} are not all from 0 to 1,000,000")
+    return values
+
+
+def _text(values: np.ndarray) -> str:
+    return " ".join(f"{value:.6f}".rstrip("0").rstrip(".") for value in values)
