@@ -312,6 +312,7 @@ def test_a_model_that_is_not_one_is_not_pulled(on_the_hub, tmp_path):
         ("nobody/nothing", "answers 404: it is not there, or is private"),
         ("/nowhere/at/all", "is no model: give a run's folder, a checkpoint, a saved"),
         ("model_b", "is no model: give a run's folder, a checkpoint, a saved"),
+        ("a/b/" + 99 * "c" + "!", "is no model: give a run's folder, a checkpoint, a saved"),
         ("a/b/../../c", "is no model: give a run's folder, a checkpoint, a saved"),
         ("a--/b..", "names there have the form owner/name"),
     ],

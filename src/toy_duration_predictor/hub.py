@@ -34,7 +34,7 @@ from toy_duration_predictor.saved_model import (
 )
 
 # owner/name, and a folder in it; no part of the latter may lead out of it.
-_NAME = re.compile(r"([\w.-]+/[\w.-]+)/?((?:[\w-][\w.-]*/?)*)")
+_NAME = re.compile(r"([\w.-]+/[\w.-]+)((?:/[\w-][\w.-]*)*)/?")
 
 WAYS_OUT = {
     401: "it is not there, or is not yours to use; check the name, and log in with `hf auth login`",
@@ -162,7 +162,7 @@ def _download(name: str, revision: str | None) -> Path:
             f"{name} is no model: give a run's folder, a checkpoint, a saved model's folder, or a name on the Hub, "
             f"such as owner/name."
         )
-    repository, inner = parts[1], parts[2].rstrip("/")
+    repository, inner = parts[1], parts[2].lstrip("/")
     at = f" at revision '{revision}'" if revision else ""
     with _hub(f"There is no folder '{name}', and the model '{name}'{at} cannot be had from the Hub"):
         snapshot = snapshot_download(
