@@ -1,6 +1,8 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 
 import midii
@@ -8,7 +10,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from tests.conftest import SMALL
 from toy_duration_predictor import cli
+from toy_duration_predictor.data.score import read_score
+from toy_duration_predictor.data.smf import parse
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.experiment.train import train
 
@@ -80,6 +85,7 @@ def test_what_was_left_out_is_shown(folder, tmp_path, capsys):
         (["prepare", "nowhere", "-o", "x.parquet"], "nowhere is no folder"),
         (["prepare", ".", "-o", "x.parquet", "--jobs", "0"], "--jobs 0: give at least 1."),
         (["prepare", ".", "-o", "x.parquet", "--shortest-rest", "0.3"], "give a number with its unit"),
+        (["humanize", "a.mid", "-o", "b.mid", "--model", "x", "--singer", "2"], "a.mid does not exist; give a score"),
         (["audit", "nowhere.parquet"], "data.path=nowhere.parquet does not exist"),
         (["audit", "simulated", "--repair", "x.parquet"], "nothing to repair"),
     ],
@@ -112,3 +118,67 @@ def test_the_voice_may_be_named(folder, tmp_path, capsys, track, reason):
     said = capsys.readouterr()
     assert "2 songs of 4 files" in said.out
     assert said.err.count(reason) == 2
+
+
+@pytest.fixture
+def run(config):
+    """The folder of a tiny trained model."""
+    metrics = train(config("experiment=model_b", *SMALL, "data.songs=12", "training.max_epochs=1"))
+    return metrics["run/folder"]
+
+
+def test_a_score_and_a_folder_of_scores_are_humanized(run, folder, tmp_path, capsys):
+    singer = str(_singers(run)[0])
+    score, out = folder / "ba_05688_-4_a_s02_m_02.mid", tmp_path / "sung.mid"
+    options = ["--model", run, "--singer", singer, "--quantize", "1/32"]
+    cli.main(["humanize", str(score), "-o", str(out), *options, "--anchor", "none"])
+    assert capsys.readouterr().out == f"{out}: with the timing of singer {singer}\n"
+    before, after = (read_score(parse(path.read_bytes()))[0].times for path in (score, out))
+    assert len(before) == len(after)
+    assert (before != after).any()
+
+    (folder / "broken.mid").write_bytes(b"")
+    cli.main(["humanize", str(folder), "-o", str(tmp_path / "all"), *options, "--seed", "3", "--temperature", "0.5"])
+    said = capsys.readouterr()
+    assert said.out == f"{tmp_path / 'all'}: 4 files with the timing of singer {singer}\n"
+    assert said.err == f"Left out {folder / 'broken.mid'}: it is not a Standard MIDI File.\n"
+    assert len(list((tmp_path / "all").iterdir())) == 4
+
+    both = f"mix:{singer}=0.5,{_singers(run)[1]}=0.5"
+    cli.main(["humanize", str(score), "-o", str(out), "--model", run, "--singer", both, "--strength", "0"])
+    assert out.read_bytes() == score.read_bytes()
+
+    for wrong, message in ({"--singer": "99"}, "Singer 99 is not known"), ({"--device": "tpu9"}, "device=tpu9 cannot"):
+        given = {"--singer": singer, **wrong}
+        with pytest.raises(SystemExit) as error:
+            cli.main(
+                [
+                    "humanize",
+                    str(score),
+                    "-o",
+                    "x.mid",
+                    "--model",
+                    run,
+                    *(part for pair in given.items() for part in pair),
+                ]
+            )
+        assert message in str(error.value.code)
+
+
+def _singers(run):
+    from toy_duration_predictor.predictor import Predictor
+
+    return Predictor.load(run).singers
+
+
+@pytest.mark.parametrize("singer", ["two", "mix:", "mix:2", "mix:2=a", "mix:2=0.5=3", "2=0.5", "mix:2=0.5,2=0.5", ""])
+def test_singers_that_cannot_be_read(singer, tmp_path):
+    with pytest.raises(SystemExit) as error:
+        cli.main(["humanize", "a.mid", "-o", str(tmp_path / "b.mid"), "--model", "x", f"--singer={singer}"])
+    assert f"--singer {singer}: " in str(error.value.code)
+
+
+def test_help_is_quick():
+    code = "import sys; from toy_duration_predictor import cli; cli._parser(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "numpy", "datasets"} & set(done.stdout.split())

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from toy_duration_predictor.experiment.evaluate import evaluate
     from toy_duration_predictor.experiment.run_folder import load_run
     from toy_duration_predictor.experiment.train import train
+    from toy_duration_predictor.perform import Performance
     from toy_duration_predictor.predictor import Predictor
+    from toy_duration_predictor.score_files import humanize
     from toy_duration_predictor.task import DurationTask
 
 _MODULE_OF = {
@@ -27,12 +29,14 @@ _MODULE_OF = {
     "DurationTask": "task",
     "InputError": "errors",
     "Limit": "data.recipe",
+    "Performance": "perform",
     "Predictor": "predictor",
     "Recipe": "data.recipe",
     "SongsDataModule": "data.datamodule",
     "audit": "data.audit",
     "evaluate": "experiment.evaluate",
     "fingerprint": "data.songs",
+    "humanize": "score_files",
     "load_run": "experiment.run_folder",
     "load_songs": "data.sources",
     "prepare": "data.prepare",
@@ -48,12 +52,14 @@ __all__ = [
     "DurationTask",
     "InputError",
     "Limit",
+    "Performance",
     "Predictor",
     "Recipe",
     "SongsDataModule",
     "audit",
     "evaluate",
     "fingerprint",
+    "humanize",
     "load_run",
     "load_songs",
     "prepare",

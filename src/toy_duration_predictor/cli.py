@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tdp", description="Songs tables from MIDI files, and what is in them.")
+    parser = argparse.ArgumentParser(
+        prog="tdp", description="Songs tables from MIDI files, and a singer's timing for scores."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     prepare = commands.add_parser("prepare", help="make a songs table of a folder of MIDI files")
@@ -67,6 +70,42 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument(
         "--repair", type=Path, metavar="OUT", help="write the table's known columns with the sung durations recovered"
     )
+
+    humanize = commands.add_parser("humanize", help="put a singer's own timing into a score")
+    humanize.set_defaults(run=_humanize)
+    humanize.add_argument(
+        "score",
+        type=Path,
+        metavar="SCORE",
+        help="a .mid, .ds (DiffSinger), .csv or .json file; or a folder of .mid, .ds",
+    )
+    humanize.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        required=True,
+        help="the file to write, of the same kind or .csv or .json; or a folder",
+    )
+    humanize.add_argument(
+        "--model", required=True, help="a run's folder, a checkpoint, a saved model or its name on the Hub"
+    )
+    humanize.add_argument(
+        "--singer", required=True, help="a singer's number, or several with weights, such as mix:2=0.5,7=0.5"
+    )
+    humanize.add_argument(
+        "--strength", type=float, default=1.0, help="from 0, the score as it is, to 1.5 (default: %(default)s)"
+    )
+    humanize.add_argument(
+        "--anchor",
+        default="phrase",
+        help="where the singer is back in the score's time: none, bar, phrase or song (default: %(default)s)",
+    )
+    humanize.add_argument("--quantize", metavar="GRID", help="put the score on a grid first, such as 1/32 or 1/8t")
+    humanize.add_argument("--temperature", type=float, help="draw a performance: below 1 a likelier one")
+    humanize.add_argument("--seed", type=int, help="draw another performance with each seed")
+    humanize.add_argument("--track", type=int, help="the voice's, from 0 (default: the one with the most notes)")
+    humanize.add_argument("--tempo", type=float, help="beats a minute, which .ds files do not say")
+    humanize.add_argument("--device", default="cpu", help="where to compute, such as cuda (default: %(default)s)")
     return parser
 
 
@@ -95,10 +134,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
         engine=arguments.engine,
         progress=_bar,
     )
-    for file, reason in list(done.refused.items())[:REFUSED_SHOWN]:
-        sys.stderr.write(f"Left out {file}: {reason}.\n")
-    if len(done.refused) > REFUSED_SHOWN:
-        sys.stderr.write(f"Left out {len(done.refused) - REFUSED_SHOWN} more; {arguments.out}.json names them all.\n")
+    _show_refused(done.refused, f"; {arguments.out}.json names them all")
     for what, count in sorted(done.repairs.items()):
         sys.stderr.write(f"Mended {count:,} times: {what}.\n")
     sys.stdout.write(f"{arguments.out}: {done.songs:,} songs of {done.files:,} files, {done.notes:,} notes and rests\n")
@@ -132,13 +168,56 @@ def _audit(arguments: argparse.Namespace) -> None:
         )
 
 
-def _bar(batches: Iterable[Any], number: int) -> Iterator[Any]:
+def _humanize(arguments: argparse.Namespace) -> None:
+    singer = _singer(arguments.singer)
+    from toy_duration_predictor.perform import Performance
+    from toy_duration_predictor.score_files import humanize
+
+    how = Performance(**{name: getattr(arguments, name) for name in Performance._fields})
+    done = humanize(
+        arguments.score,
+        arguments.out,
+        arguments.model,
+        singer,
+        how,
+        device=arguments.device,
+        progress=partial(_bar, what="Humanizing"),
+    )
+    _show_refused(done.refused)
+    files = f" {done.files:,} {'file' if done.files == 1 else 'files'}" if arguments.score.is_dir() else ""
+    sys.stdout.write(f"{arguments.out}:{files} with the timing of singer {arguments.singer}\n")
+
+
+def _singer(text: str) -> int | dict[int, float]:
+    """Reads a singer's number, or a mixture such as `mix:2=0.5,7=0.5`."""
+    try:
+        if not text.startswith("mix:"):
+            return int(text)
+        parts = [part.split("=") for part in text.removeprefix("mix:").split(",")]
+        weights = {int(singer): float(weight) for singer, weight in parts}
+    except ValueError as error:
+        message = f"--singer {text}: give a singer's number, or several with weights, such as mix:2=0.5,7=0.5."
+        raise InputError(message) from error
+    if len(weights) < len(parts):
+        raise InputError(f"--singer {text}: a singer has two weights; give each one.")
+    return weights
+
+
+def _show_refused(refused: dict[str, str], named: str = "") -> None:
+    """Says which files were left out; `named` says where the rest of them are named."""
+    for file, reason in list(refused.items())[:REFUSED_SHOWN]:
+        sys.stderr.write(f"Left out {file}: {reason}.\n")
+    if len(refused) > REFUSED_SHOWN:
+        sys.stderr.write(f"Left out {len(refused) - REFUSED_SHOWN} more{named}.\n")
+
+
+def _bar(batches: Iterable[Any], number: int, what: str = "Preparing") -> Iterator[Any]:
     """Yields batches with a progress bar on the terminal."""
     from rich.console import Console
     from rich.progress import track
 
     console = Console(stderr=True)
-    yield from track(batches, "Preparing", total=number, console=console, disable=not console.is_terminal)
+    yield from track(batches, what, total=number, console=console, disable=not console.is_terminal)
 
 
 if __name__ == "__main__":
