@@ -70,7 +70,7 @@ def test_the_published_recipe_to_the_letter(config):
         "window": 128,
         "batch_size": 64,
         "move_windows": False,
-        "requantize": False,
+        "requantize": "never",
     }
 
 

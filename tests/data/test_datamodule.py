@@ -5,7 +5,7 @@ from datasets import Dataset
 
 from tests.conftest import flat
 from toy_duration_predictor.data.datamodule import ShuffledBatches, Songs, SongsDataModule, Windows
-from toy_duration_predictor.data.quantize import carried
+from toy_duration_predictor.data.quantize import CARRIED, carried, kind
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.errors import InputError
 
@@ -121,7 +121,7 @@ def test_moved_windows_stay_within_their_song(songs):
 
 def test_windows_are_quantized_anew_in_each_epoch():
     table = simulate_songs(songs=20)
-    data = SongsDataModule(table, window=64, batch_size=4, requantize=True)
+    data = SongsDataModule(table, window=64, batch_size=4, requantize="sung")
     assert data.requantize
     loader, plain = data.train_dataloader(), data.val_dataloader()
     seen = []
@@ -150,13 +150,32 @@ def test_only_sung_durations_are_quantized_anew(caplog):
         carried(np.array(song), int(np.gcd.reduce(quantized)))
         for song, quantized in zip(table["durations"], table["quantized_durations"], strict=True)
     ]
-    published = SongsDataModule(table.remove_columns("durations").add_column("durations", stored), requantize=True)
+    published = SongsDataModule(table.remove_columns("durations").add_column("durations", stored), requantize="sung")
     assert not published.requantize
     assert "nothing is quantized anew" in caplog.text
     assert published.statistics["carried"] == 1
-    sung = SongsDataModule(table, requantize=True)
+    sung = SongsDataModule(table, requantize="sung")
     assert (sung.requantize, sung.statistics["carried"]) == (True, 0)
-    assert not SongsDataModule(table, requantize=True, pairing="original").requantize
+    assert not SongsDataModule(table, requantize="sung", pairing="original").requantize
+
+
+def test_carried_values_are_repaired_and_quantized_anew():
+    table = simulate_songs(songs=20)
+    steps = [int(np.gcd.reduce(quantized)) for quantized in table["quantized_durations"]]
+    stored = [carried(np.array(song), step) for song, step in zip(table["durations"], steps, strict=True)]
+    published = table.remove_columns("durations").add_column("durations", stored)
+    data = SongsDataModule(published, window=1000, requantize="repaired", move_windows=False)
+    assert data.requantize
+    recovered = data.train_windows.repaired
+    sung = Songs(table, data.singers).sung
+    of_train = torch.isin(torch.arange(20), torch.from_numpy(data.split.train)).repeat_interleave(
+        data.songs.lengths(torch.arange(20))
+    )
+    assert (recovered == sung)[of_train].float().mean() > 0.9
+    assert torch.equal(recovered[~of_train], data.songs.sung[~of_train])
+    for batch in data.train_dataloader():
+        for row, input_, target, mask in zip(batch.row.tolist(), batch.input, batch.target, batch.mask, strict=True):
+            assert kind(target[mask].numpy().astype(np.int64), input_[mask].numpy().astype(np.int64)) == CARRIED, row
 
 
 def test_batches_count_all_windows():

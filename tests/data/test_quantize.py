@@ -12,6 +12,7 @@ from toy_duration_predictor.data.quantize import (
     carried,
     grid_ticks,
     kind,
+    left_behind,
     quantize,
     requantize,
 )
@@ -92,8 +93,10 @@ def test_windows_are_quantized_anew_as_songs_are(songs, song_steps):
     padded = torch.tensor([[*song, *[0] * (longest - len(song))] for song in songs]).float()
     step = torch.tensor(song_steps[: len(songs)]).float()
     anew = requantize(padded, step, torch.zeros(len(songs)))
-    for row, song, each in zip(anew, songs, song_steps, strict=False):
+    left = left_behind(padded, anew, torch.zeros(len(songs)))
+    for row, stored, song, each in zip(anew, left, songs, song_steps, strict=False):
         assert row[: len(song)].tolist() == quantize(np.array(song), each).tolist()
+        assert stored[: len(song)].tolist() == carried(np.array(song), each).tolist()
 
 
 @given(durations, steps, st.floats(-0.5, 0.499))

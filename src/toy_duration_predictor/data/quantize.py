@@ -82,6 +82,22 @@ def requantize(sung: Tensor, step: Tensor, error: Tensor) -> Tensor:
     return lines.diff(dim=1, prepend=torch.zeros_like(lines[:, :1])) * step[:, None]
 
 
+def left_behind(sung: Tensor, quantized: Tensor, error: Tensor) -> Tensor:
+    """Returns what `carried` would have of windows that `requantize` has quantized.
+
+    Args:
+        sung: float `(B, T)`, whole ticks.
+        quantized: float `(B, T)`, ticks; what `requantize` returned.
+        error: float `(B,)`, ticks; the error carried into their first notes.
+
+    Returns:
+        float `(B, T)`, ticks.
+    """
+    left = (sung - quantized).cumsum(1) + error[:, None]
+    # A note too short to take the error that is carried into it keeps its own duration.
+    return torch.where(left + quantized >= 0, left + quantized, sung)
+
+
 # What a song's durations are, going by how they are quantized.
 SUNG, CARRIED, EITHER, NEITHER = "sung", "carried", "either", "neither"
 

@@ -69,7 +69,7 @@ class Training(Settings):
     window: Count
     batch_size: Count
     move_windows: bool
-    requantize: bool
+    requantize: Literal["never", "sung", "repaired"]
 
 
 class Trainer(Settings):
