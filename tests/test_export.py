@@ -1,6 +1,7 @@
 """Exported files against the networks they were made of, on songs of lengths that the exporter has not seen."""
 
 import json
+import signal
 import sys
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from toy_duration_predictor import export
+from toy_duration_predictor import cli, export
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.models import _chain, bigru
 from toy_duration_predictor.predictor import Predictor
@@ -35,12 +36,20 @@ def save(folder, network, anonymous=False, statistics=STATISTICS):
     return folder
 
 
+@pytest.fixture
+def _signals_as_they_were():
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 def test_without_the_extra_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(InputError, match=r"pip install 'toy-duration-predictor\[onnx\]'"):
         export.export(tmp_path, tmp_path / "model.onnx")
 
 
+@pytest.mark.usefixtures("_signals_as_they_were")
 @pytest.mark.parametrize(
     ("network", "anonymous", "statistics"),
     [
@@ -49,11 +58,12 @@ def test_without_the_extra_it_says_so(tmp_path, monkeypatch):
         ("bigru_published", False, STATISTICS),
     ],
 )
-def test_the_same_numbers_come_out(network, anonymous, statistics, tmp_path, rng):
+def test_the_same_numbers_come_out(network, anonymous, statistics, tmp_path, rng, capsys):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     predictor = Predictor.load(save(tmp_path / "saved", network, anonymous, statistics))
-    export.export(tmp_path / "saved", tmp_path / "model.onnx")
+    cli.main(["export", str(tmp_path / "saved"), "-o", str(tmp_path / "model.onnx")])
+    assert "model.onnx: the model " in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.onnx", "saved"]
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     assert json.loads(session.get_modelmeta().custom_metadata_map["singers"]) == SINGERS
@@ -91,11 +101,11 @@ def test_the_same_numbers_come_out(network, anonymous, statistics, tmp_path, rng
 def test_what_differs_is_not_written(tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
+    program = SimpleNamespace(model=SimpleNamespace(metadata_props={}), save=lambda path: path.write_text("wrong"))
+    monkeypatch.setattr(export, "_program", lambda network: program)
     monkeypatch.setattr(export, "_difference", lambda path, predictor: float("nan"))
-    with pytest.raises(
-        InputError, match=r"model.onnx is not written: what onnxruntime computes of network PublishedBi"
-    ):
-        export.export(save(tmp_path / "saved", "bigru_published"), tmp_path / "model.onnx")
+    with pytest.raises(InputError, match=r"model.onnx is not written: what onnxruntime computes of network BiGRU is"):
+        export.export(save(tmp_path / "saved", "bigru"), tmp_path / "model.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]
 
 

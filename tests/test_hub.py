@@ -1,9 +1,12 @@
 """Models and tables go to a Hub on loopback and come back; and every failure ends in one sentence."""
 
 import json
+import os
 import pickle
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -368,3 +371,34 @@ def test_pushing_without_a_login(trained, online, monkeypatch):
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(InputError, match=r"answers 401: .*log in with `hf auth login`"):
         hub.push(trained, "me/singer")
+
+
+def test_the_commands_as_a_user_has_them(trained, songs, tmp_path):
+    """With nothing patched: the client finds this Hub by HF_ENDPOINT, and the token by HF_TOKEN."""
+    songs.to_parquet(tmp_path / "songs.parquet")
+    commands = [
+        ["push", trained, "me/singer"],
+        ["push", "songs.parquet", "me/songs", "--private"],
+        ["pull", "me/singer"],
+        ["pull", "me/nothing", "-o", "not/there"],
+    ]
+    code = f"from toy_duration_predictor import cli\nfor command in {commands}: cli.main(command)"
+    with running() as server:
+        hub_is = {"HF_ENDPOINT": server.url, "HF_TOKEN": TOKEN, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, **hub_is, "HF_HOME": str(tmp_path / "home")},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    model, dataset, pulled = done.stdout.splitlines()
+    assert model.startswith(f"{server.url}/me/singer/commit/")
+    assert dataset.startswith(f"{server.url}/datasets/me/songs/commit/")
+    assert pulled == "singer: the model me/singer"
+    assert (tmp_path / "singer" / "config.json").is_file()
+    assert server.private == {"datasets/me/songs"}
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("There is no folder 'me/nothing', and the model 'me/nothing' cannot")
+    assert not (tmp_path / "not" / "there").exists()

@@ -106,6 +106,23 @@ def _parser() -> argparse.ArgumentParser:
     humanize.add_argument("--track", type=int, help="the voice's, from 0 (default: the one with the most notes)")
     humanize.add_argument("--tempo", type=float, help="beats a minute, which .ds files do not say")
     humanize.add_argument("--device", default="cpu", help="where to compute, such as cuda (default: %(default)s)")
+
+    push = commands.add_parser("push", help="put a trained run or a songs table on the Hugging Face Hub")
+    push.set_defaults(run=_push)
+    push.add_argument("what", type=Path, metavar="RUN", help="a finished run's folder, or a .parquet songs table")
+    push.add_argument("name", metavar="NAME", help="owner/name; made where it is not there")
+    push.add_argument("--private", action="store_true", help="make it for the owner's eyes only")
+
+    pull = commands.add_parser("pull", help="get a model from the Hugging Face Hub")
+    pull.set_defaults(run=_pull)
+    pull.add_argument("name", metavar="NAME", help="owner/name, or owner/name/folder")
+    pull.add_argument("-o", "--out", type=Path, metavar="DIR", help="a new folder (default: NAME's last part)")
+    pull.add_argument("--revision", help="a commit hash, tag or branch (default: the newest)")
+
+    export = commands.add_parser("export", help="write a model as an ONNX file, for programs without torch")
+    export.set_defaults(run=_export)
+    export.add_argument("model", help="a run's folder, a checkpoint, a saved model or its name on the Hub")
+    export.add_argument("-o", "--out", type=Path, required=True, help="the file to write")
     return parser
 
 
@@ -186,6 +203,28 @@ def _humanize(arguments: argparse.Namespace) -> None:
     _show_refused(done.refused)
     files = f" {done.files:,} {'file' if done.files == 1 else 'files'}" if arguments.score.is_dir() else ""
     sys.stdout.write(f"{arguments.out}:{files} with the timing of singer {arguments.singer}\n")
+
+
+def _push(arguments: argparse.Namespace) -> None:
+    from toy_duration_predictor.hub import push, push_dataset
+
+    put = push_dataset if arguments.what.suffix == ".parquet" else push
+    sys.stdout.write(f"{put(arguments.what, arguments.name, arguments.private)}\n")
+
+
+def _pull(arguments: argparse.Namespace) -> None:
+    from toy_duration_predictor.hub import pull
+
+    out = arguments.out or Path(Path(arguments.name).name)
+    pull(arguments.name, out, arguments.revision)
+    sys.stdout.write(f"{out}: the model {arguments.name}\n")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from toy_duration_predictor.export import export
+
+    export(arguments.model, arguments.out)
+    sys.stdout.write(f"{arguments.out}: the model {arguments.model}, with the same numbers in onnxruntime\n")
 
 
 def _singer(text: str) -> int | dict[int, float]:
