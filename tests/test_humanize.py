@@ -207,6 +207,20 @@ def test_strength_is_a_scale(phase):
     assert np.abs(away(1)).max() > 10
 
 
+class Slow(torch.nn.Module):
+    """Everything lasts a fifth longer."""
+
+    def forward(self, durations, singer, mask, step):
+        return durations * 1.2
+
+
+def test_what_an_anchor_takes_back_is_spread_over_all_before_it():
+    slow, before = Predictor(Slow(), [2]), times(SCORE)
+    assert times(humanize_bytes(SCORE, slow, 2, Performance(anchor="none"))) == pytest.approx(before * 1.2, abs=1)
+    for anchor in ("bar", "phrase", "song"):
+        assert humanize_bytes(SCORE, slow, 2, Performance(anchor=anchor)) == SCORE
+
+
 def test_drawn_performances_follow_from_their_seed(phase):
     def of(**how):
         return humanize_bytes(SCORE, phase, 2, Performance(**how))
@@ -228,6 +242,13 @@ def test_a_score_is_quantized_first(phase):
     performed = np.diff(times(humanize_bytes(rough, phase, 2, Performance(quantize="1/32", anchor="none"))))
     predicted = phase.predict([240, 0, 60, 60, 480, 0, 120, 480, 0, 0, 240, 0, 960], 2, step=60)
     assert performed == pytest.approx(predicted, abs=1.5)
+
+
+def test_the_models_step_is_that_of_the_given_grid(phase):
+    performed = np.diff(times(humanize_bytes(SCORE, phase, 2, Performance(quantize="1/16", anchor="none"))))
+    on_grid = [240, 0, 120, 0, 480, 0, 120, 480, 240, 0, 240, 0, 960]
+    assert performed == pytest.approx(phase.predict(on_grid, 2, step=120), abs=1.5)
+    assert performed != pytest.approx(phase.predict(on_grid, 2, step=60), abs=1.5)
 
 
 @pytest.mark.parametrize("file", REAL)

@@ -273,7 +273,7 @@ def _quantiles(histograms: tuple[Tensor, Tensor], levels: Tensor) -> Tensor:
     """Returns float `(B, T, L)` of probabilities `(B, T, V)` and the edges of their bins `(B, T, V + 1)`."""
     probabilities, edges = histograms
     below = probabilities.cumsum(-1)
-    wanted = levels.expand(*below.shape[:-1], -1) * below[..., -1:]  # they add up in single precision only
+    wanted = levels.expand(*below.shape[:-1], -1)
     of = torch.searchsorted(below, wanted.contiguous()).clamp(max=below.shape[-1] - 1)
     share = 1 - (below.gather(-1, of) - wanted) / probabilities.gather(-1, of).clamp(min=1e-9)
     return torch.lerp(edges.gather(-1, of), edges.gather(-1, of + 1), share.clamp(0, 1))

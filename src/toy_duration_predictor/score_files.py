@@ -99,7 +99,7 @@ def humanize_bytes(
     """Returns the file of a performance.
 
     Of a MIDI file, the notes of the vocal track move, and nothing else. Lyrics of that track keep their bytes and go
-    with their notes. Where no note moves, the file is the same to the byte.
+    with their notes; what stands on other tracks stays. Where no note moves, the file is the same to the byte.
 
     Args:
         content: The score's file.

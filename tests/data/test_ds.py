@@ -80,6 +80,13 @@ def test_durations_of_notes_words_and_phonemes_agree():
     assert numbers(first["ph_dur"])[2:4] == pytest.approx([0.54, 0.06])
 
 
+def test_phonemes_may_last_longer_than_their_notes():
+    longer = FIRST | {"ph_dur": "0.4 0.1 0.45 0.05 0.8 0.5"}
+    scores, write = open_ds(content(longer), 120)
+    written = json.loads(write([scores[0].times + np.array([0, 0, 0, 0, 0, BEAT // 5])]))[0]
+    assert numbers(written["ph_dur"]) == pytest.approx([0.4, 0.1, 0.45, 0.05, 0.9, 0.4])
+
+
 def test_curves_go_with_their_notes():
     first = open_and_move(0, 0, 0.1, 0.1, 0.1, 0.1)[0]
     curve = numbers(first["f0_seq"])

@@ -70,8 +70,6 @@ def to_durations(times: np.ndarray, score: Score, durations: np.ndarray, rest: n
     before_rest = np.append(rest, True)[note + 1]
     begins[note[before_rest] + 1] = times[1::2][before_rest]
     begins[note] = times[::2]
-    if rest[-1]:
-        begins[-1] = edges[-1]
     return np.diff(begins)
 
 
