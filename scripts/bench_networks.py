@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from toy_duration_predictor.data.datamodule import Batch, SongsDataModule, Windows
+from toy_duration_predictor.data.datamodule import SongsDataModule
 from toy_duration_predictor.data.sources import load_songs
+from toy_duration_predictor.data.windows import Batch, Windows
 from toy_duration_predictor.experiment.config import TrainConfig, validated
 from toy_duration_predictor.models import network_names
 from toy_duration_predictor.task import DurationTask, warm_up_and_cosine

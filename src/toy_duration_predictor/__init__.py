@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toy_duration_predictor.data.audit import audit, repair_table
-    from toy_duration_predictor.data.datamodule import Batch, SongsDataModule
+    from toy_duration_predictor.data.datamodule import SongsDataModule
     from toy_duration_predictor.data.prepare import prepare
     from toy_duration_predictor.data.quantize import quantize
     from toy_duration_predictor.data.recipe import Limit, Recipe
     from toy_duration_predictor.data.simulate import simulate_songs
     from toy_duration_predictor.data.songs import fingerprint, validate_songs
     from toy_duration_predictor.data.sources import load_songs
+    from toy_duration_predictor.data.windows import Batch
     from toy_duration_predictor.errors import InputError
     from toy_duration_predictor.experiment.evaluate import evaluate
     from toy_duration_predictor.experiment.run_folder import load_run
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from toy_duration_predictor.task import DurationTask
 
 _MODULE_OF = {
-    "Batch": "data.datamodule",
+    "Batch": "data.windows",
     "DurationTask": "task",
     "InputError": "errors",
     "Limit": "data.recipe",

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError, Metric
 
-from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP, Batch
+from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP
+from toy_duration_predictor.data.windows import Batch
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.models import build
 

@@ -4,9 +4,10 @@ import torch
 from datasets import Dataset
 
 from tests.conftest import flat
-from toy_duration_predictor.data.datamodule import ShuffledBatches, Songs, SongsDataModule, Windows
+from toy_duration_predictor.data.datamodule import SongsDataModule
 from toy_duration_predictor.data.quantize import CARRIED, carried, kind
 from toy_duration_predictor.data.simulate import simulate_songs
+from toy_duration_predictor.data.windows import ShuffledBatches, Songs, Windows
 from toy_duration_predictor.errors import InputError
 
 SIDES = ("train", "val", "test")

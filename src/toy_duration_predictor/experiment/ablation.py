@@ -20,7 +20,8 @@ import torch
 from datasets import Dataset
 from torch import Tensor, nn
 
-from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP, Batch, Songs, Windows
+from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP
+from toy_duration_predictor.data.windows import Batch, Songs, Windows
 from toy_duration_predictor.experiment.evidence import SongErrors
 from toy_duration_predictor.task import DurationTask
 

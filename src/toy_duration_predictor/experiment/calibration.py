@@ -16,7 +16,7 @@ import torch
 from datasets import Dataset
 from torch import nn
 
-from toy_duration_predictor.data.datamodule import Songs, Windows
+from toy_duration_predictor.data.windows import Songs, Windows
 from toy_duration_predictor.experiment.statistics import Interval, mae_interval
 from toy_duration_predictor.task import DurationTask
 

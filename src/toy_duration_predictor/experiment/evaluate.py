@@ -7,9 +7,9 @@ import torch
 from datasets import Dataset
 from omegaconf import DictConfig
 
-from toy_duration_predictor.data.datamodule import Songs, Windows
 from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
+from toy_duration_predictor.data.windows import Songs, Windows
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.config import EvaluateConfig, validated
 from toy_duration_predictor.experiment.run_folder import (

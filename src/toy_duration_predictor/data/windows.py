@@ -1,0 +1,220 @@
+"""Songs as tensors, and windows of their notes as batches.
+
+Shapes: `B` windows, `T` notes of a window.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from toy_duration_predictor.data.quantize import kind, left_behind, requantize
+from toy_duration_predictor.data.repair import repair
+from toy_duration_predictor.data.songs import ragged
+from toy_duration_predictor.errors import InputError
+
+# Windows that are quantized anew are up to a tenth faster or slower than they were sung.
+STRETCH = math.log(1.1)
+
+
+class Batch(NamedTuple):
+    """Windows of notes. Durations are in ticks, and 0 at padding, which comes after a window's notes.
+
+    Attributes:
+        input: float `(B, T)`; quantized durations or, in training with `pairing=original`, the sung ones.
+        target: float `(B, T)`; the sung durations.
+        mask: bool `(B, T)`; true for notes, false for padding.
+        singer: int64 `(B,)`; index of the singer.
+        step: float `(B,)`; ticks of the song's grid step.
+        ticks_per_beat: float `(B,)`; nan where not known.
+        row: int64 `(B,)`; the song's row in its table.
+    """
+
+    input: Tensor
+    target: Tensor
+    mask: Tensor
+    singer: Tensor
+    step: Tensor
+    ticks_per_beat: Tensor
+    row: Tensor
+
+
+class Songs:
+    """A songs table as tensors, the notes of all rows one after the other.
+
+    Args:
+        table: A validated songs table.
+        singers: The `singer_id` that each singer index stands for.
+
+    Raises:
+        InputError: The table has a singer that is not among `singers`.
+    """
+
+    def __init__(self, table: Dataset, singers: list[int]) -> None:
+        index = {singer_id: i for i, singer_id in enumerate(singers)}
+        singer_ids = table["singer_id"]
+        unknown = sorted(set(singer_ids) - set(index))
+        if unknown:
+            raise InputError(f"Singers {unknown} are not known; known are {singers}.")
+        sung, offsets = ragged(table, "durations")
+        quantized, _ = ragged(table, "quantized_durations")
+        known = table["ticks_per_beat"] if "ticks_per_beat" in table.column_names else [None] * len(table)
+        self.sung = torch.from_numpy(sung).float()
+        self.quantized = torch.from_numpy(quantized).float()
+        self.offsets = torch.from_numpy(offsets)
+        self.singer = torch.tensor([index[singer_id] for singer_id in singer_ids])
+        self.ticks_per_beat = torch.tensor([float(ticks or "nan") for ticks in known])
+        # The greatest common divisor of a song's quantized durations.
+        self.step = torch.from_numpy(np.gcd.reduceat(quantized, offsets[:-1]).clip(min=1)).float()
+
+    def repaired(self, rows: np.ndarray) -> Tensor:
+        """Returns all sung durations, those of these rows recovered from the quantizer's carried values."""
+        sung = self.sung.clone()
+        songs = [slice(*self.offsets[row : row + 2].tolist()) for row in rows.tolist()]
+        stored, quantized = (
+            [notes[song].numpy().astype(np.int64) for song in songs] for notes in (self.sung, self.quantized)
+        )
+        recovered = repair(stored, quantized, self.step[torch.from_numpy(rows)].int().tolist())
+        for song, durations in zip(songs, recovered.durations, strict=True):
+            sung[song] = torch.from_numpy(durations)
+        return sung
+
+    def kinds(self, rows: np.ndarray) -> set[str]:
+        """Returns what the durations of these rows are; see `quantize.kind`."""
+        edges = self.offsets.tolist()
+        songs = [slice(edges[row], edges[row + 1]) for row in rows.tolist()]
+        sung, quantized = (notes.numpy().astype(np.int64) for notes in (self.sung, self.quantized))
+        return {kind(sung[song], quantized[song]) for song in songs}
+
+    def lengths(self, rows: Tensor) -> Tensor:
+        """Returns the number of notes of each row."""
+        return self.offsets[rows + 1] - self.offsets[rows]
+
+
+class Draw(NamedTuple):
+    """Windows of an epoch, and what is done with them.
+
+    Attributes:
+        window: int64 `(B,)`; their numbers.
+        move: int64 `(B,)`; by how many notes each moves. None: they stay where they are.
+        error: float32 `(B,)`; the error carried into the first note, in steps, from -1/2 to 1/2. None: the windows are
+            not quantized anew.
+        stretch: float32 `(B,)`; what durations are multiplied with before. None with `error`.
+    """
+
+    window: np.ndarray
+    move: np.ndarray | None = None
+    error: np.ndarray | None = None
+    stretch: np.ndarray | None = None
+
+
+class Windows(torch.utils.data.Dataset[Batch]):
+    """Windows of at most `T` notes that together cover some rows; indexed by a list or a draw, it gives a whole batch.
+
+    Args:
+        songs: Where the notes are.
+        rows: The rows to cover, int64.
+        window: `T`, notes a window.
+        pairing: What the input is: `quantized` or `original` durations.
+    """
+
+    def __init__(self, songs: Songs, rows: Tensor, window: int, pairing: str) -> None:
+        self.songs = songs
+        self.window = window
+        self.input = songs.quantized if pairing == "quantized" else songs.sung
+        # What is quantized anew, where that is not what the table has; the target is then what that leaves behind.
+        self.repaired: Tensor | None = None
+        windows_of_row = (songs.lengths(rows) + window - 1) // window
+        self.row = rows.repeat_interleave(windows_of_row)
+        number = torch.arange(len(self.row)) - (windows_of_row.cumsum(0) - windows_of_row).repeat_interleave(
+            windows_of_row
+        )
+        self.start = number * window
+        self.length = songs.lengths(self.row)
+
+    def __len__(self) -> int:
+        """Returns the number of windows."""
+        return len(self.row)
+
+    def __getitem__(self, items: "list[int] | Draw") -> Batch:
+        """Returns the windows of these numbers, or those of a draw.
+
+        A moved window stays within its song; it has padding only where the song is shorter than the window.
+        """
+        index = torch.as_tensor(items.window if isinstance(items, Draw) else items)
+        row, start, length = self.row[index], self.start[index], self.length[index]
+        if isinstance(items, Draw) and items.move is not None:
+            start = torch.minimum(start + torch.from_numpy(items.move), length - self.window).clamp(min=0)
+        position = start[:, None] + torch.arange(self.window)
+        mask = position < length[:, None]
+        note = torch.where(mask, self.songs.offsets[row][:, None] + position, 0)
+        input_, target, step = self.input[note], self.songs.sung[note], self.songs.step[row]
+        if isinstance(items, Draw) and items.error is not None and items.stretch is not None:
+            sung = target if self.repaired is None else self.repaired[note]
+            sung = (sung * torch.from_numpy(items.stretch)[:, None]).round()
+            error = (torch.from_numpy(items.error) * step + 0.5).floor()
+            input_ = requantize(sung, step, error)
+            target = sung if self.repaired is None else left_behind(sung, input_, error)
+        return Batch(
+            input=input_ * mask,
+            target=target * mask,
+            mask=mask,
+            singer=self.songs.singer[row],
+            step=step,
+            ticks_per_beat=self.songs.ticks_per_beat[row],
+            row=row,
+        )
+
+    def in_order(self, batch_size: int) -> DataLoader[Batch]:
+        """Returns a loader of all windows, row after row."""
+        index = list(range(len(self)))
+        batches = [index[i : i + batch_size] for i in range(0, len(index), batch_size)]
+        return DataLoader(self, sampler=batches, batch_size=None)
+
+
+class ShuffledBatches(Sampler[Draw]):
+    """Batches of window numbers in an order that follows from seed and epoch alone, so that a run can be resumed.
+
+    Args:
+        windows: How many there are.
+        batch_size: Windows a batch; the last one may be smaller.
+        seed: Decides the order, together with the epoch.
+        move: Windows move by up to this many notes in either direction, so that each epoch cuts songs elsewhere.
+        requantize: Whether they are quantized anew, from another carried error and at a tempo up to a tenth faster or
+            slower.
+    """
+
+    def __init__(self, windows: int, batch_size: int, seed: int, move: int, requantize: bool = False) -> None:
+        self.windows = windows
+        self.batch_size = batch_size
+        self.seed = seed
+        self.move = move
+        self.requantize = requantize
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the epoch; Lightning calls it."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Returns the number of batches."""
+        return -(-self.windows // self.batch_size)
+
+    def __iter__(self) -> Iterator[Draw]:
+        """Yields the epoch's batches."""
+        rng = np.random.default_rng([self.seed, self.epoch])
+        epoch = Draw(rng.permutation(self.windows))
+        if self.move:
+            epoch = epoch._replace(move=rng.integers(-self.move, self.move + 1, size=self.windows))
+        if self.requantize:
+            epoch = epoch._replace(
+                error=rng.uniform(-0.5, 0.5, size=self.windows).astype(np.float32),
+                stretch=np.exp(rng.uniform(-STRETCH, STRETCH, size=self.windows)).astype(np.float32),
+            )
+        for i in range(0, self.windows, self.batch_size):
+            yield Draw(*(part if part is None else part[i : i + self.batch_size] for part in epoch))  # type: ignore[arg-type]
