@@ -187,9 +187,12 @@ class PhaseChain(nn.Module):
             phase = _chain.draw(scores, mask, generator)
         pair = phase[:, :-1] * self.phases + phase[:, 1:]
         value = torch.where(durations == 0, self.values_of_zero.flatten()[pair], self.values.flatten()[pair])
-        within = torch.rand(value.shape, generator=generator, device=value.device) - 0.5
-        away = (value - self.phases + 1 + within) / self.phases
-        return (durations + step[:, None] * away).clamp(min=0) * mask
+        # Somewhere within that bin of the histogram.
+        low, high = (
+            (durations + step[:, None] * (value - self.phases + edge) / self.phases).clamp(min=0) for edge in (0.5, 1.5)
+        )
+        within = torch.rand(value.shape, generator=generator, device=value.device)
+        return torch.lerp(low, high, within) * mask
 
     def _scores(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
         """Returns the log score of each pair of phases at a note's start and end, float `(B, T, K, K)`."""
