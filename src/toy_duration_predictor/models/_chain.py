@@ -13,15 +13,27 @@ from torch import Tensor
 
 
 def log_sum(scores: Tensor, mask: Tensor) -> Tensor:
-    """Returns the logarithm of the sum of the exponentials of all paths' scores, divided by `K`, float `(B,)`."""
-    _, shares = _forwards(_factors(scores), mask)
-    return ((shares.log() + scores.amax((2, 3))) * mask).sum(1)
+    """Returns the logarithm of the sum of the exponentials of all paths' scores, divided by `K`, float `(B,)`.
+
+    Neighbours are multiplied in pairs, and the products again, so that there are as many steps as T has binary digits.
+    """
+    total = (scores.amax((2, 3)) * mask).sum(1)
+    stay = torch.eye(scores.shape[-1], device=scores.device)
+    products = torch.where(mask[..., None, None], _factors(scores), stay)
+    while products.shape[1] > 1:
+        if products.shape[1] % 2:
+            products = torch.cat([products, stay.expand_as(products[:, :1])], dim=1)
+        products = products[:, ::2] @ products[:, 1::2]
+        highest = products.amax((2, 3), keepdim=True)
+        products = products / highest
+        total = total + highest.log().sum((1, 2, 3))
+    return total + products.mean(2).sum((1, 2)).log()
 
 
 def pairs(scores: Tensor, mask: Tensor) -> Tensor:
     """Returns the probability of each pair of states at each note, float `(B, T, K, K)`; undefined at padding."""
     factors = _factors(scores)
-    states, _ = _forwards(factors, mask)
+    states = _forwards(factors, mask)
     state = torch.ones_like(states[0])
     backwards = [state]
     for t in range(mask.shape[1] - 1, -1, -1):
@@ -36,7 +48,7 @@ def pairs(scores: Tensor, mask: Tensor) -> Tensor:
 def draw(scores: Tensor, mask: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Draws a path from the distribution of all, int64 `(B, T + 1)`."""
     factors = _factors(scores)
-    states, _ = _forwards(factors, mask)
+    states = _forwards(factors, mask)
     later = torch.multinomial(states[-1], 1, generator=generator)
     path = [later]
     for t in range(mask.shape[1] - 1, -1, -1):
@@ -52,20 +64,13 @@ def _factors(scores: Tensor) -> Tensor:
     return (scores - scores.amax((2, 3), keepdim=True)).exp().clamp(min=1e-20)
 
 
-def _forwards(factors: Tensor, mask: Tensor) -> tuple[list[Tensor], Tensor]:
-    """Goes through the chain from its start.
-
-    Returns:
-        How likely each state is given what comes before it, float `(B, K)`, before each note and after the last; and by
-        what share each note lowers the sum over all paths, float `(B, T)`.
-    """
+def _forwards(factors: Tensor, mask: Tensor) -> list[Tensor]:
+    """Returns how likely each state is given what comes before it, float `(B, K)`: before each note, after the last."""
     size = factors.shape[-1]
     state = torch.full((len(mask), size), 1 / size, device=mask.device)
-    states, shares = [state], []
+    states = [state]
     for t in range(mask.shape[1]):
         reached = torch.bmm(state[:, None], factors[:, t])[:, 0]
-        share = reached.sum(1, keepdim=True)
-        state = torch.where(mask[:, t, None], reached / share, state)
+        state = torch.where(mask[:, t, None], reached / reached.sum(1, keepdim=True), state)
         states.append(state)
-        shares.append(share)
-    return states, torch.cat(shares, dim=1)
+    return states
