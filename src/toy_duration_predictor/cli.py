@@ -13,6 +13,11 @@ from toy_duration_predictor.errors import InputError
 # Files that cannot be used are named in full in the sidecar; the terminal shows the first ones.
 REFUSED_SHOWN = 10
 
+MODEL_HELP = (
+    "a run's folder, a checkpoint, a saved model or its name on the Hub; or demo, which comes with this package and "
+    "knows 18 simulated singers (default: %(default)s)"
+)
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command; ends the process with status 1 on bad input, and with 130 when interrupted."""
@@ -86,9 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         help="the file to write, of the same kind or .csv or .json; or a folder",
     )
-    humanize.add_argument(
-        "--model", required=True, help="a run's folder, a checkpoint, a saved model or its name on the Hub"
-    )
+    humanize.add_argument("--model", default="demo", help=MODEL_HELP)
     humanize.add_argument(
         "--singer", required=True, help="a singer's number, or several with weights, such as mix:2=0.5,7=0.5"
     )
@@ -123,6 +126,12 @@ def _parser() -> argparse.ArgumentParser:
     export.set_defaults(run=_export)
     export.add_argument("model", help="a run's folder, a checkpoint, a saved model or its name on the Hub")
     export.add_argument("-o", "--out", type=Path, required=True, help="the file to write")
+
+    demo = commands.add_parser("demo", help="a page to put a singer's timing into scores with")
+    demo.set_defaults(run=_demo)
+    demo.add_argument("--model", default="demo", help=MODEL_HELP)
+    demo.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    demo.add_argument("--port", type=int, help="the port (default: the first free one from 7860 on)")
     return parser
 
 
@@ -225,6 +234,21 @@ def _export(arguments: argparse.Namespace) -> None:
 
     export(arguments.model, arguments.out)
     sys.stdout.write(f"{arguments.out}: the model {arguments.model}, with the same numbers in onnxruntime\n")
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    try:
+        from toy_duration_predictor.demo import serve
+    except ModuleNotFoundError as error:
+        if error.name != "gradio":
+            raise
+        raise InputError("The page needs Gradio: pip install 'toy-duration-predictor[demo]'.") from error
+
+    def ready(address: str) -> None:
+        sys.stdout.write(f"{address}: the page; Ctrl-C ends it\n")
+        sys.stdout.flush()
+
+    serve(arguments.model, arguments.host, arguments.port, ready)
 
 
 def _singer(text: str) -> int | dict[int, float]:

@@ -17,6 +17,9 @@ from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.hub import load_model
 from toy_duration_predictor.task import DurationTask
 
+# The name of the model that comes with the package, and where it is.
+DEMO, DEMO_MODEL = "demo", Path(__file__).with_name("demo_model")
+
 # A `singer_id`, or the weights of several.
 Singer: TypeAlias = int | Mapping[int, float]
 
@@ -68,17 +71,18 @@ class Predictor:
         """Loads a model.
 
         Args:
-            place: A run's folder, of which the best weights are taken; a checkpoint file; or a saved model's folder or
-                its name on the Hub, see `hub.load_model`.
+            place: A run's folder, of which the best weights are taken; a checkpoint file; a saved model's folder or its
+                name on the Hub, see `hub.load_model`; or `demo`, the small model of simulated singers that comes with
+                this package.
             device: Where to compute.
 
         Raises:
             InputError: There is no model, it cannot be read, or there is no such device.
         """
-        path = Path(place)
+        path = DEMO_MODEL if place == DEMO else Path(place)
         checkpoint = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
         if not checkpoint.is_file():
-            return cls(*load_model(place), device)
+            return cls(*load_model(path if place == DEMO else place), device)
         try:
             task = DurationTask.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
         except InputError:

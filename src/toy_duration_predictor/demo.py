@@ -1,0 +1,220 @@
+"""The page of `tdp demo`; what it shows is made in `demo_files`.
+
+What a visitor uploads lies in a folder of that visit, which goes when the page is closed, or after an hour without use;
+all of them lie in a folder of the server, which goes when it ends. The page asks nothing of any other host.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# Before Gradio looks.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+import gradio as gr
+
+from toy_duration_predictor.demo_files import LARGEST_UPLOAD, read_song, write_performance
+from toy_duration_predictor.demo_songs import write_songs
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.perform import ANCHORS, Performance
+from toy_duration_predictor.predictor import DEMO, Predictor
+
+IDLE_SECONDS = 3600
+
+THEME = gr.themes.Base(
+    primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], radius_size="sm"
+)
+CSS = "footer { display: none !important; }"
+WHAT = """# A singer's timing for a score
+
+Notes on a grid go in; the same notes as a singer may time them come out, predicted by a model. Only the notes of the
+vocal track and their lyrics are moved."""
+SIMULATED = "The singers of this model are simulated ones: 18 styles of the project's embedded corpus."
+
+
+class Visits:
+    """The folders of visits, each of which holds one song and what was made of it.
+
+    Args:
+        folder: Where they are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True)
+
+    def new_folder(self, request: gr.Request, kind: str) -> Path:
+        """Returns a new folder of a visit instead of its last one of this kind; forgets visits without use for an hour.
+
+        Its name is another one each time, so that no browser takes a file for the one before it.
+        """
+        place = self._place(request)
+        place.mkdir(exist_ok=True)
+        os.utime(place)
+        for other in self._folder.iterdir():
+            if other.stat().st_mtime < time.time() - IDLE_SECONDS:
+                shutil.rmtree(other, ignore_errors=True)
+        for last in place.glob(f"{kind}-*"):
+            shutil.rmtree(last, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=place))
+
+    def end(self, request: gr.Request) -> None:
+        """Deletes a visit's folder."""
+        shutil.rmtree(self._place(request), ignore_errors=True)
+
+    def _place(self, request: gr.Request) -> Path:
+        # The name is the browser's, and could be any path.
+        return self._folder / hashlib.sha256(str(request.session_hash).encode()).hexdigest()
+
+
+def serve(model: str | Path, host: str, port: int | None, ready: Callable[[str], None]) -> None:
+    """Serves the page until the process is interrupted.
+
+    Args:
+        model: See `Predictor.load`.
+        host: The address to listen on.
+        port: The port, or None for the first free one from 7860 on.
+        ready: Is told the page's address.
+
+    Raises:
+        InputError: There is no such model, or the address cannot be listened on.
+    """
+    predictor = Predictor.load(model)
+    with tempfile.TemporaryDirectory(prefix="tdp-demo-") as folder:
+        page = make_page(predictor, SIMULATED if model == DEMO else f"Model: {model}", Path(folder))
+        try:
+            _, address, _ = page.launch(
+                server_name=host,
+                server_port=port,
+                max_file_size=LARGEST_UPLOAD,
+                theme=THEME,
+                css=CSS,
+                quiet=True,
+                share=False,
+                ssr_mode=False,
+                run_history=False,
+                footer_links=[],
+                enable_monitoring=False,
+                prevent_thread_lock=True,
+            )
+        except OSError as error:
+            place = f"{host}:{port}" if port else host
+            raise InputError(f"The page cannot listen on {place}; choose another --host or --port.") from error
+        try:
+            ready(address)
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            page.close(verbose=False)
+
+
+def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
+    """Returns the page.
+
+    Args:
+        predictor: The model.
+        about: What is to be said of it.
+        folder: Where its files go, the visitors' among them.
+    """
+    examples = write_songs(folder / "examples")
+    os.environ["GRADIO_TEMP_DIR"] = str(folder / "files")  # what Gradio stores, and gives to whoever knows the path
+    visits = Visits(folder / "files" / "visits")
+
+    def take(upload: str | None, request: gr.Request) -> tuple[Any, Any, Any]:
+        """Takes an upload over into the visit's folder. It is shown where examples are not, or the other way round."""
+        given = Path(upload or "")
+        try:
+            content = given.read_bytes()
+            given.unlink()
+            read_song(content)
+        except (InputError, OSError) as error:
+            reason = str(error).rstrip(".") if isinstance(error, InputError) else "it did not arrive"
+            gr.Warning(f"This file cannot be used: {reason}.")
+            return gr.skip(), gr.skip(), None
+        name = re.sub(r"[^\w -]", "", given.stem)[:60].strip() or "song"
+        place = visits.new_folder(request, "score") / f"{name}.mid"
+        place.write_bytes(content)
+        return place, None, str(place)
+
+    def pick(example: str) -> tuple[Path, None]:
+        """Takes an example; no upload is shown then."""
+        return examples[example], None
+
+    def show(
+        place: Path, singer: int, strength: float, anchor: str, temperature: float, seed: float, request: gr.Request
+    ) -> tuple[str, Path, Path, Path]:
+        """Returns the picture, and the files of the score's sound, the performance's, and the performance."""
+        how = Performance(strength, anchor, temperature or None, int(seed or 0) if temperature else None)
+        try:
+            song = read_song(place.read_bytes())
+            to = visits.new_folder(request, "sung")
+            return write_performance(song, predictor, singer, how, to, f"{place.stem} - singer {singer}")
+        except FileNotFoundError as error:
+            gone = "The page was not used for an hour, and the file is gone; upload it again."
+            raise gr.Error(gone, None, print_exception=False) from error
+        except InputError as error:
+            raise gr.Error(str(error), None, print_exception=False) from error
+
+    page = gr.Blocks(title="tdp demo", analytics_enabled=False, delete_cache=(60, IDLE_SECONDS))
+    with page:
+        gr.Markdown(f"{WHAT} {about}")
+        song = gr.State(next(iter(examples.values())))
+        with gr.Row():
+            with gr.Column(scale=1, min_width=280):
+                example = gr.Radio(list(examples), value=next(iter(examples)), label="Song", elem_id="example")
+                upload = gr.File(
+                    label="or your own: a MIDI file", file_types=[".mid", ".midi"], height=150, elem_id="upload"
+                )
+                singer = gr.Dropdown(
+                    [(f"Singer {each}", each) for each in predictor.singers],
+                    value=predictor.singers[0],
+                    label="Singer",
+                    elem_id="singer",
+                )
+                strength = gr.Slider(0, 1.5, 1, step=0.05, label="Strength", info="0 is the score", elem_id="strength")
+                anchor = gr.Radio(
+                    ANCHORS,
+                    value="phrase",
+                    label="Anchor",
+                    info="Where the singer is back in the score's time",
+                    elem_id="anchor",
+                )
+                temperature = gr.Slider(
+                    0,
+                    1.5,
+                    1 if predictor.has_distribution else 0,
+                    step=0.05,
+                    label="Temperature",
+                    info="0 is the median of each duration; else, every take is another performance",
+                    visible=predictor.has_distribution,
+                    elem_id="temperature",
+                )
+                seed = gr.Number(0, label="Take", precision=0, minimum=0, visible=predictor.has_distribution)
+            with gr.Column(scale=3, min_width=320):
+                picture = gr.HTML(elem_id="picture")
+                with gr.Row():
+                    before = gr.Audio(label="The score", interactive=False, buttons=["download"], elem_id="before")
+                    after = gr.Audio(label="As sung", interactive=False, buttons=["download"], elem_id="after")
+                result = gr.DownloadButton("Download the MIDI file", elem_id="download", variant="primary")
+        example.input(pick, example, [song, upload])
+        upload.upload(take, upload, [song, example, upload])
+        settings: list[Any] = [song, singer, strength, anchor, temperature, seed]
+        gr.on(
+            [page.load, *(each.change for each in settings)],
+            show,
+            settings,
+            [picture, before, after, result],
+            trigger_mode="always_last",
+            concurrency_limit=2,
+            show_progress="minimal",
+        )
+        page.unload(visits.end)
+    return page
