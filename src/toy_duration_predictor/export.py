@@ -121,9 +121,8 @@ class _ScannedGRU(nn.Module):
         return states
 
 
-def _scanned_pairs(scores: Tensor, mask: Tensor) -> Tensor:
+def _scanned_pairs(factors: Tensor, mask: Tensor) -> Tensor:
     """The same as `models._chain.pairs`, with scans for its loops."""
-    factors = _chain._factors(scores)
     # At padding a path stands still.
     factors = torch.where(mask[..., None, None], factors, torch.eye(factors.shape[-1])).transpose(0, 1)
 
@@ -134,9 +133,8 @@ def _scanned_pairs(scores: Tensor, mask: Tensor) -> Tensor:
     first = torch.ones_like(factors[0, :, 0]) / factors.shape[-1]
     before = scan(note, first, factors)[1]
     after = scan(note, first, factors.flip(0).transpose(2, 3))[1].flip(0)
-    together = before[..., :, None] * factors * after[..., None, :]
-    probabilities: Tensor = together / together.sum((2, 3), keepdim=True)
-    return probabilities.transpose(0, 1)
+    pairs: Tensor = before[..., :, None] * factors * after[..., None, :]
+    return pairs.transpose(0, 1)
 
 
 @contextmanager

@@ -32,9 +32,11 @@ def make(of_carried=0.0, **sizes):
 def paths(network, of_carried):
     """Yields all paths with their weights and durations, ticks."""
     size = network.phases
-    scores = network._scores(*INPUTS)[0].detach().double().numpy()
+    of_phase, of_difference = (scores[0].detach().double().numpy() for scores in network._scores(*INPUTS))
     for path in itertools.product(range(size), repeat=len(QUANTIZED) + 1):
-        weight = math.exp(sum(scores[t, path[t], path[t + 1]] for t in range(len(QUANTIZED)))) / size
+        ends = itertools.pairwise(path)
+        scores = (of_phase[t, j] + of_difference[t, j - i + size - 1] for t, (i, j) in enumerate(ends))
+        weight = math.exp(sum(scores)) / size
         phases = [(k - size // 2) / size for k in path]
         durations = []
         for q, start, end in zip(QUANTIZED, phases, phases[1:], strict=False):

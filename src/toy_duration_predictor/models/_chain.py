@@ -1,25 +1,25 @@
 """Sums over all paths of a linear chain: the inference of a conditional random field.
 
 Lafferty, McCallum and Pereira (2001), "Conditional random fields", ICML. A path has a state before the first note and
-one after each; its score is the sum of the scores of its pairs of neighbours. Each first state is as likely as any
-other.
+one after each; its weight is the product of the factors of its pairs of neighbours. Each first state is as likely as
+any other.
 
-Shapes: `B` windows, `T` notes, `K` states. Scores are float `(B, T, K, K)`, `[..., i, j]` for a note that leads from
-state `i` to `j`; masks are bool `(B, T)`, false for padding, at which a path stands still.
+Shapes: `B` windows, `T` notes, `K` states. Factors are float `(B, T, K, K)`, `[..., i, j]` > 0 for a note that leads
+from state `i` to `j`; masks are bool `(B, T)`, false for padding, at which a path stands still.
 """
 
 import torch
 from torch import Tensor
 
 
-def log_sum(scores: Tensor, mask: Tensor) -> Tensor:
-    """Returns the logarithm of the sum of the exponentials of all paths' scores, divided by `K`, float `(B,)`.
+def log_sum(factors: Tensor, mask: Tensor) -> Tensor:
+    """Returns the logarithm of the sum of all paths' weights, divided by `K`, float `(B,)`.
 
     Neighbours are multiplied in pairs, and the products again, so that there are as many steps as T has binary digits.
     """
-    total = (scores.amax((2, 3)) * mask).sum(1)
-    stay = torch.eye(scores.shape[-1], device=scores.device)
-    products = torch.where(mask[..., None, None], _factors(scores), stay)
+    total = torch.zeros(len(mask), device=mask.device)
+    stay = torch.eye(factors.shape[-1], device=mask.device)
+    products = torch.where(mask[..., None, None], factors, stay)
     while products.shape[1] > 1:
         if products.shape[1] % 2:
             products = torch.cat([products, stay.expand_as(products[:, :1])], dim=1)
@@ -30,9 +30,8 @@ def log_sum(scores: Tensor, mask: Tensor) -> Tensor:
     return total + products.mean(2).sum((1, 2)).log()
 
 
-def pairs(scores: Tensor, mask: Tensor) -> Tensor:
-    """Returns the probability of each pair of states at each note, float `(B, T, K, K)`; undefined at padding."""
-    factors = _factors(scores)
+def pairs(factors: Tensor, mask: Tensor) -> Tensor:
+    """Returns what each note's pairs of states are in proportion to, float `(B, T, K, K)`; undefined at padding."""
     states = _forwards(factors, mask)
     state = torch.ones_like(states[0])
     backwards = [state]
@@ -41,13 +40,11 @@ def pairs(scores: Tensor, mask: Tensor) -> Tensor:
         state = torch.where(mask[:, t, None], reached / reached.sum(1, keepdim=True), state)
         backwards.append(state)
     before, after = torch.stack(states[:-1], dim=1), torch.stack(backwards[-2::-1], dim=1)
-    together = before[..., :, None] * factors * after[..., None, :]
-    return together / together.sum((2, 3), keepdim=True)
+    return before[..., :, None] * factors * after[..., None, :]
 
 
-def draw(scores: Tensor, mask: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Draws a path from the distribution of all, int64 `(B, T + 1)`."""
-    factors = _factors(scores)
+def draw(factors: Tensor, mask: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Draws a path, each as often as it has weight, int64 `(B, T + 1)`."""
     states = _forwards(factors, mask)
     later = torch.multinomial(states[-1], 1, generator=generator)
     path = [later]
@@ -57,11 +54,6 @@ def draw(scores: Tensor, mask: Tensor, generator: torch.Generator | None = None)
         later = torch.where(mask[:, t, None], earlier, later)
         path.append(later)
     return torch.cat(path[::-1], dim=1)
-
-
-def _factors(scores: Tensor) -> Tensor:
-    """Returns the exponentials of scores, the highest of each note 1, and none so small that all paths could vanish."""
-    return (scores - scores.amax((2, 3), keepdim=True)).exp().clamp(min=1e-20)
 
 
 def _forwards(factors: Tensor, mask: Tensor) -> list[Tensor]:

@@ -46,7 +46,6 @@ class PhaseChain(nn.Module):
         ValueError: `phases` is even.
     """
 
-    differences: Tensor
     values: Tensor
     values_of_zero: Tensor
 
@@ -83,7 +82,6 @@ class PhaseChain(nn.Module):
         value, value_of_zero = difference, difference
         if carried:
             value, value_of_zero = end, torch.where(phase >= phases // 2, end, difference)
-        self.register_buffer("differences", difference, persistent=False)
         self.register_buffer("values", value, persistent=False)
         self.register_buffer("values_of_zero", value_of_zero, persistent=False)
 
@@ -129,11 +127,12 @@ class PhaseChain(nn.Module):
         scores = self._scores(durations, singer, mask, step)
         count = 2 * self.phases - 1
         with _exactly(mask):
-            pairs = _chain.pairs(scores, mask).flatten(2)
+            pairs = _chain.pairs(_factors(*scores)[0], mask).flatten(2)
             probabilities = pairs @ F.one_hot(self.values.flatten(), count).to(pairs)
             if self.carried:
                 of_zero = pairs @ F.one_hot(self.values_of_zero.flatten(), count).to(pairs)
                 probabilities = torch.where((durations == 0)[..., None], of_zero, probabilities)
+            probabilities = probabilities / probabilities.sum(-1, keepdim=True)
         edges = (torch.arange(count + 1, device=durations.device) - self.phases + 0.5) / self.phases
         return probabilities, (durations[..., None] + step[:, None, None] * edges).clamp(min=0)
 
@@ -150,14 +149,15 @@ class PhaseChain(nn.Module):
         Returns:
             float `(B,)`, nats a window, of phases counted in `K` bins a step.
         """
-        scores = self._scores(durations, singer, mask, step)
+        of_phase, of_difference = self._scores(durations, singer, mask, step)
         away = (target - durations) / step[:, None]
         with _exactly(mask):
+            factors, highest = _factors(of_phase, of_difference)
+            every = _chain.log_sum(factors, mask) + (highest * mask).sum(1)
             if self.carried:
-                sung = self._carried_score(scores, durations, away, mask)
-            else:
-                sung = self._score(scores, away, mask)
-            return sung - _chain.log_sum(scores, mask)
+                possible = factors * self._gives(durations, away)
+                return _chain.log_sum(possible, mask) + (highest * mask).sum(1) - every
+            return self._score(of_phase, of_difference, away, mask) - every
 
     @torch.no_grad()
     def sample(
@@ -182,9 +182,10 @@ class PhaseChain(nn.Module):
         Returns:
             float `(B, T)`, ticks, >= 0; 0 at padding.
         """
-        scores = self._scores(durations, singer, mask, step) / temperature
+        of_phase, of_difference = self._scores(durations, singer, mask, step)
         with _exactly(mask):
-            phase = _chain.draw(scores, mask, generator)
+            factors, _ = _factors(of_phase / temperature, of_difference / temperature)
+            phase = _chain.draw(factors, mask, generator)
         pair = phase[:, :-1] * self.phases + phase[:, 1:]
         value = torch.where(durations == 0, self.values_of_zero.flatten()[pair], self.values.flatten()[pair])
         # Somewhere within that bin of the histogram.
@@ -194,8 +195,13 @@ class PhaseChain(nn.Module):
         within = torch.rand(value.shape, generator=generator, device=value.device)
         return torch.lerp(low, high, within) * mask
 
-    def _scores(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
-        """Returns the log score of each pair of phases at a note's start and end, float `(B, T, K, K)`."""
+    def _scores(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns log scores.
+
+        Returns:
+            Those of the phase at each note's end, float `(B, T, K)`, and of its difference to that at the note's start,
+            float `(B, T, V)`.
+        """
         steps = durations / step[:, None]
         rest = _is_rest(steps, mask)
         logarithms = torch.stack([steps.log1p(), (step / STEP_UNIT).log()[:, None].expand_as(steps)], dim=-1)
@@ -210,29 +216,48 @@ class PhaseChain(nn.Module):
         of_difference = of_difference + self.rest_scores(rest.long())
         away = (torch.arange(2 * self.phases - 1, device=steps.device) - self.phases + 1) / self.phases
         of_difference = of_difference.masked_fill(steps[..., None] + away < -1e-6, IMPOSSIBLE)
-        scores: Tensor = of_difference[..., self.differences] + of_phase[..., None, :]
-        return scores.float()
+        return of_phase.float(), of_difference.float()
 
-    def _score(self, scores: Tensor, away: Tensor, mask: Tensor) -> Tensor:
+    def _score(self, of_phase: Tensor, of_difference: Tensor, away: Tensor, mask: Tensor) -> Tensor:
         """Returns the log score of the sung path, float `(B,)`, summed over the phases that it may start from."""
         centres = (torch.arange(self.phases, device=away.device) - self.phases // 2) / self.phases
         run = F.pad((away * mask).cumsum(1), (1, 0))
         place = (run[..., None] + centres + 0.5) * self.phases  # (B, T + 1, K starts)
         phase = (place + 1e-4).floor().clamp(0, self.phases - 1).long()
-        pair = phase[:, :-1] * self.phases + phase[:, 1:]
-        of_start = (scores.flatten(2).gather(2, pair) * mask[..., None]).sum(1)
+        start, end = phase[:, :-1], phase[:, 1:]
+        of_pair = of_phase.gather(2, end) + of_difference.gather(2, end - start + self.phases - 1)
+        of_start = (of_pair * mask[..., None]).sum(1)
         # The true start lies within half a bin of a bin's centre. One from which the path would leave the phases by
         # more than that is none; where all do, as no quantizer carried these errors, the nearest to them counts.
         outside = ((place - self.phases / 2).abs() - self.phases / 2).amax(1)
         impossible = (outside >= 0.49) * (1 + outside) * IMPOSSIBLE
         return (of_start + impossible).logsumexp(1) - math.log(self.phases)
 
-    def _carried_score(self, scores: Tensor, durations: Tensor, away: Tensor, mask: Tensor) -> Tensor:
-        """The same from carried values: over all paths that give them, as some notes leave two."""
+    def _gives(self, durations: Tensor, away: Tensor) -> Tensor:
+        """Returns which pairs of phases give carried values that are `away` steps from the durations; some give two.
+
+        Returns:
+            float `(B, T, K, K)`: 1, and a small number for pairs that do not.
+        """
         value = ((away + 0.5) * self.phases + 1e-4).floor().long() + (self.phases - 1) // 2
         possible = torch.where((durations == 0)[..., None, None], self.values_of_zero, self.values)
-        # A value below a grid step may lie between two differences; the nearest one stands for it.
-        return _chain.log_sum(scores + IMPOSSIBLE * (possible != value[..., None, None]), mask)
+        return torch.where(possible == value[..., None, None], 1.0, math.exp(IMPOSSIBLE))
+
+
+def _factors(of_phase: Tensor, of_difference: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the exponentials of pairs' scores, none so small that all paths could vanish.
+
+    Returns:
+        float `(B, T, K, K)`; and the logarithm of what they are to be multiplied with, float `(B, T)`.
+    """
+    phases = of_phase.shape[-1]
+    highest = [scores.amax(-1, keepdim=True) for scores in (of_phase, of_difference)]
+    end, difference = (
+        (scores - high).exp().clamp(min=1e-12) for scores, high in zip((of_phase, of_difference), highest, strict=True)
+    )
+    # [i, j] has the difference j - i, which is at j - i + K - 1.
+    pairs = difference.unfold(-1, phases, 1).flip(2)
+    return pairs * end[..., None, :], (highest[0] + highest[1]).squeeze(-1)
 
 
 def _exactly(mask: Tensor) -> torch.autocast:
