@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from toy_duration_predictor.data.durations import Song, Songs, Step, checked_songs, checked_steps
 from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.experiment.run_folder import load_run
 from toy_duration_predictor.hub import load_model
-from toy_duration_predictor.task import DurationTask
 
 # The name of the model that comes with the package, and where it is.
 DEMO, DEMO_MODEL = "demo", Path(__file__).with_name("demo_model")
@@ -83,14 +83,7 @@ class Predictor:
         checkpoint = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
         if not checkpoint.is_file():
             return cls(*load_model(path if place == DEMO else place), device)
-        try:
-            task = DurationTask.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
-        except InputError:
-            raise
-        except Exception as error:  # unpickling fails in as many ways as there are damaged files
-            raise InputError(
-                f"{checkpoint} cannot be read as a checkpoint of this project ({type(error).__name__})."
-            ) from error
+        task = load_run(checkpoint)
         return cls(task.network, task.singers, task.hparams["anonymous"], device)
 
     @property

@@ -64,12 +64,12 @@ def read_metrics(folder: Path) -> Metrics | None:
 
 
 def load_run(run: str | Path) -> DurationTask:
-    """Loads the best weights of a run folder.
+    """Loads the best weights of a run folder, or the weights of a checkpoint.
 
     Raises:
         InputError: There is no such run, or its checkpoint cannot be read.
     """
-    best = Path(run) / "checkpoints" / "best.ckpt"
+    best = Path(run) / "checkpoints" / "best.ckpt" if Path(run).is_dir() else Path(run)
     if not best.is_file():
         raise InputError(f"run={run} has no checkpoints/best.ckpt; give the folder of a trained run.")
     try:

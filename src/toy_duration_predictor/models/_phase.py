@@ -184,7 +184,9 @@ class PhaseChain(nn.Module):
         """
         of_phase, of_difference = self._scores(durations, singer, mask, step)
         with _exactly(mask):
-            factors, _ = _factors(of_phase / temperature, of_difference / temperature)
+            # Not from factors of each: of what is divided by a low temperature, only sums can be told apart.
+            scores = (_of_pairs(of_difference) + of_phase[..., None, :]) / temperature
+            factors = (scores - scores.amax((2, 3), keepdim=True)).exp().clamp(min=1e-20)
             phase = _chain.draw(factors, mask, generator)
         pair = phase[:, :-1] * self.phases + phase[:, 1:]
         value = torch.where(durations == 0, self.values_of_zero.flatten()[pair], self.values.flatten()[pair])
@@ -250,14 +252,17 @@ def _factors(of_phase: Tensor, of_difference: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         float `(B, T, K, K)`; and the logarithm of what they are to be multiplied with, float `(B, T)`.
     """
-    phases = of_phase.shape[-1]
     highest = [scores.amax(-1, keepdim=True) for scores in (of_phase, of_difference)]
     end, difference = (
         (scores - high).exp().clamp(min=1e-12) for scores, high in zip((of_phase, of_difference), highest, strict=True)
     )
+    return _of_pairs(difference) * end[..., None, :], (highest[0] + highest[1]).squeeze(-1)
+
+
+def _of_pairs(of_difference: Tensor) -> Tensor:
+    """Returns what each pair of phases has of float `(B, T, V)`, as `(B, T, K, K)`."""
     # [i, j] has the difference j - i, which is at j - i + K - 1.
-    pairs = difference.unfold(-1, phases, 1).flip(2)
-    return pairs * end[..., None, :], (highest[0] + highest[1]).squeeze(-1)
+    return of_difference.unfold(-1, (of_difference.shape[-1] + 1) // 2, 1).flip(2)
 
 
 def _exactly(mask: Tensor) -> torch.autocast:
