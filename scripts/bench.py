@@ -7,6 +7,7 @@
     scale DIR           memory and time of preparing ever more songs, made from the files of a folder
     fuzz DIR            what becomes of damaged files, made from those of a folder
     networks TABLE      each network's speed in training and prediction, and its way to a share of the copy error
+    humanize RUN DIR    error of a run's test songs after their MIDI files were quantized and performed
     growth              seconds a note and memory of training on 1, 10 and 100 times the published number of notes
 
 Absolute times depend on the machine and on what else it does; ratios of one run can be compared.
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench_humanize import humanize
 from bench_networks import Trial, growth, make_data, networks
 from bench_preparation import MEMORY_UNIT, fuzz, prepare, scale
 from datasets import Dataset
@@ -108,22 +110,26 @@ def main() -> None:
     """Runs the benchmark that was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("loading").set_defaults(run=lambda _: loading())
+    commands.add_parser("loading").set_defaults(benchmark=lambda _: loading())
     tables = commands.add_parser("corpus")
     tables.add_argument("table", type=Path, nargs="*")
-    tables.set_defaults(run=lambda arguments: corpus(arguments.table))
-    for name, benchmark in (("prepare", prepare), ("scale", scale), ("fuzz", fuzz)):
+    tables.set_defaults(benchmark=lambda arguments: corpus(arguments.table))
+    for name, of_folder in (("prepare", prepare), ("scale", scale), ("fuzz", fuzz)):
         command = commands.add_parser(name)
         command.add_argument("folder", type=Path)
-        command.set_defaults(run=lambda arguments, benchmark=benchmark: benchmark(arguments.folder))
+        command.set_defaults(benchmark=lambda arguments, of_folder=of_folder: of_folder(arguments.folder))
     speed = commands.add_parser("networks")
     speed.add_argument("table", type=Path)
     speed.add_argument("--seconds", type=float, default=60, help="how long each network is trained (default: 60)")
     speed.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
-    speed.set_defaults(run=lambda arguments: networks(arguments.table, arguments.seconds, arguments.device))
-    commands.add_parser("growth").set_defaults(run=lambda _: growth())
+    speed.set_defaults(benchmark=lambda arguments: networks(arguments.table, arguments.seconds, arguments.device))
+    scores = commands.add_parser("humanize")
+    scores.add_argument("run", type=Path)
+    scores.add_argument("folder", type=Path)
+    scores.set_defaults(benchmark=lambda arguments: humanize(arguments.run, arguments.folder))
+    commands.add_parser("growth").set_defaults(benchmark=lambda _: growth())
     arguments = parser.parse_args()
-    arguments.run(arguments)
+    arguments.benchmark(arguments)
 
 
 if __name__ == "__main__":

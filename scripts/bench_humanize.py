@@ -1,0 +1,48 @@
+"""Benchmark of performing scores: real songs quantized, and their timing put back by a model; see `bench.py`."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from toy_duration_predictor.data.prepare import find_files
+from toy_duration_predictor.data.score import read_score
+from toy_duration_predictor.data.smf import parse
+from toy_duration_predictor.perform import ANCHORS, Performance
+from toy_duration_predictor.predictor import Predictor
+from toy_duration_predictor.score_files import humanize_bytes
+
+
+def humanize(run: Path, folder: Path) -> None:
+    """Quantizes a run's test songs in their MIDI files, and performs them: ticks of error beside those of the run.
+
+    Args:
+        run: A run on the songs that `tdp prepare` makes of the folder, as sung.
+        folder: Of MIDI files.
+    """
+    predictor = Predictor.load(run)
+    files = [folder / file for file in find_files(folder)]
+    tests = pq.read_table(run / "predictions.parquet").sort_by("row").to_pylist()
+    shown = Table("", "error, ticks", "running totals, beats off", title=f"{len(tests)} test songs of {run.name}")
+    for column, name in (("quantized", "copying, in the table"), ("predicted", "the model, in the table")):
+        error = np.concatenate([np.subtract(test[column], test["original"]) for test in tests])
+        shown.add_row(name, f"{np.abs(error).mean():.3f}", "")
+    for anchor in ANCHORS:
+        errors, drifts = [], []
+        for test in tests:
+            file = files[test["row"]].read_bytes()
+            how = Performance(quantize="1/32", anchor=anchor)
+            score, _, _ = read_score(parse(file))
+            performed = read_score(parse(humanize_bytes(file, predictor, test["singer_id"], how)))[0].times
+            sung = np.diff(score.times)
+            if sung[sung > 0].tolist() != test["original"]:
+                raise SystemExit(
+                    f"{files[test['row']]} is not row {test['row']} of the songs that {run} was tested on."
+                )
+            errors.append(np.abs(np.diff(performed) - sung)[sung > 0])
+            drifts.append(np.abs(performed - score.times) / score.ticks_per_beat)
+        error, drift = np.concatenate(errors).mean(), np.concatenate(drifts).mean()
+        shown.add_row(f"the files, anchor {anchor}", f"{error:.3f}", f"{drift:.3f}")
+    Console().print(shown)
