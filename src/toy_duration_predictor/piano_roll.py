@@ -19,6 +19,8 @@ LEAST_SCALE = 25.0  # milliseconds that the deviations' scale has at the least
 
 # Okabe and Ito's colours, which colour-blind readers tell apart.
 STYLE = """<style>
+.roll, .key { --score: #999; --sung: #0072b2; --early: #d55e00; }
+.dark .roll, .dark .key { --sung: #56b4e9; }
 .roll { display: flex; font: 12px system-ui, sans-serif; }
 .roll svg { display: block; flex: none; }
 .roll .scroll { overflow-x: auto; flex: 1; }
@@ -26,16 +28,16 @@ STYLE = """<style>
 .roll .small { font-size: 10px; opacity: .75; }
 .roll .line { stroke: currentColor; opacity: .15; }
 .roll .zero { stroke: currentColor; opacity: .5; }
-.roll .score { fill: #999; fill-opacity: .3; stroke: #999; }
-.roll .sung { fill: #0072b2; fill-opacity: .75; }
-.roll .late { fill: #0072b2; } .roll .early { fill: #d55e00; }
+.roll .score { fill: var(--score); fill-opacity: .3; stroke: var(--score); }
+.roll .sung { fill: var(--sung); fill-opacity: .75; }
+.roll .late { fill: var(--sung); } .roll .early { fill: var(--early); }
 .key { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; font-size: 13px; margin: .3rem 0 .5rem; }
 .key i { display: inline-block; width: 14px; height: 10px; margin-right: 5px; vertical-align: baseline; }
 </style>
-<div class="key"><span><i style="background:#9998;outline:1px solid #999"></i>score</span>
-<span><i style="background:#0072b2"></i>as sung</span>
-<span>Below, how far each note begins <i style="background:#0072b2"></i>after or
-<i style="background:#d55e00"></i>before the score's</span></div>"""
+<div class="key"><span><i style="background: var(--score)"></i>score</span>
+<span><i style="background: var(--sung)"></i>as sung</span>
+<span>Below, how far each note begins <i style="background: var(--sung)"></i>after or
+<i style="background: var(--early)"></i>before the score's</span></div>"""
 
 NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 
