@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +28,8 @@ PUBLISHED = "bigru_published"
 SHARES = (0.80, 0.75)
 # Predictions are timed for at least this long.
 LEAST_SECONDS = 2.0
+# Characters of a line, where nobody says how many there are.
+WIDTH = 132
 
 
 class Trial:
@@ -119,21 +123,24 @@ def networks(path: Path, seconds: float, device: str) -> None:
     # The best that the published network reaches, and the others' way there.
     best = min(share for _, share in published.curve)
     goals = (best, *SHARES)
-    shown = Table(
-        "network", "weights", "training, notes/s", "", "prediction, notes/s", "",
-        *(f"seconds to a share of {share:.3g}" for share in goals), f"best within {seconds:.0f} s",
-        title=f"{path.name} on {_device_name(device)}; shares of the copy error of test songs",
-    )  # fmt: skip
-    for name, of_network in found.items():
-        ways = (of_network.seconds_to(share) for share in goals)
-        shown.add_row(
-            name, f"{of_network.weights:,}",
-            f"{of_network.training:,.0f}", f"{of_network.training / published.training:.1f}x",
-            f"{of_network.prediction:,.0f}", f"{of_network.prediction / published.prediction:.1f}x",
-            *("not reached" if way is None else f"{way:.1f}" for way in ways),
-            f"{min(share for _, share in of_network.curve):.3f}",
-        )  # fmt: skip
-    Console().print(shown)
+    shown = Table("", *found, title=f"{path.name} on {_device_name(device)}; shares of the copy error of test songs")
+    rows: list[tuple[str, Callable[[Figures], str]]] = [
+        ("weights", lambda each: f"{each.weights:,}"),
+        ("notes/s in training", lambda each: f"{each.training:,.0f}"),
+        ("... against the published", lambda each: f"{each.training / published.training:.1f}x"),
+        ("notes/s in prediction", lambda each: f"{each.prediction:,.0f}"),
+        ("... against the published", lambda each: f"{each.prediction / published.prediction:.1f}x"),
+        (f"best share in {seconds:.0f} s", lambda each: f"{min(share for _, share in each.curve):.3f}"),
+        *((f"seconds to {goal:.3g}", partial(_way, goal)) for goal in goals),
+    ]
+    for title, of in rows:
+        shown.add_row(title, *(of(each) for each in found.values()))
+    Console(width=WIDTH).print(shown)
+
+
+def _way(share: float, figures: Figures) -> str:
+    seconds = figures.seconds_to(share)
+    return "not reached" if seconds is None else f"{seconds:.1f}"
 
 
 def _measure(trial: Trial, seconds: float) -> Figures:
