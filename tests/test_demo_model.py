@@ -42,7 +42,6 @@ def test_its_singers_differ():
     assert np.abs(one - other).mean() > 0.3
 
 
-@pytest.mark.skipif("TDP_RETRAIN" not in os.environ, reason="TDP_RETRAIN is not set: it takes half a minute")
 def test_the_command_beside_it_gives_its_weights(tmp_path):
     command = re.search(r"python (scripts/train\.py .*)", (DEMO_MODEL / "README.md").read_text())[1]
     given = ["trainer.progress=false", f"logs={tmp_path / 'logs'}"]
@@ -53,5 +52,5 @@ def test_the_command_beside_it_gives_its_weights(tmp_path):
     assert trained.keys() == shipped.keys()
     recorded = ModelCard.load(DEMO_MODEL / "README.md").data.eval_results[0].metric_value
     assert read_metrics(run)["test/mae"] == pytest.approx(recorded, rel=0.02)  # on any machine
-    if os.environ["TDP_RETRAIN"] == "same":
+    if os.environ.get("TDP_RETRAIN") == "same":
         assert all((trained[name] == shipped[name]).all() for name in shipped)
