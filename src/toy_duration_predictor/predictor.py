@@ -16,6 +16,7 @@ from toy_duration_predictor.data.durations import Song, Songs, Step, checked_son
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.run_folder import load_run
 from toy_duration_predictor.hub import load_model
+from toy_duration_predictor.models._histogram import quantiles
 
 # The name of the model that comes with the package, and where it is.
 DEMO, DEMO_MODEL = "demo", Path(__file__).with_name("demo_model")
@@ -170,9 +171,12 @@ class Predictor:
         wanted = torch.tensor(levels, dtype=torch.float32, device=self.device)
         if wanted.ndim != 1 or not ((wanted >= 0) & (wanted <= 1)).all():
             raise InputError(f"levels={levels}: give numbers from 0 to 1.")
-        return self._each(
-            durations, singer, step, lambda network, inputs, _: _quantiles(network.distribution(*inputs), wanted)[0]
-        )
+
+        def compute(network: Any, inputs: _Inputs, _: Tensor | None) -> Tensor:
+            probabilities, edges = network.distribution(*inputs)
+            return quantiles(probabilities, edges, wanted)[0]
+
+        return self._each(durations, singer, step, compute)
 
     @overload
     def log_likelihood(self, durations: Song, singer: Singer, sung: Song, step: Step = None) -> np.ndarray: ...
@@ -264,13 +268,3 @@ class Predictor:
                 f"{method}: network {type(self.network).__name__} has no distribution, only predict; "
                 "train one that has, such as model=phase."
             )
-
-
-def _quantiles(histograms: tuple[Tensor, Tensor], levels: Tensor) -> Tensor:
-    """Returns float `(B, T, L)` of probabilities `(B, T, V)` and the edges of their bins `(B, T, V + 1)`."""
-    probabilities, edges = histograms
-    below = probabilities.cumsum(-1)
-    wanted = levels.expand(*below.shape[:-1], -1)
-    of = torch.searchsorted(below, wanted.contiguous()).clamp(max=below.shape[-1] - 1)
-    share = 1 - (below.gather(-1, of) - wanted) / probabilities.gather(-1, of).clamp(min=1e-9)
-    return torch.lerp(edges.gather(-1, of), edges.gather(-1, of + 1), share.clamp(0, 1))

@@ -75,21 +75,24 @@ class Songs:
     def repaired(self, rows: np.ndarray) -> Tensor:
         """Returns all sung durations, those of these rows recovered from the quantizer's carried values."""
         sung = self.sung.clone()
-        songs = [slice(*self.offsets[row : row + 2].tolist()) for row in rows.tolist()]
-        stored, quantized = (
-            [notes[song].numpy().astype(np.int64) for song in songs] for notes in (self.sung, self.quantized)
-        )
+        places, stored, quantized = self._whole_ticks(rows)
         recovered = repair(stored, quantized, self.step[torch.from_numpy(rows)].int().tolist())
-        for song, durations in zip(songs, recovered.durations, strict=True):
-            sung[song] = torch.from_numpy(durations)
+        for place, durations in zip(places, recovered.durations, strict=True):
+            sung[place] = torch.from_numpy(durations)
         return sung
 
     def kinds(self, rows: np.ndarray) -> set[str]:
         """Returns what the durations of these rows are; see `quantize.kind`."""
+        _, sung, quantized = self._whole_ticks(rows)
+        return set(map(kind, sung, quantized))
+
+    def _whole_ticks(self, rows: np.ndarray) -> tuple[list[slice], list[np.ndarray], list[np.ndarray]]:
+        """Returns where the notes of these rows are, and sung and quantized durations, int64 `(T,)` for each song."""
         edges = self.offsets.tolist()
-        songs = [slice(edges[row], edges[row + 1]) for row in rows.tolist()]
-        sung, quantized = (notes.numpy().astype(np.int64) for notes in (self.sung, self.quantized))
-        return {kind(sung[song], quantized[song]) for song in songs}
+        places = [slice(edges[row], edges[row + 1]) for row in rows.tolist()]
+        whole = (notes.numpy().astype(np.int64) for notes in (self.sung, self.quantized))
+        sung, quantized = ([notes[place] for place in places] for notes in whole)
+        return places, sung, quantized
 
     def lengths(self, rows: Tensor) -> Tensor:
         """Returns the number of notes of each row."""

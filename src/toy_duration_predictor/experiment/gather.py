@@ -82,9 +82,9 @@ def gather(runs: list[Run], resamples: int) -> Comparison:
     splits = [split_rows(table, run.split, run.split_seed) for run in by_arm[MODEL]]
     errors = {arm: [song_errors(run.predictions) for run in of_arm] for arm, of_arm in by_arm.items()}
     baselines, on_validation = {}, {}
+    # Of the baselines' splits, each once: seeds of the network change nothing there.
+    of_split = {run.repetition[1:]: split for run, split in zip(by_arm[MODEL], splits, strict=True)}
     for name in LADDER:
-        # Seeds of the network change nothing here.
-        of_split = {run.repetition[1:]: split for run, split in zip(by_arm[MODEL], splits, strict=True)}
         made = {key: _baseline(name, table, split) for key, split in of_split.items()}
         errors[name] = [song_errors(made[run.repetition[1:]][0]) for run in by_arm[MODEL]]
         baselines[name] = made[first.repetition[1:]][0]

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from toy_duration_predictor.models import _chain
+from toy_duration_predictor.models._histogram import quantiles
 
 # Quantized durations above this many steps share an embedding; a logarithm tells them apart.
 LONGEST_EMBEDDED = 17
@@ -111,12 +112,7 @@ class PhaseChain(nn.Module):
             other rows.
         """
         probabilities, edges = self.distribution(durations, singer, mask, step)
-        below = probabilities.cumsum(-1)
-        middle = (below < 0.5).sum(-1, keepdim=True).clamp(max=below.shape[-1] - 1)
-        of_bin = probabilities.gather(-1, middle)
-        share = 1 - (below.gather(-1, middle) - 0.5) / of_bin.clamp(min=1e-9)
-        low, high = edges.gather(-1, middle), edges.gather(-1, middle + 1)
-        return torch.lerp(low, high, share.clamp(0, 1)).squeeze(-1) * mask
+        return quantiles(probabilities, edges, probabilities.new_tensor([0.5])).squeeze(-1) * mask
 
     def distribution(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
         """Returns a histogram of the sung duration of each note; arguments as of `forward`.
