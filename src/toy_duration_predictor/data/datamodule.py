@@ -1,6 +1,7 @@
 """The experiment's data: singers indexed, rows split, statistics of the training split, and batches of windows."""
 
 import logging
+import math
 
 import lightning.pytorch as pl
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from datasets import Dataset
 from torch.utils.data import DataLoader
 
-from toy_duration_predictor.data.quantize import CARRIED, EITHER, SUNG
+from toy_duration_predictor.data.quantize import CARRIED, EITHER, SUNG, kind
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.data.windows import Batch, ShuffledBatches, Songs, Windows
 
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class SongsDataModule(pl.LightningDataModule):
-    """The experiment's data. Everything is a tensor before the first batch.
+    """The experiment's data. Notes stay where the table lies until a batch asks for them.
 
     Args:
         table: A validated songs table.
@@ -68,10 +69,8 @@ class SongsDataModule(pl.LightningDataModule):
 
         train = torch.from_numpy(self.split.train)
         self.train_windows = Windows(self.songs, train, window, pairing)
-        of_train = torch.zeros(len(table), dtype=torch.bool).index_fill(0, train, True)
-        durations = self.songs.sung[of_train.repeat_interleave(self.songs.lengths(torch.arange(len(table))))]
-        clamped = durations.double().clamp(0, PUBLISHED_CLAMP)
-        kinds = self.songs.kinds(self.split.train) - {EITHER}
+        self.notes_train = int(self.songs.lengths(train).sum())
+        self.statistics, kinds = _statistics(self.songs, self.split.train)
         self.requantize = False
         if requantize != "never" and pairing == "quantized":
             self.requantize = kinds <= {SUNG} or (kinds == {CARRIED} and requantize == "repaired")
@@ -79,12 +78,6 @@ class SongsDataModule(pl.LightningDataModule):
                 log.info("The table's durations do not quantize to its quantized ones; nothing is quantized anew.")
             elif kinds == {CARRIED}:
                 self.train_windows.repaired = self.songs.repaired(self.split.train)
-        self.statistics = {
-            "target_mean": clamped.mean().item(),
-            "target_std": clamped.std().item() or 1.0,
-            "carried": float(kinds == {CARRIED}),
-        }
-        self.notes_train = len(durations)
         heard = set(self.songs.singer[train].tolist())
         self.unheard_singers = [singer for i, singer in enumerate(self.singers) if i not in heard]
         if self.unheard_singers:
@@ -109,3 +102,22 @@ class SongsDataModule(pl.LightningDataModule):
 
     def _in_order(self, rows: np.ndarray, pairing: str) -> DataLoader[Batch]:
         return Windows(self.songs, torch.from_numpy(rows), self.window, pairing).in_order(self.batch_size)
+
+
+def _statistics(songs: Songs, rows: np.ndarray) -> tuple[dict[str, float], set[str]]:
+    """Returns `SongsDataModule.statistics` of some rows, and what their durations are; see `quantize.kind`."""
+    kinds: set[str] = set()
+    notes = total = squares = 0
+    for sung, quantized in zip(songs.sung.songs(rows), songs.quantized.songs(rows), strict=True):
+        kinds.add(kind(sung, quantized))
+        clamped = sung.clip(max=int(PUBLISHED_CLAMP))
+        notes, total, squares = notes + len(sung), total + int(clamped.sum()), squares + int((clamped**2).sum())
+    kinds.discard(EITHER)
+    # From sums of whole numbers, which are exact however many they are.
+    variance = (notes * squares - total**2) / (notes * max(notes - 1, 1))
+    statistics = {
+        "target_mean": total / notes,
+        "target_std": math.sqrt(variance) or 1.0,
+        "carried": float(kinds == {CARRIED}),
+    }
+    return statistics, kinds

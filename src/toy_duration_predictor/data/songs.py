@@ -15,18 +15,27 @@ A null in `song_id`, `ticks_per_beat` or `tempo` means that it is not known for 
 
 import hashlib
 import logging
-from collections.abc import Callable
+import mmap
+import tempfile
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
+from datasets.fingerprint import generate_random_fingerprint
 
 from toy_duration_predictor.data.limits import LONGEST
+from toy_duration_predictor.data.notes import Notes
 from toy_duration_predictor.errors import InputError
 
 REQUIRED = ("singer_id", "durations", "quantized_durations")
 OPTIONAL = ("song_id", "ticks_per_beat", "tempo", "pitch")
+# What is kept of a column that is no integer.
+LIST = pa.list_(pa.int32())
+TYPES = {"song_id": pa.string(), "durations": LIST, "quantized_durations": LIST, "pitch": LIST}
+# Rows that are checked, and kept, at a time.
+ROWS_AT_ONCE = 1000
 
 log = logging.getLogger(__name__)
 
@@ -39,42 +48,77 @@ def validate_songs(table: Dataset, name: str = "songs table") -> Dataset:
         name: What error messages call it, such as its file.
 
     Returns:
-        The rows in the same order; integers are int64, other columns are left out (and named in the log).
+        The rows in the same order, as `validated` keeps them.
 
     Raises:
         InputError: A column is missing or of the wrong type, or a row breaks the schema; the message gives the
             row (counted from 0), the column and the reason.
     """
-    missing = [column for column in REQUIRED if column not in table.column_names]
+    kept = [column for column in table.column_names if column in REQUIRED + OPTIONAL]
+    batches = table.select_columns(kept).with_format("arrow").iter(ROWS_AT_ONCE) if kept else ()
+    return validated(batches, table.column_names, name)
+
+
+def validated(batches: Iterable[pa.Table], columns: list[str], name: str) -> Dataset:
+    """Checks a table that comes in parts, and keeps it in a temporary file that is mapped into memory.
+
+    So it takes the room of what is read of it, however long it is; the file has no name, and goes with the process.
+
+    Args:
+        batches: Rows, with the schema's columns at least.
+        columns: All that the table has.
+        name: What error messages call it.
+
+    Returns:
+        The schema's columns; notes are int32, other integers int64. Other columns are left out (and named in the log).
+
+    Raises:
+        InputError: As of `validate_songs`, or there is no room for the file.
+    """
+    missing = [column for column in REQUIRED if column not in columns]
     if missing:
         raise InputError(
             f"{name}: column '{missing[0]}' is missing; a songs table has {', '.join(REQUIRED)} "
-            f"(this one has {', '.join(table.column_names) or 'no columns'})."
+            f"(this one has {', '.join(columns) or 'no columns'})."
         )
-    if len(table) == 0:
-        raise InputError(f"{name}: the table has no rows; give one with at least one song.")
-    unused = [column for column in table.column_names if column not in REQUIRED + OPTIONAL]
+    unused = [column for column in columns if column not in REQUIRED + OPTIONAL]
     if unused:
         log.info("%s: columns not used: %s", name, ", ".join(unused))
-
-    arrow = table.select_columns([c for c in REQUIRED + OPTIONAL if c in table.column_names])
-    rows: pa.Table = arrow.with_format("arrow")[:]
-    columns = {column: _checked(rows, column, name) for column in rows.column_names}
-    return Dataset(pa.table(columns))
+    kept = [column for column in columns if column not in unused]
+    schema = pa.schema([(column, TYPES.get(column, pa.int64())) for column in kept])
+    rows = 0
+    try:
+        with tempfile.TemporaryFile() as file:
+            with pa.ipc.new_stream(file, schema) as writer:
+                for batch in batches:
+                    checked = [_checked(batch, column, name, rows) for column in kept]
+                    writer.write_table(pa.table(checked, schema=schema))
+                    rows += len(batch)
+            if not rows:
+                raise InputError(f"{name}: the table has no rows; give one with at least one song.")
+            file.flush()
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise InputError(
+            f"{name}: the table cannot be kept in the folder of temporary files, {tempfile.gettempdir()} "
+            f"({error.strerror or error}); name another one with TMPDIR."
+        ) from error
+    # A fingerprint that followed from the contents would have all of them read now, and in memory.
+    return Dataset(pa.ipc.open_stream(pa.py_buffer(mapped)).read_all(), fingerprint=generate_random_fingerprint())
 
 
 def fingerprint(table: Dataset) -> str:
     """Returns 16 hexadecimal digits that follow from the contents of a validated table, and from nothing else."""
     digest = hashlib.sha256()
-    rows: pa.Table = table.with_format("arrow")[:]
-    for column in sorted(rows.column_names):
+    for column in sorted(table.column_names):
         digest.update(column.encode())
-        if pa.types.is_list(rows.schema.field(column).type):
-            values, offsets = ragged(table, column)
-            digest.update(offsets.tobytes())
-            digest.update(values.tobytes())
+        if TYPES.get(column) == LIST:
+            notes = Notes.of(table, column)
+            digest.update(notes.offsets.tobytes())
+            for chunk in notes.chunks:
+                digest.update(chunk.astype(np.int64).tobytes())
         else:
-            digest.update("\0".join(map(str, rows[column].to_pylist())).encode())
+            digest.update("\0".join(map(str, table[column][:])).encode())
     return digest.hexdigest()[:16]
 
 
@@ -85,21 +129,26 @@ def ragged(table: Dataset, column: str) -> tuple[np.ndarray, np.ndarray]:
         The notes of all rows one after the other, int64 `(notes,)`, and where each row starts and the last one
         ends, int64 `(rows + 1,)`.
     """
-    lists = table.select_columns([column]).with_format("arrow")[:][column].combine_chunks()
-    lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.int64)
-    values = lists.flatten().to_numpy(zero_copy_only=False).astype(np.int64)
-    return values, np.concatenate([[0], np.cumsum(lengths)])
+    notes = Notes.of(table, column)
+    return np.concatenate(notes.chunks, dtype=np.int64), notes.offsets
 
 
-def _checked(rows: pa.Table, column: str, name: str) -> pa.Array:
-    """Returns one column in the schema's type, or raises with the first row that breaks the schema."""
+def _checked(rows: pa.Table, column: str, name: str, first: int) -> pa.Array:
+    """Returns one column in the schema's type, or raises with the first row that breaks the schema.
+
+    Args:
+        rows: Some of the table's.
+        column: Which.
+        name: What error messages call the table.
+        first: The number of the first of these rows.
+    """
     values = rows[column].combine_chunks()
 
     def refuse(bad: np.ndarray, reason: Callable[[int], str]) -> None:
         """Raises for the first row where `bad` holds."""
         if bad.any():
             row = int(bad.argmax())
-            raise InputError(f"{name}: row {row}, column '{column}': {reason(row)}.")
+            raise InputError(f"{name}: row {first + row}, column '{column}': {reason(row)}.")
 
     def refuse_type(wanted: str) -> None:
         raise InputError(f"{name}: column '{column}' must hold {wanted}, but holds {values.type}.")
@@ -141,10 +190,12 @@ def _checked(rows: pa.Table, column: str, name: str) -> pa.Array:
         position = note - int(np.searchsorted(row_of, row))
         shown = "null" if not notes[note].is_valid else str(numbers[note])
         raise InputError(
-            f"{name}: row {row}, column '{column}': note {position} is {shown}, "
+            f"{name}: row {first + row}, column '{column}': note {position} is {shown}, "
             f"and must be an integer from 0 to {largest}."
         )
-    return pa.ListArray.from_arrays(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32), numbers)
+    return pa.ListArray.from_arrays(
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32), numbers.astype(np.int32)
+    )
 
 
 def _null(values: pa.Array) -> np.ndarray:

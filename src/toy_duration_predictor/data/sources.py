@@ -19,7 +19,7 @@ from toy_duration_predictor.data.files import cache_folder
 from toy_duration_predictor.data.prepare import NAMES, prepare
 from toy_duration_predictor.data.recipe import Limit, Recipe
 from toy_duration_predictor.data.simulate import simulate_songs
-from toy_duration_predictor.data.songs import validate_songs
+from toy_duration_predictor.data.songs import OPTIONAL, REQUIRED, ROWS_AT_ONCE, validate_songs, validated
 from toy_duration_predictor.errors import InputError, did_you_mean, explain
 
 log = logging.getLogger(__name__)
@@ -80,10 +80,13 @@ def parquet(path: Path) -> Dataset:
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"data.path={path} {what}; give the path of a songs table in Parquet format.")
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            columns = file.schema_arrow.names
+            kept = [column for column in columns if column in REQUIRED + OPTIONAL]
+            batches = map(pa.Table.from_batches, ([batch] for batch in file.iter_batches(ROWS_AT_ONCE, columns=kept)))
+            return validated(batches, columns, str(path))
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"data.path={path} cannot be read as Parquet ({_reason(error)}).") from error
-    return validate_songs(Dataset(table.replace_schema_metadata(None)), str(path))
 
 
 @validate_call

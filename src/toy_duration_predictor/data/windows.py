@@ -8,18 +8,21 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import torch
 from datasets import Dataset
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from toy_duration_predictor.data.quantize import kind, left_behind, requantize
+from toy_duration_predictor.data.notes import Notes
+from toy_duration_predictor.data.quantize import left_behind, requantize
 from toy_duration_predictor.data.repair import repair
-from toy_duration_predictor.data.songs import ragged
 from toy_duration_predictor.errors import InputError
 
 # Windows that are quantized anew are up to a tenth faster or slower than they were sung.
 STRETCH = math.log(1.1)
+# At a time, as each takes many times its own room meanwhile.
+SONGS_TO_REPAIR = 500
 
 
 class Batch(NamedTuple):
@@ -45,7 +48,7 @@ class Batch(NamedTuple):
 
 
 class Songs:
-    """A songs table as tensors, the notes of all rows one after the other.
+    """A songs table: a tensor for what each song has one of, and its notes where the table lies.
 
     Args:
         table: A validated songs table.
@@ -61,38 +64,24 @@ class Songs:
         unknown = sorted(set(singer_ids) - set(index))
         if unknown:
             raise InputError(f"Singers {unknown} are not known; known are {singers}.")
-        sung, offsets = ragged(table, "durations")
-        quantized, _ = ragged(table, "quantized_durations")
         known = table["ticks_per_beat"] if "ticks_per_beat" in table.column_names else [None] * len(table)
-        self.sung = torch.from_numpy(sung).float()
-        self.quantized = torch.from_numpy(quantized).float()
-        self.offsets = torch.from_numpy(offsets)
+        self.sung, self.quantized = Notes.of(table, "durations"), Notes.of(table, "quantized_durations")
+        self.offsets = torch.from_numpy(self.sung.offsets)
         self.singer = torch.tensor([index[singer_id] for singer_id in singer_ids])
         self.ticks_per_beat = torch.tensor([float(ticks or "nan") for ticks in known])
         # The greatest common divisor of a song's quantized durations.
-        self.step = torch.from_numpy(np.gcd.reduceat(quantized, offsets[:-1]).clip(min=1)).float()
+        steps = [max(int(np.gcd.reduce(song)), 1) for song in self.quantized.songs(np.arange(len(table)))]
+        self.step = torch.tensor(steps).float()
 
-    def repaired(self, rows: np.ndarray) -> Tensor:
+    def repaired(self, rows: np.ndarray) -> Notes:
         """Returns all sung durations, those of these rows recovered from the quantizer's carried values."""
-        sung = self.sung.clone()
-        places, stored, quantized = self._whole_ticks(rows)
-        recovered = repair(stored, quantized, self.step[torch.from_numpy(rows)].int().tolist())
-        for place, durations in zip(places, recovered.durations, strict=True):
-            sung[place] = torch.from_numpy(durations)
-        return sung
-
-    def kinds(self, rows: np.ndarray) -> set[str]:
-        """Returns what the durations of these rows are; see `quantize.kind`."""
-        _, sung, quantized = self._whole_ticks(rows)
-        return set(map(kind, sung, quantized))
-
-    def _whole_ticks(self, rows: np.ndarray) -> tuple[list[slice], list[np.ndarray], list[np.ndarray]]:
-        """Returns where the notes of these rows are, and sung and quantized durations, int64 `(T,)` for each song."""
-        edges = self.offsets.tolist()
-        places = [slice(edges[row], edges[row + 1]) for row in rows.tolist()]
-        whole = (notes.numpy().astype(np.int64) for notes in (self.sung, self.quantized))
-        sung, quantized = ([notes[place] for place in places] for notes in whole)
-        return places, sung, quantized
+        recovered: dict[int, np.ndarray] = {}
+        for some in np.array_split(rows, -(-len(rows) // SONGS_TO_REPAIR)):
+            steps = self.step[torch.from_numpy(some)].int().tolist()
+            found = repair(list(self.sung.songs(some)), list(self.quantized.songs(some)), steps)
+            recovered |= dict(zip(some.tolist(), found.durations, strict=True))
+        every = (recovered[row] if row in recovered else self.sung.song(row) for row in range(len(self.singer)))
+        return Notes(pa.chunked_array([pa.array(every, type=pa.list_(pa.int32()))]))
 
     def lengths(self, rows: Tensor) -> Tensor:
         """Returns the number of notes of each row."""
@@ -131,7 +120,7 @@ class Windows(torch.utils.data.Dataset[Batch]):
         self.window = window
         self.input = songs.quantized if pairing == "quantized" else songs.sung
         # What is quantized anew, where that is not what the table has; the target is then what that leaves behind.
-        self.repaired: Tensor | None = None
+        self.repaired: Notes | None = None
         windows_of_row = (songs.lengths(rows) + window - 1) // window
         self.row = rows.repeat_interleave(windows_of_row)
         number = torch.arange(len(self.row)) - (windows_of_row.cumsum(0) - windows_of_row).repeat_interleave(
@@ -153,12 +142,12 @@ class Windows(torch.utils.data.Dataset[Batch]):
         row, start, length = self.row[index], self.start[index], self.length[index]
         if isinstance(items, Draw) and items.move is not None:
             start = torch.minimum(start + torch.from_numpy(items.move), length - self.window).clamp(min=0)
-        position = start[:, None] + torch.arange(self.window)
-        mask = position < length[:, None]
-        note = torch.where(mask, self.songs.offsets[row][:, None] + position, 0)
-        input_, target, step = self.input[note], self.songs.sung[note], self.songs.step[row]
+        first, count = self.songs.offsets[row] + start, (length - start).clamp(max=self.window)
+        mask = torch.arange(self.window) < count[:, None]
+        step = self.songs.step[row]
+        input_, target = (notes.windows(first, count, self.window) for notes in (self.input, self.songs.sung))
         if isinstance(items, Draw) and items.error is not None and items.stretch is not None:
-            sung = target if self.repaired is None else self.repaired[note]
+            sung = target if self.repaired is None else self.repaired.windows(first, count, self.window)
             sung = (sung * torch.from_numpy(items.stretch)[:, None]).round()
             error = (torch.from_numpy(items.error) * step + 0.5).floor()
             input_ = requantize(sung, step, error)

@@ -133,20 +133,19 @@ def _errors_in_context(task: DurationTask, songs: Songs, rows: np.ndarray, table
             for first in range(start, end, BATCH_SIZE * 8):
                 place = torch.arange(first, min(first + BATCH_SIZE * 8, end))
                 left = (place - notes).clamp(min=start)
-                seen = left[:, None] + torch.arange(2 * notes + 1)
-                mask = seen <= (place + notes).clamp(max=end - 1)[:, None]
-                seen = torch.where(mask, seen, 0)
+                count = (place + notes).clamp(max=end - 1) - left + 1
+                width = 2 * notes + 1
                 batch = Batch(
-                    input=songs.quantized[seen] * mask,
-                    target=songs.sung[seen] * mask,
-                    mask=mask,
+                    input=songs.quantized.windows(left, count, width),
+                    target=songs.sung.windows(left, count, width),
+                    mask=torch.arange(width) < count[:, None],
                     singer=songs.singer[song].expand(len(place)),
                     step=songs.step[song].expand(len(place)),
                     ticks_per_beat=songs.ticks_per_beat[song].expand(len(place)),
                     row=torch.full((len(place),), song),
                 )
-                own = seen == place[:, None]
-                yield batch, (task(batch) - batch.target).abs() * own * mask
+                own = torch.arange(width) == (place - left)[:, None]
+                yield batch, (task(batch) - batch.target).abs() * own
 
     return _sum(rows, table, songs, batches())
 

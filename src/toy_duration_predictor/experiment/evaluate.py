@@ -67,7 +67,7 @@ def evaluate(config: DictConfig | dict[str, Any]) -> Metrics:
             "name": run_metrics["name"],
             **provenance(),
         }
-        write_predictions(folder, table, rows, torch.cat(task.predicted).tolist())
+        write_predictions(folder, table, rows, torch.cat(task.predicted))
         write_metrics(folder, metrics)
     show_results(metrics, folder)
     return {**metrics, "run/folder": str(folder)}

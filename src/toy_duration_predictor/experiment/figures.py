@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, which colour-blind readers tell apart.
@@ -92,7 +93,7 @@ def pit(transformed: np.ndarray) -> Figure:
 
 def note_errors(predictions: pa.Table) -> dict[str, np.ndarray]:
     """Returns, for each note of all test songs, `singer_id` and the errors of `model` and `copy`, in ticks."""
-    lengths = [len(song) for song in predictions["original"].to_pylist()]
+    lengths = pc.list_value_length(predictions["original"]).to_numpy()
     notes = {
         column: predictions[column].combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.float64)
         for column in ("quantized", "original", "predicted")

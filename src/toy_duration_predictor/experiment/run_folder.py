@@ -11,11 +11,14 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Dataset
+from torch import Tensor
 
 from toy_duration_predictor.data.files import write, write_text
+from toy_duration_predictor.data.songs import ragged
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.config import TrainConfig
 from toy_duration_predictor.task import DurationTask
@@ -80,28 +83,28 @@ def load_run(run: str | Path) -> DurationTask:
         raise InputError(f"{best} cannot be read as a checkpoint of this project ({type(error).__name__}).") from error
 
 
-def write_predictions(folder: Path, table: Dataset, rows: list[int], predicted: list[float]) -> pa.Table:
+def write_predictions(folder: Path, table: Dataset, rows: list[int], predicted: Tensor) -> pa.Table:
     """Writes `predictions.parquet`, a row a test song: `row`, `singer_id`, `quantized`, `original`, `predicted`.
 
     Args:
         folder: The run's.
         table: The songs table.
         rows: The test rows, in the order in which they were tested.
-        predicted: Ticks; the notes of all these rows, one after the other.
+        predicted: float `(notes,)`, ticks; the notes of all these rows, one after the other.
 
     Returns:
         What was written.
     """
     songs = table.select(rows)
-    quantized = songs["quantized_durations"]
-    notes = iter(predicted)
+    sung, offsets = ragged(songs, "durations")
+    quantized, _ = ragged(songs, "quantized_durations")
     predictions = pa.table(
         {
             "row": pa.array(rows, pa.int64()),
-            "singer_id": pa.array(songs["singer_id"], pa.int64()),
-            "quantized": pa.array(quantized, pa.list_(pa.int64())),
-            "original": pa.array(songs["durations"], pa.list_(pa.int64())),
-            "predicted": pa.array([[next(notes) for _ in song] for song in quantized], pa.list_(pa.float32())),
+            "singer_id": pa.array(songs["singer_id"][:], pa.int64()),
+            "quantized": pa.ListArray.from_arrays(offsets.astype(np.int32), quantized),
+            "original": pa.ListArray.from_arrays(offsets.astype(np.int32), sung),
+            "predicted": pa.ListArray.from_arrays(offsets.astype(np.int32), predicted.numpy()),
         }
     )
     write(folder / "predictions.parquet", lambda path: pq.write_table(predictions, path))

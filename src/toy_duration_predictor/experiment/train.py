@@ -223,6 +223,6 @@ def _test(
         metrics |= {name: float(value) for name, value in results[0].items()}
     if not math.isfinite(float(metrics["val/mae"])):
         raise InputError(f"{folder}: the training diverged; try a lower training.learning_rate.")
-    predictions = write_predictions(folder, table, data.split.test.tolist(), torch.cat(best.predicted).tolist())
+    predictions = write_predictions(folder, table, data.split.test.tolist(), torch.cat(best.predicted))
     write_results(logger, settings.decisive(), metrics, predictions, best)
     return metrics

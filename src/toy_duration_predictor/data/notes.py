@@ -1,0 +1,68 @@
+"""The notes of a songs table, read where they lie: those that nobody asks for take no memory.
+
+Shapes: `S` songs, `B` windows, `T` notes of a window.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from datasets import Dataset
+from torch import Tensor
+
+
+class Notes:
+    """A list column of a songs table.
+
+    Args:
+        lists: Lists of integers, none of them null or empty.
+
+    Attributes:
+        offsets: int64 `(S + 1,)`; where each song starts and the last one ends, as if all stood one after the other.
+        chunks: The notes of all songs, in as many arrays as the column has; not copied.
+    """
+
+    def __init__(self, lists: pa.ChunkedArray) -> None:
+        lengths = pc.list_value_length(lists).to_numpy().astype(np.int64)
+        self.offsets = np.concatenate([[0], np.cumsum(lengths)])
+        self.chunks: list[np.ndarray] = [
+            chunk.flatten().to_numpy(zero_copy_only=False) for chunk in lists.chunks if len(chunk)
+        ]
+        self._starts = np.cumsum([0, *map(len, self.chunks)])
+
+    @classmethod
+    def of(cls, table: Dataset, column: str) -> "Notes":
+        """Returns a column of a validated songs table."""
+        return cls(table.select_columns([column]).with_format("arrow")[:][column])
+
+    def song(self, row: int) -> np.ndarray:
+        """Returns a song's notes, int64 `(T,)`."""
+        return self._between(int(self.offsets[row]), int(self.offsets[row + 1])).astype(np.int64)
+
+    def songs(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """Yields the notes of these rows, int64 `(T,)` each."""
+        return map(self.song, rows.tolist())
+
+    def windows(self, first: Tensor, length: Tensor, width: int) -> Tensor:
+        """Returns notes of windows, each within a song.
+
+        Args:
+            first: int64 `(B,)`; where each starts, counted as in `offsets`.
+            length: int64 `(B,)`; how many notes each has, at most `width`.
+            width: `T`.
+
+        Returns:
+            float `(B, T)`, 0 after a window's notes.
+        """
+        windows = np.zeros((len(first), width), dtype=np.float32)
+        for window, start, notes in zip(windows, first.tolist(), length.tolist(), strict=True):
+            window[:notes] = self._between(start, start + notes)
+        return torch.from_numpy(windows)
+
+    def _between(self, start: int, end: int) -> np.ndarray:
+        """Returns some notes of one song."""
+        chunk = int(np.searchsorted(self._starts, start, side="right")) - 1
+        before = int(self._starts[chunk])
+        return self.chunks[chunk][start - before : end - before]
