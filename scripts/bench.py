@@ -17,37 +17,30 @@ import argparse
 import resource
 import time
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 import numpy as np
+from bench_growth import growth, write_songs
 from bench_humanize import humanize
-from bench_networks import Trial, growth, make_data, networks
+from bench_networks import Trial, make_data, networks
 from bench_preparation import MEMORY_UNIT, fuzz, prepare, scale
 from datasets import Dataset
 from rich.console import Console
 from rich.table import Table
 
-from toy_duration_predictor.data.songs import ragged, validate_songs
+from toy_duration_predictor.data.songs import ragged
 from toy_duration_predictor.data.sources import load_songs
-
-# ccss17/note-duration-dataset; the number of notes is what 160 of its songs have on average.
-PUBLISHED_ROWS, PUBLISHED_NOTES = 4204, 2_700_000
 
 
 def loading() -> None:
     """Measures the way from a songs table of the published size to batches."""
-    few = load_songs("simulated")
-    notes = PUBLISHED_NOTES // PUBLISHED_ROWS
-    columns: dict[str, list[Any]] = {"singer_id": [few[row % len(few)]["singer_id"] for row in range(PUBLISHED_ROWS)]}
-    for name in ("durations", "quantized_durations"):
-        endless, _ = ragged(few, name)
-        columns[name] = [
-            np.take(endless, range(row * notes, (row + 1) * notes), mode="wrap") for row in range(PUBLISHED_ROWS)
-        ]
-    table = Dataset.from_dict(columns)
-    before = _peak_memory()
-    began = time.perf_counter()
-    data = make_data("phase", validate_songs(table))
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "songs.parquet")
+        write_songs(path, 1)
+        before = _peak_memory()
+        began = time.perf_counter()
+        table = load_songs("parquet", path=path)
+        data = make_data("phase", table)
     batches = data.train_dataloader()
     next(iter(batches))
     first_batch = time.perf_counter() - began
@@ -62,10 +55,10 @@ def loading() -> None:
     on_step = (time.perf_counter() - began) / 10
 
     shown = Table("loading", "", title=f"{len(table):,} songs, {len(ragged(table, 'durations')[0]):,} notes")
-    shown.add_row("songs table to first batch", f"{first_batch:.2f} s")
+    shown.add_row("Parquet file to first batch", f"{first_batch:.2f} s")
     shown.add_row("data, share of a training step of the default network", f"{on_data / on_step:.2%}")
     shown.add_row("notes gathered per second", f"{data.notes_train / (on_data * len(epoch)):,.0f}")
-    shown.add_row("peak memory of the process", f"{_peak_memory():.2f} GB, {before:.2f} GB before the datamodule")
+    shown.add_row("peak memory of the process", f"{_peak_memory():.2f} GB, {before:.2f} GB before the table is read")
     Console().print(shown)
 
 
@@ -121,8 +114,9 @@ def main() -> None:
     speed = commands.add_parser("networks")
     speed.add_argument("table", type=Path)
     speed.add_argument("--seconds", type=float, default=60, help="how long each network is trained (default: 60)")
+    speed.add_argument("--network", action="append", default=[], help="one of them; again for more (default: all)")
     speed.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
-    speed.set_defaults(benchmark=lambda arguments: networks(arguments.table, arguments.seconds, arguments.device))
+    speed.set_defaults(benchmark=lambda given: networks(given.table, given.network, given.seconds, given.device))
     scores = commands.add_parser("humanize")
     scores.add_argument("run", type=Path)
     scores.add_argument("folder", type=Path)

@@ -1,7 +1,5 @@
 """Benchmarks of the networks: speed in training and in prediction, and the way to a good model; see `bench.py`."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -9,12 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from bench_preparation import MEMORY_UNIT
 from datasets import Dataset
 from hydra import compose, initialize_config_dir
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from toy_duration_predictor.data.datamodule import SongsDataModule
 from toy_duration_predictor.data.sources import load_songs
@@ -103,23 +101,34 @@ def make_data(network: str, table: Dataset) -> SongsDataModule:
 
 
 class Figures(NamedTuple):
-    """What was measured of a network: its weights, notes a second, and (seconds of training, share) on the way."""
+    """What was measured of a network.
+
+    Attributes:
+        weights: How many it has.
+        training: Notes a second.
+        prediction: Notes a second.
+        curve: (seconds of training, share) on the way.
+        epochs: Of training.
+    """
 
     weights: int
     training: float
     prediction: float
     curve: list[tuple[float, float]]
+    epochs: int
 
     def seconds_to(self, share: float) -> float | None:
         """Returns after how much training a share was first reached."""
         return next((at for at, reached in self.curve if reached <= share), None)
 
 
-def networks(path: Path, seconds: float, device: str) -> None:
-    """Trains every network for some seconds, and times its predictions."""
+def networks(path: Path, names: list[str], seconds: float, device: str) -> None:
+    """Trains networks for some seconds each, and times their predictions; the published one is always among them."""
     table = load_songs("parquet", path=path)
-    found = {name: _measure(Trial(name, make_data(name, table), device), seconds) for name in network_names()}
+    names = [name for name in network_names() if name in {*(names or network_names()), PUBLISHED}]
+    found = {name: _measure(Trial(name, make_data(name, table), device), seconds) for name in names}
     published = found[PUBLISHED]
+    its_way = _fed_its_way(Trial(PUBLISHED, make_data(PUBLISHED, table), device), seconds)
     # The best that the published network reaches, and the others' way there.
     best = min(share for _, share in published.curve)
     goals = (best, *SHARES)
@@ -128,9 +137,12 @@ def networks(path: Path, seconds: float, device: str) -> None:
         ("weights", lambda each: f"{each.weights:,}"),
         ("notes/s in training", lambda each: f"{each.training:,.0f}"),
         ("... against the published", lambda each: f"{each.training / published.training:.1f}x"),
+        ("... fed in its way too", lambda each: f"{each.training / its_way:.1f}x"),
         ("notes/s in prediction", lambda each: f"{each.prediction:,.0f}"),
         ("... against the published", lambda each: f"{each.prediction / published.prediction:.1f}x"),
-        (f"best share in {seconds:.0f} s", lambda each: f"{min(share for _, share in each.curve):.3f}"),
+        ("seconds of training", lambda each: f"{each.curve[-1][0]:.0f}"),
+        ("epochs", lambda each: f"{each.epochs}"),
+        ("best share in that time", lambda each: f"{min(share for _, share in each.curve):.3f}"),
         *((f"seconds to {goal:.3g}", partial(_way, goal)) for goal in goals),
     ]
     for title, of in rows:
@@ -162,7 +174,27 @@ def _measure(trial: Trial, seconds: float) -> Figures:
         if spent > seconds:
             break
     weights = sum(weights.numel() for weights in trial.task.parameters())
-    return Figures(weights, notes / spent, _prediction(trial), curve)
+    return Figures(weights, notes / spent, _prediction(trial), curve, epoch + 1)
+
+
+def _fed_its_way(trial: Trial, seconds: float) -> float:
+    """Returns the notes a second in training on windows that are rows of a `datasets` table.
+
+    So the published recipe is fed: each row is asked for by itself, by two worker processes, and batches have 64.
+    """
+    windows = trial.data.train_windows
+    every = windows[list(range(len(windows)))]
+    rows = Dataset.from_dict({name: part.numpy() for name, part in every._asdict().items()}).with_format("torch")
+    loader = DataLoader(rows, batch_size=64, shuffle=True, num_workers=2)
+    notes, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        for batch in loader:
+            trial.step(Batch(**batch))
+            notes += int(batch["mask"].sum())
+            if time.perf_counter() - began > seconds:
+                break
+        _wait(trial.device)
+    return notes / (time.perf_counter() - began)
 
 
 @torch.no_grad()
@@ -192,48 +224,3 @@ def _device_name(device: str) -> str:
     if device == "cpu":
         return f"a CPU, {torch.get_num_threads()} threads"
     return torch.cuda.get_device_name(device)
-
-
-# One process a size, as a process's peak memory never falls.
-GROWTH = """
-import resource, sys, time
-import numpy as np
-from bench_networks import Trial, make_data
-from datasets import Dataset
-from toy_duration_predictor.data.songs import ragged
-from toy_duration_predictor.data.sources import load_songs
-few = load_songs("simulated")
-notes, songs = 640, int(sys.argv[1])
-columns = {"singer_id": [few[i % len(few)]["singer_id"] for i in range(songs)]}
-for name in ("durations", "quantized_durations"):
-    endless, offsets = ragged(few, name)
-    columns[name] = [np.take(endless, notes * (i % 100) + np.arange(notes), mode="wrap") for i in range(songs)]
-table = Dataset.from_dict(columns)
-del columns
-began = time.perf_counter()
-data = make_data("phase", table)
-ready = time.perf_counter() - began
-trial = Trial("phase", data)
-began, seen = time.perf_counter(), 0
-for number, batch in enumerate(data.train_dataloader()):
-    trial.step(batch)
-    seen += int(batch.mask.sum())
-    if number == 50:
-        break
-print(songs * notes, ready, (time.perf_counter() - began) / seen, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-"""
-
-
-def growth() -> None:
-    """Measures 50 steps of training on 1, 10 and 100 times the published number of notes."""
-    shown = Table("notes", "songs table to datamodule, s", "microseconds a note in training", "peak memory, GB")
-    for factor in (1, 10, 100):
-        command = [sys.executable, "-c", GROWTH, str(4204 * factor)]
-        here = Path(__file__).parent
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=here)  # noqa: S603
-        if done.returncode:
-            shown.add_row(f"{factor} times the published", "killed: not within this machine's memory")
-            continue
-        notes, ready, a_note, memory = map(float, done.stdout.split())
-        shown.add_row(f"{notes:,.0f}", f"{ready:.1f}", f"{1e6 * a_note:.1f}", f"{memory * MEMORY_UNIT / 1e9:.2f}")
-    Console().print(shown)

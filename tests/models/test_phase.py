@@ -25,7 +25,7 @@ def make(of_carried=0.0, **sizes):
     network = build("phase", {"carried": of_carried}, num_singers=3, **{"phases": 3, "width": 8, "layers": 2, **sizes})
     for parameter in network.parameters():
         if not parameter.any():
-            torch.nn.init.normal_(parameter)
+            torch.nn.init.normal_(parameter, std=0.5)
     return network.eval()
 
 

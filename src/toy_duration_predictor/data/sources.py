@@ -80,7 +80,7 @@ def parquet(path: Path) -> Dataset:
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"data.path={path} {what}; give the path of a songs table in Parquet format.")
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:  # or what was read stays in memory
             columns = file.schema_arrow.names
             kept = [column for column in columns if column in REQUIRED + OPTIONAL]
             batches = map(pa.Table.from_batches, ([batch] for batch in file.iter_batches(ROWS_AT_ONCE, columns=kept)))

@@ -3,7 +3,6 @@
 Shapes: `B` windows, `T` notes of a window.
 """
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -19,8 +18,6 @@ from toy_duration_predictor.data.quantize import left_behind, requantize
 from toy_duration_predictor.data.repair import repair
 from toy_duration_predictor.errors import InputError
 
-# Windows that are quantized anew are up to a tenth faster or slower than they were sung.
-STRETCH = math.log(1.1)
 # At a time, as each takes many times its own room meanwhile.
 SONGS_TO_REPAIR = 500
 
@@ -96,13 +93,11 @@ class Draw(NamedTuple):
         move: int64 `(B,)`; by how many notes each moves. None: they stay where they are.
         error: float32 `(B,)`; the error carried into the first note, in steps, from -1/2 to 1/2. None: the windows are
             not quantized anew.
-        stretch: float32 `(B,)`; what durations are multiplied with before. None with `error`.
     """
 
     window: np.ndarray
     move: np.ndarray | None = None
     error: np.ndarray | None = None
-    stretch: np.ndarray | None = None
 
 
 class Windows(torch.utils.data.Dataset[Batch]):
@@ -146,9 +141,8 @@ class Windows(torch.utils.data.Dataset[Batch]):
         mask = torch.arange(self.window) < count[:, None]
         step = self.songs.step[row]
         input_, target = (notes.windows(first, count, self.window) for notes in (self.input, self.songs.sung))
-        if isinstance(items, Draw) and items.error is not None and items.stretch is not None:
+        if isinstance(items, Draw) and items.error is not None:
             sung = target if self.repaired is None else self.repaired.windows(first, count, self.window)
-            sung = (sung * torch.from_numpy(items.stretch)[:, None]).round()
             error = (torch.from_numpy(items.error) * step + 0.5).floor()
             input_ = requantize(sung, step, error)
             target = sung if self.repaired is None else left_behind(sung, input_, error)
@@ -177,8 +171,7 @@ class ShuffledBatches(Sampler[Draw]):
         batch_size: Windows a batch; the last one may be smaller.
         seed: Decides the order, together with the epoch.
         move: Windows move by up to this many notes in either direction, so that each epoch cuts songs elsewhere.
-        requantize: Whether they are quantized anew, from another carried error and at a tempo up to a tenth faster or
-            slower.
+        requantize: Whether they are quantized anew, from another carried error.
     """
 
     def __init__(self, windows: int, batch_size: int, seed: int, move: int, requantize: bool = False) -> None:
@@ -204,9 +197,6 @@ class ShuffledBatches(Sampler[Draw]):
         if self.move:
             epoch = epoch._replace(move=rng.integers(-self.move, self.move + 1, size=self.windows))
         if self.requantize:
-            epoch = epoch._replace(
-                error=rng.uniform(-0.5, 0.5, size=self.windows).astype(np.float32),
-                stretch=np.exp(rng.uniform(-STRETCH, STRETCH, size=self.windows)).astype(np.float32),
-            )
+            epoch = epoch._replace(error=rng.uniform(-0.5, 0.5, size=self.windows).astype(np.float32))
         for i in range(0, self.windows, self.batch_size):
             yield Draw(*(part if part is None else part[i : i + self.batch_size] for part in epoch))  # type: ignore[arg-type]

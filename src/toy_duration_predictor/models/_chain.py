@@ -43,14 +43,25 @@ def pairs(factors: Tensor, mask: Tensor) -> Tensor:
     return before[..., :, None] * factors * after[..., None, :]
 
 
-def draw(factors: Tensor, mask: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Draws a path, each as often as it has weight, int64 `(B, T + 1)`."""
-    states = _forwards(factors, mask)
-    later = torch.multinomial(states[-1], 1, generator=generator)
+def draw(scores: Tensor, mask: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Draws a path, each as often as it has weight, int64 `(B, T + 1)`.
+
+    Args:
+        scores: float `(B, T, K, K)`; the factors' logarithms, so that paths of any weight can be told apart.
+        mask: bool `(B, T)`.
+        generator: Of random numbers, on the device of the scores.
+    """
+    state = torch.zeros_like(scores[:, 0, 0])
+    states = [state]
+    for t in range(mask.shape[1]):
+        reached = (state[..., None] + scores[:, t]).logsumexp(1)
+        state = torch.where(mask[:, t, None], reached, state)
+        states.append(state)
+    later = torch.multinomial(states[-1].softmax(1), 1, generator=generator)
     path = [later]
     for t in range(mask.shape[1] - 1, -1, -1):
-        towards = factors[:, t].gather(2, later[:, None].expand(-1, factors.shape[2], 1)).squeeze(2)
-        earlier = torch.multinomial((states[t] * towards), 1, generator=generator)
+        towards = scores[:, t].gather(2, later[:, None].expand(-1, scores.shape[2], 1)).squeeze(2)
+        earlier = torch.multinomial((states[t] + towards).softmax(1), 1, generator=generator)
         later = torch.where(mask[:, t, None], earlier, later)
         path.append(later)
     return torch.cat(path[::-1], dim=1)

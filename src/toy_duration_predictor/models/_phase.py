@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from toy_duration_predictor.models import _chain
+from toy_duration_predictor.models._beat import BeatMeans, places
 from toy_duration_predictor.models._histogram import quantiles
 
 # Quantized durations above this many steps share an embedding; a logarithm tells them apart.
@@ -68,6 +69,7 @@ class PhaseChain(nn.Module):
         self.singer_embedding = nn.Embedding(num_singers, width)
         nn.init.zeros_(self.singer_embedding.weight)
         self.logarithms = nn.Linear(2, width)
+        self.beat_means = BeatMeans(width)
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(width, phases + 2 * phases - 1)
         nn.init.zeros_(self.out.weight)
@@ -86,12 +88,13 @@ class PhaseChain(nn.Module):
         self.register_buffer("values", value, persistent=False)
         self.register_buffer("values_of_zero", value_of_zero, persistent=False)
 
-    def encode(self, notes: Tensor, mask: Tensor) -> Tensor:
-        """Lets notes see each other.
+    def encode(self, notes: Tensor, mask: Tensor, place: Tensor) -> Tensor:
+        """Lets notes see each other; half-way, through `beat_means`, also those that are far away.
 
         Args:
             notes: float `(B, T, W)`, 0 at padding.
             mask: bool `(B, T)`, true for notes.
+            place: int64 `(B, T)`; where in the beat each note ends, see `_beat`.
 
         Returns:
             float `(B, T, W)`; a note's does not depend on padding.
@@ -180,10 +183,8 @@ class PhaseChain(nn.Module):
         """
         of_phase, of_difference = self._scores(durations, singer, mask, step)
         with _exactly(mask):
-            # Not from factors of each: of what is divided by a low temperature, only sums can be told apart.
             scores = (_of_pairs(of_difference) + of_phase[..., None, :]) / temperature
-            factors = (scores - scores.amax((2, 3), keepdim=True)).exp().clamp(min=1e-20)
-            phase = _chain.draw(factors, mask, generator)
+            phase = _chain.draw(scores, mask, generator)
         pair = phase[:, :-1] * self.phases + phase[:, 1:]
         value = torch.where(durations == 0, self.values_of_zero.flatten()[pair], self.values.flatten()[pair])
         # Somewhere within that bin of the histogram.
@@ -209,7 +210,7 @@ class PhaseChain(nn.Module):
         x = self.duration_embedding(steps.round().clamp(0, LONGEST_EMBEDDED).long())
         x = x + self.rest_embedding(rest.long()) + self.logarithms(logarithms)
         x = F.gelu(x + seen * self.singer_embedding(singer)[:, None]) * mask[..., None]
-        x = self.encode(x, mask)
+        x = self.encode(x, mask, places(steps))
         of_phase, of_difference = self.out(self.dropout(x)).split([self.phases, 2 * self.phases - 1], dim=-1)
         of_difference = of_difference + self.rest_scores(rest.long())
         away = (torch.arange(2 * self.phases - 1, device=steps.device) - self.phases + 1) / self.phases

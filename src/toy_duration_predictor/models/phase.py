@@ -11,7 +11,7 @@ __all__ = ["Phase"]
 
 
 class Phase(PhaseChain):
-    """Gated convolutions, each with twice the dilation of the one before, and the window's mean among them.
+    """Gated convolutions, each with twice the dilation of the one before, and means of the window among them.
 
     Gates are those of van den Oord et al. (2016), "Conditional image generation with PixelCNN decoders", section 2.1.
 
@@ -48,12 +48,14 @@ class Phase(PhaseChain):
         )
         self.mean = nn.Linear(width, width)
 
-    def encode(self, notes: Tensor, mask: Tensor) -> Tensor:
+    def encode(self, notes: Tensor, mask: Tensor, place: Tensor) -> Tensor:
         """See `PhaseChain.encode`."""
         real = mask[..., None]
         for i, convolution in enumerate(self.convolutions):
+            if i == len(self.convolutions) // 2:
+                # Of the whole window: a singer's and a file's rests are much of a length.
+                notes = notes + self.mean(notes.sum(1, keepdim=True) / real.sum(1, keepdim=True)) * real
+                notes = self.beat_means(notes, mask, place)
             signal, gate = convolution(notes.transpose(1, 2)).transpose(1, 2).chunk(2, dim=-1)
             notes = (notes + self.dropout(signal * gate.sigmoid())) * real
-            if i == 1:  # of the whole window: a singer's and a file's rests are much of a length
-                notes = notes + self.mean(notes.sum(1, keepdim=True) / real.sum(1, keepdim=True)) * real
         return notes

@@ -17,7 +17,7 @@ class PhaseGRU(PhaseChain):
     Args:
         num_singers: Singers known.
         layers: GRU layers.
-        dropout: Dropout between them, and of what the scores are made of.
+        dropout: Dropout of each layer's output, and of what the scores are made of.
 
     The other arguments are those of `PhaseChain`.
     """
@@ -33,11 +33,16 @@ class PhaseGRU(PhaseChain):
         singer_dropout: float = 0.5,
     ) -> None:
         super().__init__(num_singers, carried, phases, width, dropout, singer_dropout)
-        between = dropout if layers > 1 else 0.0
-        self.rnn = nn.GRU(width, width // 2, layers, dropout=between, bidirectional=True, batch_first=True)
+        self.rnns = nn.ModuleList(
+            nn.GRU(width, width // 2, bidirectional=True, batch_first=True) for _ in range(layers)
+        )
 
-    def encode(self, notes: Tensor, mask: Tensor) -> Tensor:
+    def encode(self, notes: Tensor, mask: Tensor, place: Tensor) -> Tensor:
         """See `PhaseChain.encode`."""
-        packed = pack_padded_sequence(notes, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False)
-        states, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=mask.shape[1])
-        return notes + states
+        for i, rnn in enumerate(self.rnns):
+            if i == len(self.rnns) // 2:
+                notes = self.beat_means(notes, mask, place)
+            packed = pack_padded_sequence(notes, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False)
+            states, _ = pad_packed_sequence(rnn(packed)[0], batch_first=True, total_length=mask.shape[1])
+            notes = notes + self.dropout(states)
+        return notes

@@ -42,10 +42,12 @@ class PhaseMinGRU(PhaseChain):
         self.merge = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(layers))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
 
-    def encode(self, notes: Tensor, mask: Tensor) -> Tensor:
+    def encode(self, notes: Tensor, mask: Tensor, place: Tensor) -> Tensor:
         """See `PhaseChain.encode`."""
         real = mask[..., None]
-        for gates, merge, norm in zip(self.gates, self.merge, self.norms, strict=True):
+        for i, (gates, merge, norm) in enumerate(zip(self.gates, self.merge, self.norms, strict=True)):
+            if i == len(self.norms) // 2:
+                notes = self.beat_means(notes, mask, place)
             forwards, backwards = gates(norm(notes)).chunk(2, dim=-1)
             both = torch.cat([states(forwards, real), states(backwards.flip(1), real.flip(1)).flip(1)], dim=-1)
             notes = (notes + self.dropout(merge(both))) * real

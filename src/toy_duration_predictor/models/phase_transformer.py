@@ -57,13 +57,17 @@ class PhaseTransformer(PhaseChain):
         )
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
 
-    def encode(self, notes: Tensor, mask: Tensor) -> Tensor:
+    def encode(self, notes: Tensor, mask: Tensor, place: Tensor) -> Tensor:
         """See `PhaseChain.encode`."""
         place = torch.arange(mask.shape[1], device=mask.device)
         distance = (place - place[:, None]).clamp(-FARTHEST, FARTHEST) + FARTHEST
         bias = self.bias(distance).permute(2, 0, 1)  # (H, T, T)
         bias = torch.where(mask[:, None, None, :], bias, -torch.inf)  # (B, H, T, T)
-        for attention, merge, wide, norm in zip(self.attention, self.merge, self.wide, self.norms, strict=True):
+        for i, (attention, merge, wide, norm) in enumerate(
+            zip(self.attention, self.merge, self.wide, self.norms, strict=True)
+        ):
+            if i == len(self.norms) // 2:
+                notes = self.beat_means(notes, mask, place)
             query, key, value = (
                 part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in attention(norm(notes)).chunk(3, dim=-1)
             )
