@@ -7,6 +7,7 @@
     scale DIR           memory and time of preparing ever more songs, made from the files of a folder
     fuzz DIR            what becomes of damaged files, made from those of a folder
     networks TABLE      each network's speed in training and prediction, and its way to a share of the copy error
+    limits TABLE        errors by number of training songs and by size, and what no model could know
     humanize RUN DIR    error of a run's test songs after their MIDI files were quantized and performed
     growth              seconds a note and memory of training on 1, 10 and 100 times the published number of notes
 
@@ -22,6 +23,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from bench_growth import growth, write_songs
 from bench_humanize import humanize
+from bench_limits import limits
 from bench_networks import Trial, make_data, networks
 from bench_preparation import MEMORY_UNIT, fuzz, prepare, scale
 from datasets import Dataset
@@ -117,6 +119,10 @@ def main() -> None:
     speed.add_argument("--network", action="append", default=[], help="one of them; again for more (default: all)")
     speed.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     speed.set_defaults(benchmark=lambda given: networks(given.table, given.network, given.seconds, given.device))
+    reach = commands.add_parser("limits")
+    reach.add_argument("table", type=Path)
+    reach.add_argument("--folds", type=int, default=5, choices=range(1, 6), help="how many of five (default: 5)")
+    reach.set_defaults(benchmark=lambda given: limits(given.table, given.folds))
     scores = commands.add_parser("humanize")
     scores.add_argument("run", type=Path)
     scores.add_argument("folder", type=Path)

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from datasets import Dataset
 from hydra import compose, initialize_config_dir
@@ -37,9 +38,10 @@ class Trial:
         network: Its name in `conf/model`.
         data: Its songs.
         device: Where it is trained.
+        sizes: Of the network, where they are not those of its settings.
     """
 
-    def __init__(self, network: str, data: SongsDataModule, device: str = "cpu") -> None:
+    def __init__(self, network: str, data: SongsDataModule, device: str = "cpu", **sizes: float) -> None:
         settings = _settings(network)
         training = settings.training
         torch.manual_seed(0)
@@ -47,7 +49,7 @@ class Trial:
         self.data = data
         self.task = DurationTask(
             settings.model.name,
-            settings.model.sizes,
+            {**settings.model.sizes, **sizes},
             data.singers,
             data.statistics,
             window=training.window,
@@ -70,16 +72,27 @@ class Trial:
         self.optimizer.zero_grad()
 
     @torch.no_grad()
-    def test(self) -> float:
-        """Returns the error on the test songs, as a share of the copy error."""
+    def errors(self) -> dict[int, np.ndarray]:
+        """Returns the absolute errors of the model and of copying, by test row: float64 `(2, T)`, ticks."""
         self.task.eval()
-        error = copied = 0.0
+        found: dict[int, list[Tensor]] = {}
         for batch in self.data.test_dataloader():
             batch = Batch(*(part.to(self.device) for part in batch))
-            error += ((self.task(batch) - batch.target).abs() * batch.mask).sum().item()
-            copied += ((batch.input - batch.target).abs() * batch.mask).sum().item()
+            both = torch.stack([self.task(batch), batch.input], dim=1) - batch.target[:, None]
+            for row, errors, mask in zip(batch.row.tolist(), both.abs(), batch.mask, strict=True):
+                found.setdefault(row, []).append(errors[:, mask])
         self.task.train()
-        return error / copied
+        return {row: torch.cat(errors, dim=1).cpu().double().numpy() for row, errors in found.items()}
+
+    def test(self) -> float:
+        """Returns the error on the test songs, as a share of the copy error."""
+        return share(self.errors())
+
+
+def share(errors: dict[int, np.ndarray]) -> float:
+    """Returns what is left of the copy error; errors as of `Trial.errors`."""
+    model, copied = sum(song.sum(1) for song in errors.values())
+    return float(model / copied)
 
 
 def _settings(network: str) -> TrainConfig:
@@ -88,11 +101,12 @@ def _settings(network: str) -> TrainConfig:
         return validated(compose("train", [f"model={network}"]), TrainConfig)
 
 
-def make_data(network: str, table: Dataset) -> SongsDataModule:
+def make_data(network: str, table: Dataset, split: str = "auto") -> SongsDataModule:
     """Returns songs as a network's own settings want them."""
     training = _settings(network).training
     return SongsDataModule(
         table,
+        split=split,
         window=training.window,
         batch_size=training.batch_size,
         move_windows=training.move_windows,
