@@ -1,5 +1,8 @@
+import errno
 import logging
+import tempfile
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from datasets import Dataset
@@ -106,3 +109,41 @@ def test_ragged_reads_a_selection_of_rows():
     values, offsets = ragged(table().select([1, 0]), "durations")
     assert values.tolist() == [30, 10, 20]
     assert offsets.tolist() == [0, 1, 3]
+
+
+def many(rows, notes):
+    """A table that is checked in several parts."""
+    durations = pa.array(list(np.arange(rows * notes, dtype=np.int32).reshape(rows, notes)))
+    return Dataset(pa.table({"singer_id": [1] * rows, "durations": durations, "quantized_durations": durations}))
+
+
+def test_a_long_table_is_read_where_it_lies():
+    given = many(rows=2500, notes=400)
+    before = pa.total_allocated_bytes()
+    checked = validate_songs(given)
+    assert checked.to_dict() == given.to_dict()
+    assert fingerprint(checked) == fingerprint(given)
+    assert pa.total_allocated_bytes() - before < checked.data.nbytes / 10
+
+
+def test_rows_of_a_long_table_have_their_own_numbers():
+    given = many(rows=2500, notes=1).to_dict()
+    given["durations"][2345] = [-1]
+    with pytest.raises(InputError, match=r"row 2345, column 'durations': note 0 is -1"):
+        validate_songs(Dataset.from_dict(given))
+
+
+def test_no_folder_for_temporary_files(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(InputError, match=r"songs table: the table cannot be kept among temporary files \(No such file"):
+        validate_songs(table())
+
+
+def test_no_room_for_temporary_files(monkeypatch, tmp_path):
+    class Full:
+        def __init__(self, *_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pa.ipc, "new_stream", Full)
+    with pytest.raises(InputError, match=r"No space left on device\); name a folder with room"):
+        validate_songs(table())

@@ -17,7 +17,9 @@ import hashlib
 import logging
 import mmap
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -87,24 +89,31 @@ def validated(batches: Iterable[pa.Table], columns: list[str], name: str) -> Dat
     kept = [column for column in columns if column not in unused]
     schema = pa.schema([(column, TYPES.get(column, pa.int64())) for column in kept])
     rows = 0
-    try:
-        with tempfile.TemporaryFile() as file:
-            with pa.ipc.new_stream(file, schema) as writer:
-                for batch in batches:
-                    checked = [_checked(batch, column, name, rows) for column in kept]
-                    writer.write_table(pa.table(checked, schema=schema))
-                    rows += len(batch)
-            if not rows:
-                raise InputError(f"{name}: the table has no rows; give one with at least one song.")
-            file.flush()
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError as error:
-        raise InputError(
-            f"{name}: the table cannot be kept in the folder of temporary files, {tempfile.gettempdir()} "
-            f"({error.strerror or error}); name another one with TMPDIR."
-        ) from error
+    with _temporary_file(name) as file, pa.ipc.new_stream(file, schema) as writer:
+        for batch in batches:
+            checked = [_checked(batch, column, name, rows) for column in kept]
+            writer.write_table(pa.table(checked, schema=schema))
+            rows += len(batch)
+        if not rows:
+            raise InputError(f"{name}: the table has no rows; give one with at least one song.")
+        writer.close()
+        file.flush()
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     # A fingerprint that followed from the contents would have all of them read now, and in memory.
     return Dataset(pa.ipc.open_stream(pa.py_buffer(mapped)).read_all(), fingerprint=generate_random_fingerprint())
+
+
+@contextmanager
+def _temporary_file(name: str) -> Iterator[IO[bytes]]:
+    """Opens a file for a table of this name that is gone when nobody reads it any more."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            yield file
+    except OSError as error:
+        raise InputError(
+            f"{name}: the table cannot be kept among temporary files ({error.strerror or error}); "
+            "name a folder with room for them in the variable TMPDIR."
+        ) from error
 
 
 def fingerprint(table: Dataset) -> str:

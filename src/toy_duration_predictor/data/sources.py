@@ -5,7 +5,8 @@ Options are what a configuration has under `data` beside `source`; a misspelt, m
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,14 +80,9 @@ def parquet(path: Path) -> Dataset:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"data.path={path} {what}; give the path of a songs table in Parquet format.")
-    try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:  # or what was read stays in memory
-            columns = file.schema_arrow.names
-            kept = [column for column in columns if column in REQUIRED + OPTIONAL]
-            batches = map(pa.Table.from_batches, ([batch] for batch in file.iter_batches(ROWS_AT_ONCE, columns=kept)))
-            return validated(batches, columns, str(path))
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"data.path={path} cannot be read as Parquet ({_reason(error)}).") from error
+    with _reading(path):
+        columns = pq.read_schema(path).names
+    return validated(_parts(path, [column for column in columns if column in REQUIRED + OPTIONAL]), columns, str(path))
 
 
 @validate_call
@@ -141,6 +137,22 @@ def simulated(
 
 
 SOURCES: dict[str, Callable[..., Dataset]] = {"hub": hub, "midi": midi, "parquet": parquet, "simulated": simulated}
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"data.path={path} cannot be read as Parquet ({_reason(error)}).") from error
+
+
+def _parts(path: Path, columns: list[str]) -> Iterator[pa.Table]:
+    """Yields the rows of a Parquet file in parts."""
+    # With a buffer before it, what was read stays in memory.
+    with _reading(path), pq.ParquetFile(path, pre_buffer=False) as file:
+        for part in file.iter_batches(ROWS_AT_ONCE, columns=columns):
+            yield pa.Table.from_batches([part])
 
 
 def _reason(error: Exception) -> str:
