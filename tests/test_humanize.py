@@ -50,7 +50,7 @@ def phase():
     network = build("phase", {}, num_singers=2, width=8, layers=2)
     for parameter in network.parameters():
         if not parameter.any():
-            torch.nn.init.normal_(parameter)
+            torch.nn.init.normal_(parameter, std=0.5)
     return Predictor(network, [2, 7])
 
 

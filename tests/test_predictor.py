@@ -26,7 +26,7 @@ def network(name="phase", **sizes):
     made = build(name, {"target_mean": 100.0, "target_std": 90.0}, num_singers=len(SINGERS), **small[name], **sizes)
     for parameter in made.parameters():
         if not parameter.any():
-            torch.nn.init.normal_(parameter)
+            torch.nn.init.normal_(parameter, std=0.8)
     return made
 
 
