@@ -32,6 +32,7 @@ from rich.table import Table
 
 from toy_duration_predictor.data.songs import ragged
 from toy_duration_predictor.data.sources import load_songs
+from toy_duration_predictor.models import network_names
 
 
 def loading() -> None:
@@ -116,7 +117,13 @@ def main() -> None:
     speed = commands.add_parser("networks")
     speed.add_argument("table", type=Path)
     speed.add_argument("--seconds", type=float, default=60, help="how long each network is trained (default: 60)")
-    speed.add_argument("--network", action="append", default=[], help="one of them; again for more (default: all)")
+    speed.add_argument(
+        "--network",
+        action="append",
+        default=[],
+        choices=network_names(),
+        help="one of them; again for more (default: all)",
+    )
     speed.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     speed.set_defaults(benchmark=lambda given: networks(given.table, given.network, given.seconds, given.device))
     reach = commands.add_parser("limits")

@@ -18,12 +18,15 @@ from bench_networks import WIDTH, Trial, make_data
 from rich.console import Console
 from rich.table import Table
 
+from toy_duration_predictor.data.quantize import quantize
 from toy_duration_predictor.data.songs import ROWS_AT_ONCE, ragged
 from toy_duration_predictor.data.sources import load_songs
 
 # ccss17/note-duration-dataset; the number of notes is what 160 of its songs have on average.
 PUBLISHED_ROWS, PUBLISHED_NOTES = 4204, 2_700_000
 STEPS = 100
+# Ticks of a grid step.
+STEP = 15
 
 
 def growth() -> None:
@@ -36,7 +39,7 @@ def growth() -> None:
             path = Path(folder, "songs.parquet")
             write_songs(path, factor)
             command = [sys.executable, __file__, str(path)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
         notes, ready, a_note, own, mapped = map(float, done.stdout.split()[-5:])
         per_note = (1e6 * each for each in (ready / notes, a_note))
         shown.add_row(
@@ -49,14 +52,15 @@ def write_songs(path: Path, factor: int) -> None:
     """Writes a songs table of so many times the published number of notes, made of those of the embedded corpus."""
     few = load_songs("simulated")
     notes = PUBLISHED_NOTES // PUBLISHED_ROWS
-    columns = {}
-    for name in ("durations", "quantized_durations"):
-        endless, _ = ragged(few, name)
-        # As many different songs as one part has: each part of the table is the same.
-        songs = np.resize(endless, (ROWS_AT_ONCE, notes)).astype(np.int32)
-        columns[name] = pa.array(list(songs))
-    columns["singer_id"] = pa.array(np.resize(few["singer_id"][:], ROWS_AT_ONCE))
-    part = pa.table(columns)
+    # As many different songs as one part has: each part of the table is the same.
+    songs = np.resize(ragged(few, "durations")[0], (ROWS_AT_ONCE, notes))
+    part = pa.table(
+        {
+            "singer_id": np.resize(few["singer_id"][:], ROWS_AT_ONCE),
+            "durations": list(songs.astype(np.int32)),
+            "quantized_durations": [quantize(song, STEP).astype(np.int32) for song in songs],
+        }
+    )
     with pq.ParquetWriter(path, part.schema) as writer:
         rows = PUBLISHED_ROWS * factor
         for first in range(0, rows, ROWS_AT_ONCE):
@@ -64,24 +68,27 @@ def write_songs(path: Path, factor: int) -> None:
 
 
 class Memory(threading.Thread):
-    """Watches what this process holds: the highest of its own memory, and of files that are mapped into it, in MB.
+    """Watches what this process holds at most: its own memory, and what is mapped of files beyond the first look, MB.
 
     The system takes mapped pages back where it needs them; its own ones it cannot. From /proc, so on Linux only.
     """
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
+        _, self.before = self._look()
         self.own = self.mapped = 0.0
 
     def run(self) -> None:
         """Looks forty times a second."""
         while True:
-            status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-            self.own, self.mapped = (
-                max(highest, int(status[key].split()[0]) / 1e3)
-                for highest, key in ((self.own, "RssAnon"), (self.mapped, "RssFile"))
-            )
+            own, mapped = self._look()
+            self.own, self.mapped = max(self.own, own), max(self.mapped, mapped - self.before)
             time.sleep(0.025)
+
+    def _look(self) -> tuple[float, float]:
+        status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        own, mapped = (int(status[key].split()[0]) / 1e3 for key in ("RssAnon", "RssFile"))
+        return own, mapped
 
 
 def main(path: str) -> None:
@@ -91,6 +98,7 @@ def main(path: str) -> None:
     began = time.perf_counter()
     data = make_data("phase", load_songs("parquet", path=path))
     ready = time.perf_counter() - began
+    assert data.requantize  # noqa: S101
     trial = Trial("phase", data)
     batches = iter(data.train_dataloader())
     trial.step(next(batches))

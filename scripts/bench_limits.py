@@ -63,7 +63,9 @@ def limits(path: Path, folds: int) -> None:
     Console(width=WIDTH).print(shown)
 
     table = load_songs("parquet", path=path)
-    shown = Table("alike", "of all notes", "best possible", "phase", title="shares of the copy error of these notes")
+    shown = Table(
+        "alike", "of all notes", "best possible from these", "phase", title="shares of the copy error of these notes"
+    )
     for reach in REACHES:
         least, at = ambiguity(table, list(whole), reach)
         model, copied = sum(whole[row][:, places].sum(1) for row, places in at.items())
@@ -73,10 +75,10 @@ def limits(path: Path, folds: int) -> None:
 
 
 def ambiguity(table: Dataset, rows: list[int], reach: int) -> tuple[float, dict[int, np.ndarray]]:
-    """Returns the least error that is possible on notes whose surroundings occur again in the same song.
+    """Returns the least error on notes whose surroundings occur again in the same song, both notes or both rests.
 
-    For independent X and X' of one distribution and any number m, E|X - X'| <= E|X - m| + E|X' - m|, so that no
-    prediction from the surroundings alone has an expected error below E|X - X'| / 2.
+    Whatever is predicted from the surroundings alone is one number for all that share them, and none has a smaller
+    sum of absolute errors than the median.
 
     Args:
         table: A songs table.
@@ -97,11 +99,7 @@ def ambiguity(table: Dataset, rows: list[int], reach: int) -> tuple[float, dict[
             groups[(note % 2, *padded[note : note + 2 * reach + 1].tolist())].append(note)
         again = [np.array(notes) for notes in groups.values() if len(notes) > 1]
         for notes in again:
-            values = np.sort(correction[notes])
-            n = len(values)
-            # The sum over all pairs: each value stands above as many others as come before it.
-            pairs = (values * (2 * np.arange(n) - n + 1)).sum()
-            least += n * (pairs / (n * (n - 1) / 2)) / 2
+            least += float(np.abs(correction[notes] - np.median(correction[notes])).sum())
         at[row] = np.concatenate([np.zeros(0, dtype=int), *again])
     return least, at
 

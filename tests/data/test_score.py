@@ -197,3 +197,12 @@ def test_a_track_that_is_not_there():
     with pytest.raises(InputError, match="none is number 1"):
         read_score(Tracks(0, 480, [[on(0), off(1)]]), 1)
     assert read_voice(Tracks(0, 480, [[on(0), off(1)]])).duration.tolist() == [1]
+
+
+@pytest.mark.parametrize(("stray", "expected"), [(99, 39), (101, 41)])
+def test_a_lyric_beside_an_onset_stays_on_its_side(stray, expected):
+    lyrics = [(stray, META, LYRIC, b"stray"), (100, META, LYRIC, b"own")]
+    notes = [(10, 0x90, 60, b"@"), (20, 0x80, 60, b""), (100, 0x90, 60, b"@"), (200, 0x80, 60, b"")]
+    events = sorted([*lyrics, *notes], key=lambda event: event[0])
+    moved = move(events, np.array([10, 20, 100, 200]), np.array([10, 20, 40, 42]))
+    assert {data: tick for tick, status, _, data in moved if status == META} == {b"own": 40, b"stray": expected}

@@ -128,3 +128,14 @@ def test_what_cannot_be_built_is_refused(name, sizes, message):
     with pytest.raises(InputError) as error:
         build(name, STATISTICS, num_singers=5, **sizes)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("name", [name for name in network_names() if name.startswith("phase")])
+def test_places_in_the_beat_count_wherever_a_note_is(name):
+    network = make(name, width=8)
+    notes, mask = torch.randn(1, 30, 8), torch.ones(1, 30, dtype=torch.bool)
+    place = torch.arange(30)[None] * 3 % 8
+    changed = place.clone()
+    changed[0, 20:] = (changed[0, 20:] + 1) % 8
+    different = network.encode(notes, mask, place) != network.encode(notes, mask, changed)
+    assert different.any(dim=2).all()

@@ -130,7 +130,7 @@ def move(events: list[Event], before: np.ndarray, after: np.ndarray) -> list[Eve
         The events in the order of their ticks. At the same tick, ends of notes that began earlier come first.
     """
     onsets = {int(tick): note for note, tick in enumerate(before[::2])}
-    new_onsets = set(after[::2].tolist())
+    new_onsets = dict(zip(after[::2].tolist(), before[::2].tolist(), strict=True))
     lyric = LYRIC if any(status == META and kind == LYRIC for _, status, kind, _ in events) else TEXT
     warped = warp(np.array([tick for tick, *_ in events]), before, after).tolist()
     # Of each channel and pitch, the notes that sound: the voice's note, if it is one, and its new onset.
@@ -149,8 +149,10 @@ def move(events: list[Event], before: np.ndarray, after: np.ndarray) -> list[Eve
             to = moves_to if note is None else _end(tick, note, before, after)
             order = 0 if began is not None and began < to else 1
         elif status == META and kind == lyric and (kind == LYRIC or tick in onsets):
-            # A lyric that was at no onset is at none afterwards, where rounding would take it to one.
-            to = moves_to + (tick not in onsets and moves_to in new_onsets)
+            # A lyric that was at no onset stays on its side of the one that rounding would take it to.
+            to = moves_to
+            if tick not in onsets and to in new_onsets:
+                to = to + 1 if tick > new_onsets[to] else max(to - 1, 0)
         elif status == META and kind == END_OF_TRACK:
             to, order = max([tick, *(to for to, _, _ in moved)]), 2
         moved.append((to, order, (to, status, kind, data)))

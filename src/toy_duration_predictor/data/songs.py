@@ -64,7 +64,8 @@ def validate_songs(table: Dataset, name: str = "songs table") -> Dataset:
 def validated(batches: Iterable[pa.Table], columns: list[str], name: str) -> Dataset:
     """Checks a table that comes in parts, and keeps it in a temporary file that is mapped into memory.
 
-    So it takes the room of what is read of it, however long it is; the file has no name, and goes with the process.
+    So it takes little memory, however long it is; the file is gone when nobody reads it any more. Where temporary
+    files are themselves kept in memory, TMPDIR can name a folder that is not.
 
     Args:
         batches: Rows, with the schema's columns at least.
@@ -90,7 +91,7 @@ def validated(batches: Iterable[pa.Table], columns: list[str], name: str) -> Dat
     schema = pa.schema([(column, TYPES.get(column, pa.int64())) for column in kept])
     rows = 0
     with _temporary_file(name) as file, pa.ipc.new_stream(file, schema) as writer:
-        for batch in batches:
+        for batch in _read(batches, name):
             checked = [_checked(batch, column, name, rows) for column in kept]
             writer.write_table(pa.table(checked, schema=schema))
             rows += len(batch)
@@ -101,6 +102,13 @@ def validated(batches: Iterable[pa.Table], columns: list[str], name: str) -> Dat
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     # A fingerprint that followed from the contents would have all of them read now, and in memory.
     return Dataset(pa.ipc.open_stream(pa.py_buffer(mapped)).read_all(), fingerprint=generate_random_fingerprint())
+
+
+def _read(batches: Iterable[pa.Table], name: str) -> Iterator[pa.Table]:
+    try:
+        yield from batches
+    except OSError as error:
+        raise InputError(f"{name}: the table cannot be read ({error.strerror or error}).") from error
 
 
 @contextmanager
@@ -139,7 +147,7 @@ def ragged(table: Dataset, column: str) -> tuple[np.ndarray, np.ndarray]:
         ends, int64 `(rows + 1,)`.
     """
     notes = Notes.of(table, column)
-    return np.concatenate(notes.chunks, dtype=np.int64), notes.offsets
+    return np.concatenate([np.zeros(0, np.int64), *notes.chunks], dtype=np.int64), notes.offsets
 
 
 def _checked(rows: pa.Table, column: str, name: str, first: int) -> pa.Array:

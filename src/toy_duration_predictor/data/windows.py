@@ -1,4 +1,4 @@
-"""Songs as tensors, and windows of their notes as batches.
+"""Songs, and windows of their notes as batches.
 
 Shapes: `B` windows, `T` notes of a window.
 """

@@ -104,7 +104,7 @@ def write_predictions(folder: Path, table: Dataset, rows: list[int], predicted: 
             "singer_id": pa.array(songs["singer_id"][:], pa.int64()),
             "quantized": pa.ListArray.from_arrays(offsets.astype(np.int32), quantized),
             "original": pa.ListArray.from_arrays(offsets.astype(np.int32), sung),
-            "predicted": pa.ListArray.from_arrays(offsets.astype(np.int32), predicted.numpy()),
+            "predicted": pa.ListArray.from_arrays(offsets.astype(np.int32), predicted.float().numpy()),
         }
     )
     write(folder / "predictions.parquet", lambda path: pq.write_table(predictions, path))

@@ -29,9 +29,10 @@ def places(steps: Tensor) -> Tensor:
 
 
 class BeatMeans(nn.Module):
-    """Adds to each note what the window's notes are like on average at each place, seen from the note's own place.
+    """Adds to each note what the window's notes are like at each place in the beat, seen from the note's own place.
 
-    It has no weights for single places, so that nothing depends on where the grid begins.
+    What a place has is the sum of its notes' values over the mean number of notes a place, so that it also tells how
+    many they are. There are no weights for single places, so that nothing depends on where the grid begins.
 
     Args:
         width: `W`.
@@ -54,7 +55,7 @@ class BeatMeans(nn.Module):
             place: int64 `(B, T)`; see `places`.
         """
         at = ((place[..., None] == torch.arange(PLACES, device=place.device)) & mask[..., None]).to(notes)  # (B, T, P)
-        # The last of the values is how many notes there are.
+        # The last of the values is how many notes there are, of what there would be if all places had as many.
         values = torch.cat([self.values(notes), torch.ones_like(notes[..., :1])], dim=-1)
         means = at.mT @ values * (PLACES / mask.sum(1))[:, None, None]  # (B, P, V + 1)
         around = torch.cat([means.roll(-away, 1) for away in range(PLACES)], dim=-1)

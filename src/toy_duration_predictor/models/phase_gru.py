@@ -39,10 +39,11 @@ class PhaseGRU(PhaseChain):
 
     def encode(self, notes: Tensor, mask: Tensor, place: Tensor) -> Tensor:
         """See `PhaseChain.encode`."""
+        lengths = mask.sum(1).cpu()
         for i, rnn in enumerate(self.rnns):
             if i == len(self.rnns) // 2:
                 notes = self.beat_means(notes, mask, place)
-            packed = pack_padded_sequence(notes, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False)
+            packed = pack_padded_sequence(notes, lengths, batch_first=True, enforce_sorted=False)
             states, _ = pad_packed_sequence(rnn(packed)[0], batch_first=True, total_length=mask.shape[1])
             notes = notes + self.dropout(states)
         return notes

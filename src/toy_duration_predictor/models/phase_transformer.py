@@ -59,8 +59,8 @@ class PhaseTransformer(PhaseChain):
 
     def encode(self, notes: Tensor, mask: Tensor, place: Tensor) -> Tensor:
         """See `PhaseChain.encode`."""
-        place = torch.arange(mask.shape[1], device=mask.device)
-        distance = (place - place[:, None]).clamp(-FARTHEST, FARTHEST) + FARTHEST
+        index = torch.arange(mask.shape[1], device=mask.device)
+        distance = (index - index[:, None]).clamp(-FARTHEST, FARTHEST) + FARTHEST
         bias = self.bias(distance).permute(2, 0, 1)  # (H, T, T)
         bias = torch.where(mask[:, None, None, :], bias, -torch.inf)  # (B, H, T, T)
         for i, (attention, merge, wide, norm) in enumerate(
