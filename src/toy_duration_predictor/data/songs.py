@@ -56,9 +56,14 @@ def validate_songs(table: Dataset, name: str = "songs table") -> Dataset:
         InputError: A column is missing or of the wrong type, or a row breaks the schema; the message gives the
             row (counted from 0), the column and the reason.
     """
-    kept = [column for column in table.column_names if column in REQUIRED + OPTIONAL]
+    kept = used(table.column_names)
     batches = table.select_columns(kept).with_format("arrow").iter(ROWS_AT_ONCE) if kept else ()
     return validated(batches, table.column_names, name)
+
+
+def used(columns: list[str]) -> list[str]:
+    """Returns those of a table's columns that are of the schema, in their order."""
+    return [column for column in columns if column in REQUIRED + OPTIONAL]
 
 
 def validated(batches: Iterable[pa.Table], columns: list[str], name: str) -> Dataset:
@@ -84,10 +89,10 @@ def validated(batches: Iterable[pa.Table], columns: list[str], name: str) -> Dat
             f"{name}: column '{missing[0]}' is missing; a songs table has {', '.join(REQUIRED)} "
             f"(this one has {', '.join(columns) or 'no columns'})."
         )
-    unused = [column for column in columns if column not in REQUIRED + OPTIONAL]
+    kept = used(columns)
+    unused = [column for column in columns if column not in kept]
     if unused:
         log.info("%s: columns not used: %s", name, ", ".join(unused))
-    kept = [column for column in columns if column not in unused]
     schema = pa.schema([(column, TYPES.get(column, pa.int64())) for column in kept])
     rows = 0
     with _temporary_file(name) as file, pa.ipc.new_stream(file, schema) as writer:

@@ -20,7 +20,7 @@ from toy_duration_predictor.data.files import cache_folder
 from toy_duration_predictor.data.prepare import NAMES, prepare
 from toy_duration_predictor.data.recipe import Limit, Recipe
 from toy_duration_predictor.data.simulate import simulate_songs
-from toy_duration_predictor.data.songs import OPTIONAL, REQUIRED, ROWS_AT_ONCE, validate_songs, validated
+from toy_duration_predictor.data.songs import ROWS_AT_ONCE, used, validate_songs, validated
 from toy_duration_predictor.errors import InputError, did_you_mean, explain
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def parquet(path: Path) -> Dataset:
         raise InputError(f"data.path={path} {what}; give the path of a songs table in Parquet format.")
     with _reading(path):
         columns = pq.read_schema(path).names
-    return validated(_parts(path, [column for column in columns if column in REQUIRED + OPTIONAL]), columns, str(path))
+    return validated(_parts(path, used(columns)), columns, str(path))
 
 
 @validate_call
