@@ -110,10 +110,10 @@ def test_what_differs_is_not_written(tmp_path, monkeypatch):
 
 
 def test_networks_are_as_before_after_an_export():
-    before = (_chain.pairs, bigru.pack_padded_sequence, bigru.pad_packed_sequence)
+    before = (_chain.run, bigru.pack_padded_sequence, bigru.pad_packed_sequence)
     with export._scans_for_loops(bigru.BiGRU(1, 120.0)):
         assert bigru.pack_padded_sequence is not before[1]
-    assert (_chain.pairs, bigru.pack_padded_sequence, bigru.pad_packed_sequence) == before
+    assert (_chain.run, bigru.pack_padded_sequence, bigru.pad_packed_sequence) == before
 
 
 def test_what_cannot_be_exported_is_refused(tmp_path, monkeypatch):

@@ -121,28 +121,23 @@ class _ScannedGRU(nn.Module):
         return states
 
 
-def _scanned_pairs(factors: Tensor, mask: Tensor) -> Tensor:
-    """The same as `models._chain.pairs`, with scans for its loops."""
-    # At padding a path stands still.
-    factors = torch.where(mask[..., None, None], factors, torch.eye(factors.shape[-1])).transpose(0, 1)
+def _scanned_run(state: Tensor, differences: Tensor, ends: Tensor) -> Tensor:
+    """The same as `models._chain.run`, with a scan for its loop."""
 
-    def note(state: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
-        reached = torch.bmm(state[:, None], factor)[:, 0]
-        return reached / reached.sum(1, keepdim=True), state.clone()
+    def note(state: Tensor, given: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        new = _chain.step(state, *given)
+        return new, new.clone()
 
-    first = torch.ones_like(factors[0, :, 0]) / factors.shape[-1]
-    before = scan(note, first, factors)[1]
-    after = scan(note, first, factors.flip(0).transpose(2, 3))[1].flip(0)
-    pairs: Tensor = before[..., :, None] * factors * after[..., None, :]
-    return pairs.transpose(0, 1)
+    states: Tensor = scan(note, state.contiguous(), (differences, ends))[1]
+    return torch.cat([state[None], states])
 
 
 @contextmanager
 def _scans_for_loops(network: nn.Module) -> Iterator[None]:
-    """Lets a network use `_scanned_pairs`, and hand padded sequences to `_ScannedGRU` as they are."""
+    """Lets a network use `_scanned_run`, and hand padded sequences to `_ScannedGRU` as they are."""
     its_file = sys.modules[type(network).__module__]
     replaced: list[tuple[Any, str, Any]] = [
-        (_chain, "pairs", _scanned_pairs),
+        (_chain, "run", _scanned_run),
         (its_file, "pack_padded_sequence", lambda inputs, lengths, **_: (inputs, lengths)),
         (its_file, "pad_packed_sequence", lambda states, **_: (states, None)),
     ]

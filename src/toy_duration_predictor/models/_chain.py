@@ -30,17 +30,52 @@ def log_sum(factors: Tensor, mask: Tensor) -> Tensor:
     return total + products.mean(2).sum((1, 2)).log()
 
 
-def pairs(factors: Tensor, mask: Tensor) -> Tensor:
-    """Returns what each note's pairs of states are in proportion to, float `(B, T, K, K)`; undefined at padding."""
-    states = _forwards(factors, mask)
-    state = torch.ones_like(states[0])
-    backwards = [state]
-    for t in range(mask.shape[1] - 1, -1, -1):
-        reached = torch.bmm(factors[:, t], state[..., None])[..., 0]
-        state = torch.where(mask[:, t, None], reached / reached.sum(1, keepdim=True), state)
-        backwards.append(state)
-    before, after = torch.stack(states[:-1], dim=1), torch.stack(backwards[-2::-1], dim=1)
-    return before[..., :, None] * factors * after[..., None, :]
+def messages(differences: Tensor, ends: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns what is known of the states around each note from the notes before it, and from it and those after it.
+
+    For factors that are products of two: one of the difference of a note's states, and one of the later state. A note's
+    pair of states `i` and `j` is in proportion to `before[i] * differences[j - i] * after[j]`.
+
+    Args:
+        differences: float `(B, T, 2K - 1)`, > 0; from `1 - K` to `K - 1`.
+        ends: float `(B, T, K)`, > 0.
+        mask: bool `(B, T)`.
+
+    Returns:
+        `before` and `after`, float `(B, T, K)`; undefined at padding.
+    """
+    size = ends.shape[-1]
+    stays = torch.arange(2 * size - 1, device=mask.device) == size - 1
+    differences = torch.where(mask[..., None], differences, stays.to(differences))
+    ends = torch.where(mask[..., None], ends, 1.0)
+    # Both ways at once, as windows of one batch; backwards, a difference is the other way round, and a note's earlier
+    # state has the factor of the note before. Windows come last, where neighbours are computed together.
+    both_differences = torch.cat([differences, differences.flip(1, 2)]).permute(1, 2, 0).contiguous()
+    ends = torch.cat([torch.ones_like(ends[:, :1]), ends], dim=1)
+    both_ends = torch.cat([ends, ends.flip(1)]).permute(1, 2, 0)
+    states = run(both_ends[0], both_differences, both_ends[1:]).permute(2, 0, 1)
+    return states[: len(mask), :-1], states[len(mask) :, :-1].flip(1)
+
+
+def run(state: Tensor, differences: Tensor, ends: Tensor) -> Tensor:
+    """Returns the states before each note and after the last, float `(T + 1, K, B)`; see `step`."""
+    states = [state]
+    for difference, end in zip(differences.unbind(), ends.unbind(), strict=True):
+        states.append(step(states[-1], difference, end))
+    return torch.stack(states)
+
+
+def step(state: Tensor, difference: Tensor, end: Tensor) -> Tensor:
+    """Returns how likely each state after a note is, float `(K, B)`.
+
+    Args:
+        state: float `(K, B)`; how likely each was before.
+        difference: float `(2K - 1, B)`.
+        end: float `(K, B)`.
+    """
+    # State j is reached from state K - 1 - i by the difference that is at i + j.
+    reached = (state.flip(0)[:, None] * difference.unfold(0, len(state), 1).transpose(1, 2)).sum(0) * end
+    return reached / reached.sum(0)
 
 
 def draw(scores: Tensor, mask: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -65,15 +100,3 @@ def draw(scores: Tensor, mask: Tensor, generator: torch.Generator | None = None)
         later = torch.where(mask[:, t, None], earlier, later)
         path.append(later)
     return torch.cat(path[::-1], dim=1)
-
-
-def _forwards(factors: Tensor, mask: Tensor) -> list[Tensor]:
-    """Returns how likely each state is given what comes before it, float `(B, K)`: before each note, after the last."""
-    size = factors.shape[-1]
-    state = torch.full((len(mask), size), 1 / size, device=mask.device)
-    states = [state]
-    for t in range(mask.shape[1]):
-        reached = torch.bmm(state[:, None], factors[:, t])[:, 0]
-        state = torch.where(mask[:, t, None], reached / reached.sum(1, keepdim=True), state)
-        states.append(state)
-    return states

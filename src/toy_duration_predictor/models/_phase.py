@@ -126,11 +126,17 @@ class PhaseChain(nn.Module):
         scores = self._scores(durations, singer, mask, step)
         count = 2 * self.phases - 1
         with _exactly(mask):
-            pairs = _chain.pairs(_factors(*scores)[0], mask).flatten(2)
-            probabilities = pairs @ F.one_hot(self.values.flatten(), count).to(pairs)
+            end, difference, _ = _factors(*scores)
+            before, after = _chain.messages(difference, end, mask)
+            # Which ends give differences of phases; the others give themselves (see `values`).
+            apart = torch.ones_like(durations)[..., None]
             if self.carried:
-                of_zero = pairs @ F.one_hot(self.values_of_zero.flatten(), count).to(pairs)
-                probabilities = torch.where((durations == 0)[..., None], of_zero, probabilities)
+                apart = (durations == 0)[..., None] * (torch.arange(self.phases, device=mask.device) < self.phases // 2)
+            wide = F.pad(after * apart, (self.phases - 1, self.phases - 1))
+            probabilities = difference * _correlated(before, wide)
+            if self.carried:
+                ends = after * _correlated(before.flip(-1), difference) * ~apart
+                probabilities = probabilities + F.pad(ends, (self.phases // 2, self.phases // 2))
             probabilities = probabilities / probabilities.sum(-1, keepdim=True)
         edges = (torch.arange(count + 1, device=durations.device) - self.phases + 0.5) / self.phases
         return probabilities, (durations[..., None] + step[:, None, None] * edges).clamp(min=0)
@@ -151,7 +157,8 @@ class PhaseChain(nn.Module):
         of_phase, of_difference = self._scores(durations, singer, mask, step)
         away = (target - durations) / step[:, None]
         with _exactly(mask):
-            factors, highest = _factors(of_phase, of_difference)
+            end, difference, highest = _factors(of_phase, of_difference)
+            factors = _of_pairs(difference) * end[..., None, :]
             every = _chain.log_sum(factors, mask) + (highest * mask).sum(1)
             if self.carried:
                 possible = factors * self._gives(durations, away)
@@ -243,17 +250,28 @@ class PhaseChain(nn.Module):
         return torch.where(possible == value[..., None, None], 1.0, math.exp(IMPOSSIBLE))
 
 
-def _factors(of_phase: Tensor, of_difference: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the exponentials of pairs' scores, none so small that all paths could vanish.
+def _factors(of_phase: Tensor, of_difference: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns the exponentials of scores, none so small that all paths could vanish.
 
     Returns:
-        float `(B, T, K, K)`; and the logarithm of what they are to be multiplied with, float `(B, T)`.
+        Of phases, float `(B, T, K)`; of differences, float `(B, T, V)`; and the logarithm of what a pair's product of
+        both is to be multiplied with, float `(B, T)`.
     """
     highest = [scores.amax(-1, keepdim=True) for scores in (of_phase, of_difference)]
     end, difference = (
         (scores - high).exp().clamp(min=1e-12) for scores, high in zip((of_phase, of_difference), highest, strict=True)
     )
-    return _of_pairs(difference) * end[..., None, :], (highest[0] + highest[1]).squeeze(-1)
+    return end, difference, (highest[0] + highest[1]).squeeze(-1)
+
+
+def _correlated(short: Tensor, long: Tensor) -> Tensor:
+    """Returns the sums of `short[i] * long[i + away]` for each `away` that leaves `short` within `long`."""
+    size = short.shape[-1]
+    count = long.shape[-1] - size + 1
+    total = short[..., :1] * long[..., :count]
+    for i in range(1, size):
+        total = torch.addcmul(total, short[..., i : i + 1], long[..., i : i + count])
+    return total
 
 
 def _of_pairs(of_difference: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 Shapes: `B` windows, `T` notes, `W` channels.
 """
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from toy_duration_predictor.models._phase import PhaseChain
@@ -42,8 +43,9 @@ class Phase(PhaseChain):
         if kernel % 2 == 0:
             raise ValueError("kernel must be odd")
         dilations = [2**layer for layer in range(layers)]
+        # Over images of one row: their channels may come last in memory, as notes have them, and nothing is copied.
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(width, 2 * width, kernel, padding=kernel // 2 * dilation, dilation=dilation)
+            nn.Conv2d(width, 2 * width, (1, kernel), padding=(0, kernel // 2 * dilation), dilation=(1, dilation))
             for dilation in dilations
         )
         self.mean = nn.Linear(width, width)
@@ -56,6 +58,6 @@ class Phase(PhaseChain):
                 # Of the whole window: a singer's and a file's rests are much of a length.
                 notes = notes + self.mean(notes.sum(1, keepdim=True) / real.sum(1, keepdim=True)) * real
                 notes = self.beat_means(notes, mask, place)
-            signal, gate = convolution(notes.transpose(1, 2)).transpose(1, 2).chunk(2, dim=-1)
-            notes = (notes + self.dropout(signal * gate.sigmoid())) * real
+            seen = convolution(notes.transpose(1, 2)[:, :, None])[:, :, 0].transpose(1, 2)
+            notes = notes + self.dropout(F.glu(seen)) * real
         return notes
