@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from bench_networks import WIDTH, Trial, make_data, share
+from bench_networks import WIDTH, Trial, make_data, settings, share
 from datasets import Dataset
 from rich.console import Console
 from rich.table import Table
@@ -19,7 +19,7 @@ from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.data.windows import Windows
 
 SONGS = (10, 20, 40, 80)
-DEFAULT_CHANNELS, CHANNELS = 64, (8, 16, 32, 128)
+CHANNELS = (8, 16, 32, 64, 128)
 # Notes on either side that make two notes' surroundings the same.
 REACHES = (2, 4, 8)
 
@@ -48,7 +48,9 @@ class Tested(NamedTuple):
 
 def limits(path: Path, folds: int) -> None:
     """Trains `phase` on ever more songs, and in ever larger sizes; and compares notes with the same surroundings."""
-    sizes = [(songs, DEFAULT_CHANNELS) for songs in (*SONGS, None)] + [(None, channels) for channels in CHANNELS]
+    usual = int(settings("phase").model.sizes["width"])
+    every = [(songs, usual) for songs in (*SONGS, None)] + [(None, channels) for channels in CHANNELS]
+    sizes = list(dict.fromkeys(every))
     trainings = [Training(fold, *size) for size in sizes for fold in range(1, folds + 1)]
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         tested = dict(zip(trainings, pool.map(_train, [path] * len(trainings), trainings), strict=True))
@@ -58,7 +60,7 @@ def limits(path: Path, folds: int) -> None:
         count, notes = (np.mean([getattr(each, name) for each in some]) for name in ("songs", "notes"))
         errors = {row: song for each in some for row, song in each.errors.items()}
         shown.add_row(f"{count:.0f}", f"{channels}", f"{notes:,.0f}", f"{share(errors):.3f}")
-        if (songs, channels) == (None, DEFAULT_CHANNELS):
+        if (songs, channels) == (None, usual):
             whole = errors
     Console(width=WIDTH).print(shown)
 

@@ -42,14 +42,14 @@ class Trial:
     """
 
     def __init__(self, network: str, data: SongsDataModule, device: str = "cpu", **sizes: float) -> None:
-        settings = _settings(network)
-        training = settings.training
+        chosen = settings(network)
+        training = chosen.training
         torch.manual_seed(0)
         self.device = torch.device(device)
         self.data = data
         self.task = DurationTask(
-            settings.model.name,
-            {**settings.model.sizes, **sizes},
+            chosen.model.name,
+            {**chosen.model.sizes, **sizes},
             data.singers,
             data.statistics,
             window=training.window,
@@ -95,7 +95,8 @@ def share(errors: dict[int, np.ndarray]) -> float:
     return float(model / copied)
 
 
-def _settings(network: str) -> TrainConfig:
+def settings(network: str) -> TrainConfig:
+    """Returns a network's own settings."""
     conf = Path(__file__).resolve().parents[1] / "conf"
     with initialize_config_dir(str(conf), version_base="1.3"):
         return validated(compose("train", [f"model={network}"]), TrainConfig)
@@ -103,7 +104,7 @@ def _settings(network: str) -> TrainConfig:
 
 def make_data(network: str, table: Dataset, split: str = "auto") -> SongsDataModule:
     """Returns songs as a network's own settings want them."""
-    training = _settings(network).training
+    training = settings(network).training
     return SongsDataModule(
         table,
         split=split,
@@ -214,7 +215,7 @@ def _fed_its_way(trial: Trial, seconds: float) -> float:
     return notes / (time.perf_counter() - began)
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def _prediction(trial: Trial) -> float:
     """Returns the notes a second in prediction, in batches of 64 windows."""
     songs = trial.data.songs

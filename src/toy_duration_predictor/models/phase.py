@@ -33,7 +33,7 @@ class Phase(PhaseChain):
         num_singers: int,
         carried: float = 0.0,
         phases: int = 15,
-        width: int = 64,
+        width: int = 32,
         layers: int = 4,
         kernel: int = 5,
         dropout: float = 0.2,
