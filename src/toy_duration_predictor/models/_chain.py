@@ -36,25 +36,28 @@ def messages(differences: Tensor, ends: Tensor, mask: Tensor) -> tuple[Tensor, T
     For factors that are products of two: one of the difference of a note's states, and one of the later state. A note's
     pair of states `i` and `j` is in proportion to `before[i] * differences[j - i] * after[j]`.
 
+    Here windows come last, where neighbours in memory are computed together.
+
     Args:
-        differences: float `(B, T, 2K - 1)`, > 0; from `1 - K` to `K - 1`.
-        ends: float `(B, T, K)`, > 0.
-        mask: bool `(B, T)`.
+        differences: float `(T, 2K - 1, B)`, > 0; from `1 - K` to `K - 1`.
+        ends: float `(T, K, B)`, > 0.
+        mask: bool `(T, 1, B)`.
 
     Returns:
-        `before` and `after`, float `(B, T, K)`; undefined at padding.
+        `before` and `after`, float `(T, K, B)`; undefined at padding.
     """
-    size = ends.shape[-1]
-    stays = torch.arange(2 * size - 1, device=mask.device) == size - 1
-    differences = torch.where(mask[..., None], differences, stays.to(differences))
-    ends = torch.where(mask[..., None], ends, 1.0)
-    # Both ways at once, as windows of one batch; backwards, a difference is the other way round, and a note's earlier
-    # state has the factor of the note before. Windows come last, where neighbours are computed together.
-    both_differences = torch.cat([differences, differences.flip(1, 2)]).permute(1, 2, 0).contiguous()
-    ends = torch.cat([torch.ones_like(ends[:, :1]), ends], dim=1)
-    both_ends = torch.cat([ends, ends.flip(1)]).permute(1, 2, 0)
-    states = run(both_ends[0], both_differences, both_ends[1:]).permute(2, 0, 1)
-    return states[: len(mask), :-1], states[len(mask) :, :-1].flip(1)
+    size, windows = ends.shape[1:]
+    stays = (torch.arange(2 * size - 1, device=mask.device) == size - 1).to(differences)
+    differences = torch.where(mask, differences, stays[:, None])
+    ends = torch.where(mask, ends, 1.0)
+    # Both ways at once, as twice as many windows; backwards, a difference is the other way round, and a note's earlier
+    # state has the factor of the note before.
+    differences = torch.cat([differences, differences.flip(0, 1)], dim=2)
+    ends = torch.cat([torch.ones_like(ends[:1]), ends])
+    ends = torch.cat([ends, ends.flip(0)], dim=2)
+    # A pair's difference, from state K - 1 - i to state j, is the one at i + j.
+    states = run(ends[0], differences.unfold(1, size, 1).transpose(2, 3), ends[1:])
+    return states[:-1, :, :windows], states[:-1, :, windows:].flip(0)
 
 
 def run(state: Tensor, differences: Tensor, ends: Tensor) -> Tensor:
@@ -65,16 +68,15 @@ def run(state: Tensor, differences: Tensor, ends: Tensor) -> Tensor:
     return torch.stack(states)
 
 
-def step(state: Tensor, difference: Tensor, end: Tensor) -> Tensor:
+def step(state: Tensor, differences: Tensor, ends: Tensor) -> Tensor:
     """Returns how likely each state after a note is, float `(K, B)`.
 
     Args:
         state: float `(K, B)`; how likely each was before.
-        difference: float `(2K - 1, B)`.
-        end: float `(K, B)`.
+        differences: float `(K, K, B)`; `[i, j]` leads from state `K - 1 - i` to state `j`.
+        ends: float `(K, B)`.
     """
-    # State j is reached from state K - 1 - i by the difference that is at i + j.
-    reached = (state.flip(0)[:, None] * difference.unfold(0, len(state), 1).transpose(1, 2)).sum(0) * end
+    reached = (differences * state.flip(0)[:, None]).sum(0) * ends
     return reached / reached.sum(0)
 
 

@@ -126,18 +126,20 @@ class PhaseChain(nn.Module):
         scores = self._scores(durations, singer, mask, step)
         count = 2 * self.phases - 1
         with _exactly(mask):
-            end, difference, _ = _factors(*scores)
-            before, after = _chain.messages(difference, end, mask)
+            # Windows last, as in `_chain.messages`.
+            end, difference, real = (part.permute(1, 2, 0) for part in (*_factors(*scores)[:2], mask[..., None]))
+            before, after = _chain.messages(difference, end, real)
             # Which ends give differences of phases; the others give themselves (see `values`).
-            apart = torch.ones_like(durations)[..., None]
+            apart = torch.ones_like(real)
             if self.carried:
-                apart = (durations == 0)[..., None] * (torch.arange(self.phases, device=mask.device) < self.phases // 2)
-            wide = F.pad(after * apart, (self.phases - 1, self.phases - 1))
-            probabilities = difference * _correlated(before, wide)
+                early = torch.arange(self.phases, device=mask.device) < self.phases // 2
+                apart = (durations == 0).T[:, None] & early[:, None]
+            around = self.phases - 1
+            probabilities = difference * _correlated(before, F.pad(after * apart, (0, 0, around, around)))
             if self.carried:
-                ends = after * _correlated(before.flip(-1), difference) * ~apart
-                probabilities = probabilities + F.pad(ends, (self.phases // 2, self.phases // 2))
-            probabilities = probabilities / probabilities.sum(-1, keepdim=True)
+                ends = after * _correlated(before.flip(1), difference) * ~apart
+                probabilities = probabilities + F.pad(ends, (0, 0, around // 2, around // 2))
+            probabilities = (probabilities / probabilities.sum(1, keepdim=True)).permute(2, 0, 1)
         edges = (torch.arange(count + 1, device=durations.device) - self.phases + 0.5) / self.phases
         return probabilities, (durations[..., None] + step[:, None, None] * edges).clamp(min=0)
 
@@ -265,12 +267,12 @@ def _factors(of_phase: Tensor, of_difference: Tensor) -> tuple[Tensor, Tensor, T
 
 
 def _correlated(short: Tensor, long: Tensor) -> Tensor:
-    """Returns the sums of `short[i] * long[i + away]` for each `away` that leaves `short` within `long`."""
-    size = short.shape[-1]
-    count = long.shape[-1] - size + 1
-    total = short[..., :1] * long[..., :count]
+    """Returns the sums of `short[:, i] * long[:, i + away]` for each `away` that leaves `short` within `long`."""
+    size = short.shape[1]
+    count = long.shape[1] - size + 1
+    total = short[:, :1] * long[:, :count]
     for i in range(1, size):
-        total = torch.addcmul(total, short[..., i : i + 1], long[..., i : i + count])
+        total = torch.addcmul(total, short[:, i : i + 1], long[:, i : i + count])
     return total
 
 

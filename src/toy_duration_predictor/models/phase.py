@@ -3,6 +3,7 @@
 Shapes: `B` windows, `T` notes, `W` channels.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -52,12 +53,12 @@ class Phase(PhaseChain):
 
     def encode(self, notes: Tensor, mask: Tensor, place: Tensor) -> Tensor:
         """See `PhaseChain.encode`."""
-        real = mask[..., None]
+        real = mask[..., None].to(notes)
         for i, convolution in enumerate(self.convolutions):
             if i == len(self.convolutions) // 2:
                 # Of the whole window: a singer's and a file's rests are much of a length.
                 notes = notes + self.mean(notes.sum(1, keepdim=True) / real.sum(1, keepdim=True)) * real
                 notes = self.beat_means(notes, mask, place)
             seen = convolution(notes.transpose(1, 2)[:, :, None])[:, :, 0].transpose(1, 2)
-            notes = notes + self.dropout(F.glu(seen)) * real
+            notes = torch.addcmul(notes, self.dropout(F.glu(seen)), real)
         return notes
