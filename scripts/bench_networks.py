@@ -1,8 +1,6 @@
 """Benchmarks of the networks: speed in training and in prediction, and the way to a good model; see `bench.py`."""
 
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +9,7 @@ import torch
 from datasets import Dataset
 from hydra import compose, initialize_config_dir
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -25,8 +24,8 @@ from toy_duration_predictor.task import DurationTask, warm_up_and_cosine
 PUBLISHED = "bigru_published"
 # Of the copy error, on test songs.
 SHARES = (0.80, 0.75)
-# Predictions are timed for at least this long, and training fed in the published way for at most this long.
-LEAST_SECONDS, FED_SECONDS = 2.0, 20.0
+# Rounds in which predictions are timed, the least seconds of each, and the most of training fed in the published way.
+ROUNDS, LEAST_SECONDS, FED_SECONDS = 5, 1.0, 20.0
 # Characters of a line, where nobody says how many there are.
 WIDTH = 132
 
@@ -121,7 +120,6 @@ class Figures(NamedTuple):
     Attributes:
         weights: How many it has.
         training: Notes a second.
-        prediction: Notes a second.
         curve: (seconds of training, share) on the way.
         epochs: Of training.
         seconds: Of training.
@@ -129,7 +127,6 @@ class Figures(NamedTuple):
 
     weights: int
     training: float
-    prediction: float
     curve: list[tuple[float, float]]
     epochs: int
     seconds: float
@@ -143,28 +140,35 @@ def networks(path: Path, names: list[str], seconds: float, device: str) -> None:
     """Trains networks for some seconds each, and times their predictions; the published one is always among them."""
     table = load_songs("parquet", path=path)
     names = [name for name in network_names() if name in {*(names or network_names()), PUBLISHED}]
-    found = {name: _measure(Trial(name, make_data(name, table), device), seconds) for name in names}
+    trials = {name: Trial(name, make_data(name, table), device) for name in names}
+    found = {name: _measure(trial, seconds, name) for name, trial in trials.items()}
     published = found[PUBLISHED]
+    predicted = _predictions(trials)
     its_way = _fed_its_way(Trial(PUBLISHED, make_data(PUBLISHED, table), device), min(seconds, FED_SECONDS))
     # The best that the published network reaches, and the others' way there.
     best = min(share for _, share in published.curve)
     goals = (best, *SHARES)
     shown = Table("", *found, title=f"{path.name} on {_device_name(device)}; shares of the copy error of test songs")
-    rows: list[tuple[str, Callable[[Figures], str]]] = [
-        ("weights", lambda each: f"{each.weights:,}"),
-        ("notes/s in training", lambda each: f"{each.training:,.0f}"),
-        ("... against the published", lambda each: f"{each.training / published.training:.1f}x"),
-        ("... fed in its way too", lambda each: f"{each.training / its_way:.1f}x"),
-        ("notes/s in prediction", lambda each: f"{each.prediction:,.0f}"),
-        ("... against the published", lambda each: f"{each.prediction / published.prediction:.1f}x"),
-        ("seconds of training", lambda each: f"{each.seconds:.0f}"),
-        ("epochs", lambda each: f"{each.epochs}"),
-        ("best share in that time", lambda each: f"{min(share for _, share in each.curve):.3f}"),
-        *((f"seconds to {goal:.3g}", partial(_way, goal)) for goal in goals),
-    ]
-    for title, of in rows:
-        shown.add_row(title, *(of(each) for each in found.values()))
+    shown.add_row("weights", *(f"{each.weights:,}" for each in found.values()))
+    shown.add_row("notes/s in training", *(f"{each.training:,.0f}" for each in found.values()))
+    shown.add_row(
+        "... against the published", *(f"{each.training / published.training:.1f}x" for each in found.values())
+    )
+    shown.add_row("... fed in its way too", *(f"{each.training / its_way:.1f}x" for each in found.values()))
+    shown.add_row("notes/s in prediction", *(f"{np.median(predicted[name]):,.0f}" for name in found))
+    shown.add_row("... against the published", *(_ratios(predicted[name], predicted[PUBLISHED]) for name in found))
+    shown.add_row("seconds of training", *(f"{each.seconds:.0f}" for each in found.values()))
+    shown.add_row("epochs", *(f"{each.epochs}" for each in found.values()))
+    shown.add_row("best share in that time", *(f"{min(s for _, s in each.curve):.3f}" for each in found.values()))
+    for goal in goals:
+        shown.add_row(f"seconds to {goal:.3g}", *(_way(goal, each) for each in found.values()))
     Console(width=WIDTH).print(shown)
+
+
+def _ratios(speeds: list[float], published: list[float]) -> str:
+    """Returns the median over rounds of how many times as fast, and the least and the most."""
+    ratios = np.divide(speeds, published)
+    return f"{np.median(ratios):.1f}x ({ratios.min():.1f}-{ratios.max():.1f})"
 
 
 def _way(share: float, figures: Figures) -> str:
@@ -172,13 +176,13 @@ def _way(share: float, figures: Figures) -> str:
     return "not reached" if seconds is None else f"{seconds:.1f}"
 
 
-def _measure(trial: Trial, seconds: float) -> Figures:
+def _measure(trial: Trial, seconds: float, name: str) -> Figures:
     """Returns the figures of one network. Its tests, one before the first step, do not count as training."""
     spent, notes = 0.0, 0
     curve = [(0.0, trial.test())]
     loader = trial.data.train_dataloader()
     every = max(len(loader) // 4, 1)
-    for epoch in range(trial.epochs):
+    for epoch in track(range(trial.epochs), f"{name}, epochs", transient=True):
         loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
         for number, batch in enumerate(loader, start=1):
             began = time.perf_counter()
@@ -191,7 +195,7 @@ def _measure(trial: Trial, seconds: float) -> Figures:
         if spent > seconds:
             break
     weights = sum(weights.numel() for weights in trial.task.parameters())
-    return Figures(weights, notes / spent, _prediction(trial), curve, epoch + 1, spent)
+    return Figures(weights, notes / spent, curve, epoch + 1, spent)
 
 
 def _fed_its_way(trial: Trial, seconds: float) -> float:
@@ -216,14 +220,27 @@ def _fed_its_way(trial: Trial, seconds: float) -> float:
 
 
 @torch.inference_mode()
-def _prediction(trial: Trial) -> float:
-    """Returns the notes a second in prediction, in batches of 64 windows without padding, which would not count."""
+def _predictions(trials: dict[str, Trial]) -> dict[str, list[float]]:
+    """Returns each network's notes a second in prediction, in rounds, so that all of them see the machine's busy times.
+
+    Batches have 64 windows without padding, which would not count. The first round, which warms up, does not count.
+    """
+    batches = {name: _full_windows(trial) for name, trial in trials.items()}
+    rounds = [{name: _speed(trial, batches[name]) for name, trial in trials.items()} for _ in range(ROUNDS + 1)][1:]
+    return {name: [each[name] for each in rounds] for name in trials}
+
+
+def _full_windows(trial: Trial) -> list[Batch]:
+    """Returns the windows of all songs that have no padding, 64 a batch."""
     songs = trial.data.songs
     windows = Windows(songs, torch.arange(len(songs.singer)), trial.task.window, "quantized")
     full = (windows.length - windows.start >= windows.window).nonzero().flatten()
-    batches = [Batch(*(part.to(trial.device) for part in windows[some.tolist()])) for some in torch.split(full, 64)]
+    return [Batch(*(part.to(trial.device) for part in windows[some.tolist()])) for some in torch.split(full, 64)]
+
+
+def _speed(trial: Trial, batches: list[Batch]) -> float:
+    """Returns the notes a second in prediction."""
     trial.task.eval()
-    trial.task(batches[0])
     began, notes = time.perf_counter(), 0
     while time.perf_counter() - began < LEAST_SECONDS:
         for batch in batches:
