@@ -1,6 +1,8 @@
 """Benchmarks of the networks: speed in training and in prediction, and the way to a good model; see `bench.py`."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,6 +122,7 @@ class Figures(NamedTuple):
     Attributes:
         weights: How many it has.
         training: Notes a second.
+        prediction: Notes a second, in each round.
         curve: (seconds of training, share) on the way.
         epochs: Of training.
         seconds: Of training.
@@ -127,6 +130,7 @@ class Figures(NamedTuple):
 
     weights: int
     training: float
+    prediction: list[float]
     curve: list[tuple[float, float]]
     epochs: int
     seconds: float
@@ -141,27 +145,29 @@ def networks(path: Path, names: list[str], seconds: float, device: str) -> None:
     table = load_songs("parquet", path=path)
     names = [name for name in network_names() if name in {*(names or network_names()), PUBLISHED}]
     trials = {name: Trial(name, make_data(name, table), device) for name in names}
-    found = {name: _measure(trial, seconds, name) for name, trial in trials.items()}
-    published = found[PUBLISHED]
+    trained = {name: _measure(trial, seconds, name) for name, trial in trials.items()}
     predicted = _predictions(trials)
+    found = {name: each._replace(prediction=predicted[name]) for name, each in trained.items()}
+    published = found[PUBLISHED]
     its_way = _fed_its_way(Trial(PUBLISHED, make_data(PUBLISHED, table), device), min(seconds, FED_SECONDS))
     # The best that the published network reaches, and the others' way there.
     best = min(share for _, share in published.curve)
     goals = (best, *SHARES)
     shown = Table("", *found, title=f"{path.name} on {_device_name(device)}; shares of the copy error of test songs")
-    shown.add_row("weights", *(f"{each.weights:,}" for each in found.values()))
-    shown.add_row("notes/s in training", *(f"{each.training:,.0f}" for each in found.values()))
-    shown.add_row(
-        "... against the published", *(f"{each.training / published.training:.1f}x" for each in found.values())
-    )
-    shown.add_row("... fed in its way too", *(f"{each.training / its_way:.1f}x" for each in found.values()))
-    shown.add_row("notes/s in prediction", *(f"{np.median(predicted[name]):,.0f}" for name in found))
-    shown.add_row("... against the published", *(_ratios(predicted[name], predicted[PUBLISHED]) for name in found))
-    shown.add_row("seconds of training", *(f"{each.seconds:.0f}" for each in found.values()))
-    shown.add_row("epochs", *(f"{each.epochs}" for each in found.values()))
-    shown.add_row("best share in that time", *(f"{min(s for _, s in each.curve):.3f}" for each in found.values()))
-    for goal in goals:
-        shown.add_row(f"seconds to {goal:.3g}", *(_way(goal, each) for each in found.values()))
+    rows: list[tuple[str, Callable[[Figures], str]]] = [
+        ("weights", lambda each: f"{each.weights:,}"),
+        ("notes/s in training", lambda each: f"{each.training:,.0f}"),
+        ("... against the published", lambda each: f"{each.training / published.training:.1f}x"),
+        ("... fed in its way too", lambda each: f"{each.training / its_way:.1f}x"),
+        ("notes/s in prediction", lambda each: f"{np.median(each.prediction):,.0f}"),
+        ("... against the published", lambda each: _ratios(each.prediction, published.prediction)),
+        ("seconds of training", lambda each: f"{each.seconds:.0f}"),
+        ("epochs", lambda each: f"{each.epochs}"),
+        ("best share in that time", lambda each: f"{min(share for _, share in each.curve):.3f}"),
+        *((f"seconds to {goal:.3g}", partial(_way, goal)) for goal in goals),
+    ]
+    for title, of in rows:
+        shown.add_row(title, *(of(each) for each in found.values()))
     Console(width=WIDTH).print(shown)
 
 
@@ -177,7 +183,7 @@ def _way(share: float, figures: Figures) -> str:
 
 
 def _measure(trial: Trial, seconds: float, name: str) -> Figures:
-    """Returns the figures of one network. Its tests, one before the first step, do not count as training."""
+    """Trains a network; predictions are timed later. Its tests, one before the first step, do not count as training."""
     spent, notes = 0.0, 0
     curve = [(0.0, trial.test())]
     loader = trial.data.train_dataloader()
@@ -195,7 +201,7 @@ def _measure(trial: Trial, seconds: float, name: str) -> Figures:
         if spent > seconds:
             break
     weights = sum(weights.numel() for weights in trial.task.parameters())
-    return Figures(weights, notes / spent, curve, epoch + 1, spent)
+    return Figures(weights, notes / spent, [], curve, epoch + 1, spent)
 
 
 def _fed_its_way(trial: Trial, seconds: float) -> float:
