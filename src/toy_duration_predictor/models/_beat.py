@@ -59,5 +59,4 @@ class BeatMeans(nn.Module):
         values = torch.cat([self.values(notes), torch.ones_like(notes[..., :1])], dim=-1)
         means = at.mT @ values * (PLACES / mask.sum(1))[:, None, None]  # (B, P, V + 1)
         around = torch.cat([means.roll(-away, 1) for away in range(PLACES)], dim=-1)
-        added: Tensor = at @ self.out(F.gelu(self.merge(around)))
-        return notes + added
+        return torch.baddbmm(notes, at, self.out(F.gelu(self.merge(around))))

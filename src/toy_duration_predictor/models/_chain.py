@@ -76,8 +76,8 @@ def step(state: Tensor, differences: Tensor, ends: Tensor) -> Tensor:
         differences: float `(K, K, B)`; `[i, j]` leads from state `K - 1 - i` to state `j`.
         ends: float `(K, B)`.
     """
-    reached = (differences * state.flip(0)[:, None]).sum(0) * ends
-    return reached / reached.sum(0)
+    reached = (differences * state.flip(0)[:, None]).sum(0).mul_(ends)
+    return reached.div_(reached.sum(0))
 
 
 def draw(scores: Tensor, mask: Tensor, generator: torch.Generator | None = None) -> Tensor:

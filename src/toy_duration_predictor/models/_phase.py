@@ -127,19 +127,20 @@ class PhaseChain(nn.Module):
         count = 2 * self.phases - 1
         with _exactly(mask):
             # Windows last, as in `_chain.messages`.
-            end, difference, real = (part.permute(1, 2, 0) for part in (*_factors(*scores)[:2], mask[..., None]))
+            end, difference, _ = _factors(*(of.permute(1, 2, 0).contiguous() for of in scores), dim=1)
+            real = mask.T.contiguous()[:, None]
             before, after = _chain.messages(difference, end, real)
             # Which ends give differences of phases; the others give themselves (see `values`).
             apart = torch.ones_like(real)
             if self.carried:
                 early = torch.arange(self.phases, device=mask.device) < self.phases // 2
                 apart = (durations == 0).T[:, None] & early[:, None]
-            around = self.phases - 1
-            probabilities = difference * _correlated(before, F.pad(after * apart, (0, 0, around, around)))
+            probabilities = difference * _by_difference(before, after * apart)
             if self.carried:
-                ends = after * _correlated(before.flip(1), difference) * ~apart
-                probabilities = probabilities + F.pad(ends, (0, 0, around // 2, around // 2))
-            probabilities = (probabilities / probabilities.sum(1, keepdim=True)).permute(2, 0, 1)
+                ends = after * _by_end(before, difference) * ~apart
+                around = (self.phases - 1) // 2
+                probabilities = probabilities + F.pad(ends, (0, 0, around, around))
+            probabilities = (probabilities / probabilities.sum(1, keepdim=True)).permute(2, 0, 1).contiguous()
         edges = (torch.arange(count + 1, device=durations.device) - self.phases + 0.5) / self.phases
         return probabilities, (durations[..., None] + step[:, None, None] * edges).clamp(min=0)
 
@@ -216,8 +217,9 @@ class PhaseChain(nn.Module):
         seen = torch.ones(len(singer), 1, 1, device=steps.device)
         if self.training:
             seen = (torch.rand_like(seen) >= self.singer_dropout).to(steps)
-        x = self.duration_embedding(steps.round().clamp(0, LONGEST_EMBEDDED).long())
-        x = x + self.rest_embedding(rest.long()) + self.logarithms(logarithms)
+        kinds = (self.rest_embedding.weight[:, None] + self.duration_embedding.weight).flatten(0, 1)
+        kind = rest * len(self.duration_embedding.weight) + steps.round().clamp(0, LONGEST_EMBEDDED).long()
+        x = F.embedding(kind, kinds) + self.logarithms(logarithms)
         x = F.gelu(x + seen * self.singer_embedding(singer)[:, None]) * mask[..., None]
         x = self.encode(x, mask, places(steps))
         of_phase, of_difference = self.out(self.dropout(x)).split([self.phases, 2 * self.phases - 1], dim=-1)
@@ -252,27 +254,53 @@ class PhaseChain(nn.Module):
         return torch.where(possible == value[..., None, None], 1.0, math.exp(IMPOSSIBLE))
 
 
-def _factors(of_phase: Tensor, of_difference: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _factors(of_phase: Tensor, of_difference: Tensor, dim: int = -1) -> tuple[Tensor, Tensor, Tensor]:
     """Returns the exponentials of scores, none so small that all paths could vanish.
 
+    Args:
+        of_phase: float `(B, T, K)`.
+        of_difference: float `(B, T, V)`.
+        dim: Where `K` and `V` are, should they not come last.
+
     Returns:
-        Of phases, float `(B, T, K)`; of differences, float `(B, T, V)`; and the logarithm of what a pair's product of
-        both is to be multiplied with, float `(B, T)`.
+        Of phases and of differences, in the shapes of their scores; and the logarithm of what a pair's product of both
+        is to be multiplied with, float `(B, T)`.
     """
-    highest = [scores.amax(-1, keepdim=True) for scores in (of_phase, of_difference)]
+    highest = [scores.amax(dim, keepdim=True) for scores in (of_phase, of_difference)]
     end, difference = (
         (scores - high).exp().clamp(min=1e-12) for scores, high in zip((of_phase, of_difference), highest, strict=True)
     )
-    return end, difference, (highest[0] + highest[1]).squeeze(-1)
+    return end, difference, (highest[0] + highest[1]).squeeze(dim)
 
 
-def _correlated(short: Tensor, long: Tensor) -> Tensor:
-    """Returns the sums of `short[:, i] * long[:, i + away]` for each `away` that leaves `short` within `long`."""
-    size = short.shape[1]
-    count = long.shape[1] - size + 1
-    total = short[:, :1] * long[:, :count]
-    for i in range(1, size):
-        total = torch.addcmul(total, short[:, i : i + 1], long[:, i : i + count])
+def _by_difference(before: Tensor, after: Tensor) -> Tensor:
+    """Returns the sums over pairs of phases `i` and `j` of `before[:, i] * after[:, j]`, at each `j - i`.
+
+    Args:
+        before: float `(T, K, B)`.
+        after: float `(T, K, B)`.
+
+    Returns:
+        float `(T, V, B)`.
+    """
+    notes, size, windows = before.shape
+    total = before.new_zeros(notes, 2 * size - 1, windows)
+    for i in range(size):
+        total[:, size - 1 - i : 2 * size - 1 - i].addcmul_(before[:, i : i + 1], after)
+    return total
+
+
+def _by_end(before: Tensor, difference: Tensor) -> Tensor:
+    """Returns the sums over phases `i` of `before[:, i] * difference[:, j - i]` at each `j`, float `(T, K, B)`.
+
+    Args:
+        before: float `(T, K, B)`.
+        difference: float `(T, V, B)`, from `1 - K` to `K - 1`.
+    """
+    size = before.shape[1]
+    total = torch.zeros_like(before)
+    for i in range(size):
+        total.addcmul_(before[:, i : i + 1], difference[:, size - 1 - i : 2 * size - 1 - i])
     return total
 
 

@@ -57,7 +57,8 @@ class Phase(PhaseChain):
         for i, convolution in enumerate(self.convolutions):
             if i == len(self.convolutions) // 2:
                 # Of the whole window: a singer's and a file's rests are much of a length.
-                notes = notes + self.mean(notes.sum(1, keepdim=True) / real.sum(1, keepdim=True)) * real
+                mean = self.mean(notes.sum(1, keepdim=True) / real.sum(1, keepdim=True))
+                notes = torch.addcmul(notes, mean, real)
                 notes = self.beat_means(notes, mask, place)
             seen = convolution(notes.transpose(1, 2)[:, :, None])[:, :, 0].transpose(1, 2)
             notes = torch.addcmul(notes, self.dropout(F.glu(seen)), real)
