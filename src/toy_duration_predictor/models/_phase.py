@@ -127,7 +127,8 @@ class PhaseChain(nn.Module):
         count = 2 * self.phases - 1
         with _exactly(mask):
             # Windows last, as in `_chain.messages`.
-            end, difference, _ = _factors(*(of.permute(1, 2, 0).contiguous() for of in scores), dim=1)
+            of_phase, of_difference = (of.permute(1, 2, 0).contiguous() for of in scores)
+            end, difference, _ = _factors(of_phase, of_difference, dim=1)
             real = mask.T.contiguous()[:, None]
             before, after = _chain.messages(difference, end, real)
             # Which ends give differences of phases; the others give themselves (see `values`).
