@@ -59,4 +59,5 @@ class BeatMeans(nn.Module):
         values = torch.cat([self.values(notes), torch.ones_like(notes[..., :1])], dim=-1)
         means = at.mT @ values * (PLACES / mask.sum(1))[:, None, None]  # (B, P, V + 1)
         around = torch.cat([means.roll(-away, 1) for away in range(PLACES)], dim=-1)
-        return torch.baddbmm(notes, at, self.out(F.gelu(self.merge(around))))
+        added: Tensor = at @ self.out(F.gelu(self.merge(around)))
+        return notes + added
