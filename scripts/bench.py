@@ -16,6 +16,7 @@ Absolute times depend on the machine and on what else it does; ratios of one run
 
 import argparse
 import resource
+import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +33,7 @@ from rich.table import Table
 
 from toy_duration_predictor.data.songs import ragged
 from toy_duration_predictor.data.sources import load_songs
+from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.models import network_names
 
 
@@ -124,7 +126,7 @@ def main() -> None:
         choices=network_names(),
         help="one of them; again for more (default: all)",
     )
-    speed.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    speed.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="(default: cpu)")
     speed.set_defaults(benchmark=lambda given: networks(given.table, given.network, given.seconds, given.device))
     reach = commands.add_parser("limits")
     reach.add_argument("table", type=Path)
@@ -136,7 +138,12 @@ def main() -> None:
     scores.set_defaults(benchmark=lambda arguments: humanize(arguments.run, arguments.folder))
     commands.add_parser("growth").set_defaults(benchmark=lambda _: growth())
     arguments = parser.parse_args()
-    arguments.benchmark(arguments)
+    try:
+        arguments.benchmark(arguments)
+    except InputError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

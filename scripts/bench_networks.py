@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from toy_duration_predictor.data.datamodule import SongsDataModule
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.data.windows import Batch, Windows
+from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.config import TrainConfig, validated
 from toy_duration_predictor.models import network_names
 from toy_duration_predictor.task import DurationTask, warm_up_and_cosine
@@ -141,12 +142,19 @@ class Figures(NamedTuple):
 
 
 def networks(path: Path, names: list[str], seconds: float, device: str) -> None:
-    """Trains networks for some seconds each, and times their predictions; the published one is always among them."""
+    """Trains networks for some seconds each, and times their predictions; the published one is always among them.
+
+    Raises:
+        InputError: `device` is a GPU that torch does not see, or the table cannot be read, or its songs are too short.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: torch sees no GPU here; leave it out for the CPU.")
     table = load_songs("parquet", path=path)
     names = [name for name in network_names() if name in {*(names or network_names()), PUBLISHED}]
     trials = {name: Trial(name, make_data(name, table), device) for name in names}
+    batches = {name: _full_windows(trial) for name, trial in trials.items()}
     trained = {name: _measure(trial, seconds, name) for name, trial in trials.items()}
-    predicted = _predictions(trials)
+    predicted = _predictions(trials, batches)
     found = {name: each._replace(prediction=predicted[name]) for name, each in trained.items()}
     published = found[PUBLISHED]
     its_way = _fed_its_way(Trial(PUBLISHED, make_data(PUBLISHED, table), device), min(seconds, FED_SECONDS))
@@ -226,21 +234,22 @@ def _fed_its_way(trial: Trial, seconds: float) -> float:
 
 
 @torch.inference_mode()
-def _predictions(trials: dict[str, Trial]) -> dict[str, list[float]]:
+def _predictions(trials: dict[str, Trial], batches: dict[str, list[Batch]]) -> dict[str, list[float]]:
     """Returns each network's notes a second in prediction, in rounds, so that all of them see the machine's busy times.
 
-    Batches have 64 windows without padding, which would not count. The first round, which warms up, does not count.
+    The first round, which warms up, does not count.
     """
-    batches = {name: _full_windows(trial) for name, trial in trials.items()}
     rounds = [{name: _speed(trial, batches[name]) for name, trial in trials.items()} for _ in range(ROUNDS + 1)][1:]
     return {name: [each[name] for each in rounds] for name in trials}
 
 
 def _full_windows(trial: Trial) -> list[Batch]:
-    """Returns the windows of all songs that have no padding, 64 a batch."""
+    """Returns the windows of all songs that have no padding, which would not count, 64 a batch."""
     songs = trial.data.songs
     windows = Windows(songs, torch.arange(len(songs.singer)), trial.task.window, "quantized")
     full = (windows.length - windows.start >= windows.window).nonzero().flatten()
+    if not len(full):
+        raise InputError(f"No song has {windows.window} notes and rests, a window of the networks; give a longer one.")
     return [Batch(*(part.to(trial.device) for part in windows[some.tolist()])) for some in torch.split(full, 64)]
 
 
