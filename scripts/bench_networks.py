@@ -249,7 +249,9 @@ def _full_windows(trial: Trial) -> list[Batch]:
     windows = Windows(songs, torch.arange(len(songs.singer)), trial.task.window, "quantized")
     full = (windows.length - windows.start >= windows.window).nonzero().flatten()
     if not len(full):
-        raise InputError(f"No song has {windows.window} notes and rests, a window of the networks; give a longer one.")
+        raise InputError(
+            f"No song has {windows.window} notes and rests, a full window; give a table with longer songs."
+        )
     return [Batch(*(part.to(trial.device) for part in windows[some.tolist()])) for some in torch.split(full, 64)]
 
 
