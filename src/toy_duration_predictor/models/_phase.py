@@ -123,11 +123,10 @@ class PhaseChain(nn.Module):
         Returns:
             Probabilities, float `(B, T, V)`, and the edges of their bins, float `(B, T, V + 1)`, ticks, ascending.
         """
-        scores = self._scores(durations, singer, mask, step)
-        count = 2 * self.phases - 1
+        # Windows last, as in `_chain.messages`.
+        scores = (of.permute(1, 2, 0).contiguous() for of in self._scores(durations, singer, mask, step))
+        of_phase, of_difference = scores
         with _exactly(mask):
-            # Windows last, as in `_chain.messages`.
-            of_phase, of_difference = (of.permute(1, 2, 0).contiguous() for of in scores)
             end, difference, _ = _factors(of_phase, of_difference, dim=1)
             real = mask.T.contiguous()[:, None]
             before, after = _chain.messages(difference, end, real)
@@ -142,7 +141,7 @@ class PhaseChain(nn.Module):
                 around = (self.phases - 1) // 2
                 probabilities = probabilities + F.pad(ends, (0, 0, around, around))
             probabilities = (probabilities / probabilities.sum(1, keepdim=True)).permute(2, 0, 1).contiguous()
-        edges = (torch.arange(count + 1, device=durations.device) - self.phases + 0.5) / self.phases
+        edges = (torch.arange(2 * self.phases, device=durations.device) - self.phases + 0.5) / self.phases
         return probabilities, (durations[..., None] + step[:, None, None] * edges).clamp(min=0)
 
     def log_likelihood(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor, target: Tensor) -> Tensor:
@@ -218,6 +217,7 @@ class PhaseChain(nn.Module):
         seen = torch.ones(len(singer), 1, 1, device=steps.device)
         if self.training:
             seen = (torch.rand_like(seen) >= self.singer_dropout).to(steps)
+        # Both embeddings in one look-up, of their sums.
         kinds = (self.rest_embedding.weight[:, None] + self.duration_embedding.weight).flatten(0, 1)
         kind = rest * len(self.duration_embedding.weight) + steps.round().clamp(0, LONGEST_EMBEDDED).long()
         x = F.embedding(kind, kinds) + self.logarithms(logarithms)
