@@ -2,14 +2,11 @@
 
 import sys
 
-import pytest
-
-from tests.conftest import ROOT
-from toy_duration_predictor.data.simulate import simulate_songs
-
-sys.path.insert(0, str(ROOT / "scripts"))
 import bench
 import bench_networks
+import pytest
+
+from toy_duration_predictor.data.simulate import simulate_songs
 
 
 @pytest.fixture

@@ -7,11 +7,9 @@ import tomllib
 
 import pytest
 import yaml
+from check_dockerfile import Build, instructions
 
 from tests.conftest import ROOT
-
-sys.path.insert(0, str(ROOT / "scripts"))
-from check_dockerfile import Build, instructions
 
 STEPS = list(instructions((ROOT / "Dockerfile").read_text()))
 
