@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -118,12 +117,11 @@ def make_data(network: str, table: Dataset, split: str = "auto") -> SongsDataMod
 
 
 class Figures(NamedTuple):
-    """What was measured of a network.
+    """What was measured of a network in training.
 
     Attributes:
         weights: How many it has.
         training: Notes a second.
-        prediction: Notes a second, in each round.
         curve: (seconds of training, share) on the way.
         epochs: Of training.
         seconds: Of training.
@@ -131,10 +129,14 @@ class Figures(NamedTuple):
 
     weights: int
     training: float
-    prediction: list[float]
     curve: list[tuple[float, float]]
     epochs: int
     seconds: float
+
+    @property
+    def best(self) -> float:
+        """The least share on the way."""
+        return min(share for _, share in self.curve)
 
     def seconds_to(self, share: float) -> float | None:
         """Returns after how much training a share was first reached."""
@@ -155,27 +157,26 @@ def networks(path: Path, names: list[str], seconds: float, device: str) -> None:
     batches = {name: _full_windows(trial) for name, trial in trials.items()}
     trained = {name: _measure(trial, seconds, name) for name, trial in trials.items()}
     predicted = _predictions(trials, batches)
-    found = {name: each._replace(prediction=predicted[name]) for name, each in trained.items()}
-    published = found[PUBLISHED]
+    published = trained[PUBLISHED]
     its_way = _fed_its_way(Trial(PUBLISHED, make_data(PUBLISHED, table), device), min(seconds, FED_SECONDS))
     # The best that the published network reaches, and the others' way there.
-    best = min(share for _, share in published.curve)
-    goals = (best, *SHARES)
-    shown = Table("", *found, title=f"{path.name} on {_device_name(device)}; shares of the copy error of test songs")
-    rows: list[tuple[str, Callable[[Figures], str]]] = [
-        ("weights", lambda each: f"{each.weights:,}"),
-        ("notes/s in training", lambda each: f"{each.training:,.0f}"),
-        ("... against the published", lambda each: f"{each.training / published.training:.1f}x"),
-        ("... fed in its way too", lambda each: f"{each.training / its_way:.1f}x"),
-        ("notes/s in prediction", lambda each: f"{np.median(each.prediction):,.0f}"),
-        ("... against the published", lambda each: _ratios(each.prediction, published.prediction)),
-        ("seconds of training", lambda each: f"{each.seconds:.0f}"),
-        ("epochs", lambda each: f"{each.epochs}"),
-        ("best share in that time", lambda each: f"{min(share for _, share in each.curve):.3f}"),
-        *((f"seconds to {goal:.3g}", partial(_way, goal)) for goal in goals),
+    goals = (published.best, *SHARES)
+    shown = Table("", *names, title=f"{path.name} on {_device_name(device)}; shares of the copy error of test songs")
+    rows: list[tuple[str, Callable[[str], str]]] = [
+        ("weights", lambda name: f"{trained[name].weights:,}"),
+        ("notes/s in training", lambda name: f"{trained[name].training:,.0f}"),
+        ("... against the published", lambda name: f"{trained[name].training / published.training:.1f}x"),
+        ("... fed in its way too", lambda name: f"{trained[name].training / its_way:.1f}x"),
+        ("notes/s in prediction", lambda name: f"{np.median(predicted[name]):,.0f}"),
+        ("... against the published", lambda name: _ratios(predicted[name], predicted[PUBLISHED])),
+        ("seconds of training", lambda name: f"{trained[name].seconds:.0f}"),
+        ("epochs", lambda name: f"{trained[name].epochs}"),
+        ("best share in that time", lambda name: f"{trained[name].best:.3f}"),
     ]
     for title, of in rows:
-        shown.add_row(title, *(of(each) for each in found.values()))
+        shown.add_row(title, *map(of, names))
+    for goal in goals:
+        shown.add_row(f"seconds to {goal:.3g}", *(_way(goal, trained[name]) for name in names))
     Console(width=WIDTH).print(shown)
 
 
@@ -209,7 +210,7 @@ def _measure(trial: Trial, seconds: float, name: str) -> Figures:
         if spent > seconds:
             break
     weights = sum(weights.numel() for weights in trial.task.parameters())
-    return Figures(weights, notes / spent, [], curve, epoch + 1, spent)
+    return Figures(weights, notes / spent, curve, epoch + 1, spent)
 
 
 def _fed_its_way(trial: Trial, seconds: float) -> float:

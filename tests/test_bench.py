@@ -53,7 +53,7 @@ def test_the_ratio_of_speeds_is_the_median_over_rounds():
 
 
 def test_the_way_to_a_share():
-    figures = bench_networks.Figures(1, 1.0, [], [(0.0, 1.0), (2.0, 0.8), (3.0, 0.82), (4.0, 0.7)], 1, 4.0)
+    figures = bench_networks.Figures(1, 1.0, [(0.0, 1.0), (2.0, 0.8), (3.0, 0.82), (4.0, 0.7)], 1, 4.0)
     assert figures.seconds_to(0.8) == 2.0
     assert figures.seconds_to(0.75) == 4.0
     assert figures.seconds_to(0.6) is None
