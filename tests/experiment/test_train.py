@@ -1,6 +1,9 @@
 import json
 import os
+import re
+import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from omegaconf import OmegaConf
 from tests.conftest import FEW_SONGS, SMALL, flat
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.experiment import provenance
 from toy_duration_predictor.experiment.callbacks import LogEpochs
 from toy_duration_predictor.experiment.commands import Interrupted, run_command
 from toy_duration_predictor.experiment.train import train
@@ -44,9 +48,9 @@ def test_the_run_folder(config, tmp_path):
     metrics = train(config(*RUN))
     folder = next((tmp_path / "logs").iterdir())
     assert str(folder) == metrics["run/folder"]
-    assert folder.name.startswith("model_b-simulated-seed0-")
+    assert folder.name.startswith("model_b-phase-simulated-seed0-")
     names = {path.name for path in folder.iterdir()}
-    assert {"config.yaml", "metrics.json", "predictions.parquet", "checkpoints", "train.log"} <= names
+    assert {"config.yaml", "sources.json", "metrics.json", "predictions.parquet", "checkpoints", "train.log"} <= names
     assert any(name.startswith("events.out.tfevents") for name in names)
     assert not any(name.startswith(".") for name in names)
     assert {path.name for path in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
@@ -56,7 +60,7 @@ def test_the_run_folder(config, tmp_path):
     promised = (
         "test/mae test/mae_published test/copy_mae test/copy_mae_published test/skill test/rmse test/mae_beats "
         "data/fingerprint data/source data/notes_train seed train/seconds train/epochs train/notes_per_second "
-        "git/commit"
+        "git/commit code/digest"
     )
     assert set(promised.split()) <= on_disk.keys()
     assert on_disk["version/torch"] == torch.__version__
@@ -101,6 +105,51 @@ def test_a_finished_run_is_not_run_twice(config, monkeypatch, capsys):
     assert "This run is finished; force=true runs it again." in capsys.readouterr().err
     with pytest.raises(TrainedError):
         train(config(*RUN, "force=true"))
+
+
+def test_other_code_is_another_run(config, monkeypatch, tmp_path, capsys):
+    """A bug mended in a network is never answered with the numbers of before."""
+    package = tmp_path / "package"
+    shutil.copytree(provenance.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+    first = train(config(*RUN))
+    network = package / "models" / "phase.py"
+    network.write_text(network.read_text() + "# mended\n")
+    (package / "models" / "mine.py").write_text("")
+    capsys.readouterr()
+    second = train(config(*RUN))
+    assert "The code has changed since" in (said := capsys.readouterr().err)
+    assert "models/mine.py, models/phase.py. That run stays; a new one is made beside it." in said
+    assert Path(first["run/folder"], "metrics.json").is_file()
+    assert first["run/folder"].rpartition("-")[0] == second["run/folder"].rpartition("-")[0]
+    assert first["code/digest"] != second["code/digest"]
+    # What only uses finished runs changes none of their numbers; and code that is as it was is known again.
+    (package / "cli.py").write_text("")
+    monkeypatch.setattr(DurationTask, "training_step", no_step)
+    assert train(config(*RUN)) == second
+    network.write_text(network.read_text().removesuffix("# mended\n"))
+    (package / "models" / "mine.py").unlink()
+    assert train(config(*RUN)) == first
+
+
+def test_a_commit_with_anything_new_beside_it_is_dirty(monkeypatch, tmp_path):
+    def git(*arguments):
+        identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "provenance.py").write_text("")
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+    monkeypatch.setattr(provenance, "__file__", str(package / "provenance.py"))
+    assert provenance.provenance()["git/commit"] == "unknown"
+    git("init")
+    assert provenance.provenance()["git/commit"] == "unknown"  # the checkout of somebody else
+    git("add", ".")
+    git("commit", "-m", "first")
+    assert re.fullmatch("[0-9a-f]{40}", str(provenance.provenance()["git/commit"]))
+    (tmp_path / "new.py").write_text("")
+    assert str(provenance.provenance()["git/commit"]).endswith("-dirty")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -268,8 +317,8 @@ def test_a_sweep_runs_and_goes_on(script, tmp_path):
     sweep = ("sweep=pairings", *SMALL, *FEW_SONGS, "training.max_epochs=1")
     done = script("train.py", *sweep, cwd=folder)
     assert done.returncode == 0, done.stderr
-    runs = sorted(path.name.rsplit("-", 1)[0] for path in (folder / "logs").glob("model_*"))
-    assert runs == [f"model_{x}-simulated-seed{seed}" for x in "ab" for seed in range(6)]
+    runs = sorted(path.name.rsplit("-", 2)[0] for path in (folder / "logs").glob("model_*"))
+    assert runs == [f"model_{x}-phase-simulated-seed{seed}" for x in "ab" for seed in range(6)]
     began = time.time()
     again = script("train.py", *sweep, cwd=folder)
     assert again.stderr.count("This run is finished") == 12

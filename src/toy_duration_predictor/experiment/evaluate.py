@@ -12,10 +12,10 @@ from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.data.windows import Songs, Windows
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.config import EvaluateConfig, validated
+from toy_duration_predictor.experiment.provenance import changed_sources, code_digest, provenance
 from toy_duration_predictor.experiment.run_folder import (
     Metrics,
     load_run,
-    provenance,
     read_metrics,
     write_metrics,
     write_predictions,
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 def evaluate(config: DictConfig | dict[str, Any]) -> Metrics:
     """Tests a trained run on every row of a table, and writes `metrics.json` and `predictions.parquet`.
 
-    They go to `RUN/evaluations/SOURCE-FINGERPRINT/`; a finished evaluation is recognised.
+    They go to `RUN/evaluations/SOURCE-FINGERPRINT-CODE/`; a finished evaluation by the same code is recognised.
 
     Args:
         config: `conf/evaluate.yaml`, composed.
@@ -46,10 +46,12 @@ def evaluate(config: DictConfig | dict[str, Any]) -> Metrics:
     run_metrics = read_metrics(settings.run)
     if run_metrics is None:
         raise InputError(f"run={settings.run} is not finished; the command that began it goes on.")
+    if changed := changed_sources(settings.run):
+        log.warning("The code has changed since this run was trained: %s.", ", ".join(changed))
     table = load_songs(settings.data.source, **settings.data.options)
     table_fingerprint = fingerprint(table)
     skip = "-skip" if settings.unknown == "skip" else ""
-    folder = settings.run / "evaluations" / f"{settings.data.source}-{table_fingerprint}{skip}"
+    folder = settings.run / "evaluations" / f"{settings.data.source}-{table_fingerprint}{skip}-{code_digest()}"
     metrics = None if settings.force else read_metrics(folder)
     if metrics is None:
         use_threads(settings.trainer)

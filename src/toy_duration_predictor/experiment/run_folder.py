@@ -1,14 +1,14 @@
 """A run's folder: its name, its files, and what makes it finished.
 
-    config.yaml  metrics.json  predictions.parquet  checkpoints/best.ckpt  checkpoints/last.ckpt  train.log  events.*
+    config.yaml  sources.json  metrics.json  predictions.parquet  checkpoints/best.ckpt  checkpoints/last.ckpt
+    train.log  events.*
 
 `metrics.json` is written last, so a folder that has it belongs to a finished run.
 """
 
+import glob
 import hashlib
 import json
-import subprocess
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -21,25 +21,32 @@ from toy_duration_predictor.data.files import write, write_text
 from toy_duration_predictor.data.songs import ragged
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.config import TrainConfig
+from toy_duration_predictor.experiment.provenance import code_digest
 from toy_duration_predictor.task import DurationTask
 
 Metrics = dict[str, float | int | str]
 
-VERSIONED = ("torch", "lightning", "datasets", "numpy", "midii")
-
 
 def run_folder(config: TrainConfig, fingerprint: str) -> Path:
-    """Returns the folder of a run: `LOGS/NAME-SOURCE-seedSEED-DIGEST`.
+    """Returns the folder of a run: `LOGS/NAME-NETWORK-SOURCE-seedSEED-SETTINGS-CODE`.
 
-    The digest follows from every setting that can change a number and from the contents of the songs table, wherever
-    the table lies.
+    `SETTINGS` is a digest of every setting that can change a number and of the contents of the songs table, wherever
+    the table lies. `CODE` is a digest of the package's own sources: other code is another run.
     """
     settings = config.decisive()
     for option in ("source", *config.data.options):
         del settings["data"][option]
     settings["fingerprint"] = fingerprint
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
-    return config.logs / f"{config.name}-{config.data.source}-seed{config.seed}-{digest}"
+    name = f"{config.name}-{config.model.name}-{config.data.source}-seed{config.seed}-{digest}"
+    return config.logs / f"{name}-{code_digest()}"
+
+
+def same_run_by_other_code(folder: Path) -> list[Path]:
+    """Returns the folders of runs with the same settings on the same songs, made by other code, the newest last."""
+    stem = folder.name.rpartition("-")[0]
+    others = (path for path in folder.parent.glob(f"{glob.escape(stem)}-*") if path != folder and path.is_dir())
+    return sorted(others, key=lambda path: path.stat().st_mtime)
 
 
 def write_metrics(folder: Path, metrics: Metrics) -> None:
@@ -109,20 +116,3 @@ def write_predictions(folder: Path, table: Dataset, rows: list[int], predicted: 
     )
     write(folder / "predictions.parquet", lambda path: pq.write_table(predictions, path))
     return predictions
-
-
-def provenance() -> Metrics:
-    """Returns the commit of this code, where it is a git checkout, and the versions of what it runs on."""
-    here = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(here), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
-
-    try:
-        git("ls-files", "--error-unmatch", __file__)  # or it is another project's checkout that this lies in
-        commit = git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
-    except (OSError, subprocess.CalledProcessError):
-        commit = "unknown"
-    own = {"version/toy_duration_predictor": version("toy-duration-predictor")}
-    return {"git/commit": commit, **own, **{f"version/{name}": version(name) for name in VERSIONED}}

@@ -22,12 +22,13 @@ from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.callbacks import StopOnSignal, callbacks
 from toy_duration_predictor.experiment.config import TrainConfig, Trainer, validated
+from toy_duration_predictor.experiment.provenance import changed_sources, provenance, write_sources
 from toy_duration_predictor.experiment.run_folder import (
     Metrics,
     load_run,
-    provenance,
     read_metrics,
     run_folder,
+    same_run_by_other_code,
     write_metrics,
     write_predictions,
 )
@@ -60,6 +61,7 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
     if metrics is not None:
         log.info("This run is finished; force=true runs it again.")
     else:
+        _say_what_changed(folder)
         use_threads(settings.trainer)
         torch.manual_seed(settings.seed)
         data, task = _prepare(settings, table)
@@ -68,6 +70,7 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
             shutil.rmtree(folder, ignore_errors=True)
         text = OmegaConf.to_yaml(settings.model_dump(mode="json"))
         write_text(folder / "config.yaml", text)
+        write_sources(folder)
         with file_log(folder / "train.log"):
             log.info("Run folder: %s", folder)
             log.info(
@@ -94,6 +97,17 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
             write_metrics(folder, metrics)
     show_results(metrics, folder)
     return {**metrics, "run/folder": str(folder)}
+
+
+def _say_what_changed(folder: Path) -> None:
+    """Names the source files by which a new run differs from the last one with the same settings, if there is one."""
+    others = same_run_by_other_code(folder)
+    if others and not folder.exists():
+        log.info(
+            "The code has changed since %s: %s. That run stays; a new one is made beside it.",
+            others[-1],
+            ", ".join(changed_sources(others[-1])),
+        )
 
 
 def use_threads(trainer: Trainer) -> None:
