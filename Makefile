@@ -1,17 +1,26 @@
-# `make train` and `make test` need nothing but make and Python >= 3.11; they set up the rest in .venv.
+# Every target needs nothing but make and Python >= 3.11; it sets up the rest in .venv.
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: train test setup
+.PHONY: train test test-all docs setup
 
 train: setup
 	$(PY) scripts/train.py experiment=model_b $(ARGS)
 
+# Lint, types and the fast tests.
 test: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -m "not slow" $(ARGS)
+
+# What `make test` leaves out, and the documents.
+test-all: test docs
+	$(PY) -m pytest -m slow $(ARGS)
+
+# The documents' site, in build/site; a warning is an error.
+docs: setup
+	$(PY) -m sphinx --fail-on-warning --keep-going --fresh-env --quiet docs build/site
 
 setup: .venv/ready
 
