@@ -3,7 +3,7 @@
 #   docker run -p 8888:8888 tdp jupyter lab --ip 0.0.0.0 --no-browser notebooks               the notebook
 FROM python:3.11-slim
 
-# PyTorch's index of builds for CPUs, which spares gigabytes of CUDA; empty is the usual index.
+# PyTorch's index of builds for CPUs, beside the usual one: it spares gigabytes of CUDA. Empty is the usual one alone.
 ARG TORCH_INDEX=
 
 # Hugging Face's Spaces run containers as user 1000.
@@ -14,7 +14,7 @@ ENV PATH=/home/tdp/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHE
 
 COPY --chown=1000 constraints.txt ./
 RUN python -m venv venv \
-    && pip install --quiet -c constraints.txt ${TORCH_INDEX:+--index-url $TORCH_INDEX} torch
+    && pip install --quiet -c constraints.txt ${TORCH_INDEX:+--extra-index-url $TORCH_INDEX} torch
 
 COPY --chown=1000 . project
 WORKDIR /home/tdp/project
