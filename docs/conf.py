@@ -22,6 +22,7 @@ html_theme_options = {
 # Docstrings put code between single backticks, as Markdown does.
 default_role = "literal"
 add_module_names = False
+autodoc_member_order = "bysource"
 napoleon_use_ivar = True
 autodoc_default_options = {"members": True, "exclude-members": "__init__, __new__"}
 
