@@ -1,4 +1,4 @@
-# The page and the notebook, run by an unprivileged user; `scripts/check_dockerfile.py` goes through these steps.
+# The page and the notebook, run by an unprivileged user.
 #   docker build -t tdp . && docker run -p 7860:7860 tdp                                      the page
 #   docker run -p 8888:8888 tdp jupyter lab --ip 0.0.0.0 --no-browser notebooks               the notebook
 FROM python:3.11-slim
