@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from toy_duration_predictor.data.quantize import carried, quantize
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.models import build
-from toy_duration_predictor.models.phase_mingru import states
 
 STEP = 15
 QUANTIZED = [2, 0, 1, 1, 0]
@@ -132,17 +131,3 @@ def test_what_the_quantizer_can_do_is_possible(durations, step, of_carried):
 def test_sizes_that_do_not_go_together_are_refused(name, sizes, reason):
     with pytest.raises(InputError, match=reason):
         build(name, {}, num_singers=3, **sizes)
-
-
-def test_minimal_gru_against_a_loop():
-    torch.manual_seed(0)
-    inputs = torch.randn(2, 50, 6)
-    real = torch.rand(2, 50, 1) < 0.8
-    gate, candidate = inputs.chunk(2, dim=-1)
-    state, expected = torch.zeros(2, 3), []
-    for t in range(50):
-        z = gate[:, t].sigmoid()
-        new = torch.where(candidate[:, t] >= 0, candidate[:, t] + 0.5, candidate[:, t].sigmoid())
-        state = torch.where(real[:, t], (1 - z) * state + z * new, state)
-        expected.append(state)
-    torch.testing.assert_close(states(inputs, real), torch.stack(expected, dim=1))
