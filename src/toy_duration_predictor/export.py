@@ -4,30 +4,21 @@ A file's inputs are a network's (see `models`): `durations` float `(batch, notes
 `mask` bool `(batch, notes)` and `step` float `(batch)`; its output is `predicted`, float `(batch, notes)`, ticks. Its
 metadata has `singers`, the `singer_id` of each index, as JSON.
 
-An exporter writes a Python loop as often as it is run, so for export the networks' loops over notes are replaced by
-`scan`, which ONNX has as an operator.
-
-Shapes: `B` windows, `T` notes, `K` states, `H` a GRU's states.
+Networks write their own loops over notes so that they can be exported; see `models._loop`.
 """
 
 import importlib
 import json
 import logging
-import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._higher_order_ops.scan import scan
 
 from toy_duration_predictor.data.files import write
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.models import _chain
 from toy_duration_predictor.predictor import Predictor
 
 INPUTS = ("durations", "singer", "mask", "step")
@@ -38,8 +29,6 @@ TOLERANCE = 0.01
 
 def export(place: str | Path, path: str | Path) -> None:
     """Writes a model as an ONNX file, once onnxruntime computes the same with it as torch does with the model.
-
-    Not to be called while other threads of the process use networks.
 
     Args:
         place: What `Predictor.load` takes.
@@ -77,79 +66,15 @@ def export(place: str | Path, path: str | Path) -> None:
 
 
 class _Exported(nn.Module):
-    """A copy of a network whose GRUs are scanned, and which knows whether to tell singers apart."""
+    """A network that knows whether to tell singers apart."""
 
     def __init__(self, network: nn.Module, anonymous: bool) -> None:
         super().__init__()
-        self.network = deepcopy(network)
-        self.anonymous = anonymous
-        for name, part in list(self.network.named_children()):
-            if isinstance(part, nn.GRU):
-                setattr(self.network, name, _ScannedGRU(part))
+        self.network, self.anonymous = network, anonymous
 
     def forward(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
         predicted: Tensor = self.network(durations, singer * (not self.anonymous), mask, step)
         return predicted
-
-
-class _ScannedGRU(nn.Module):
-    """A bidirectional GRU, batch first, that takes padding as a packed sequence has it."""
-
-    def __init__(self, gru: nn.GRU) -> None:
-        super().__init__()
-        self.gru = gru
-
-    def forward(self, given: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, None]:
-        """Returns the states, float `(B, T, 2H)`, of inputs `(B, T, inputs)`, or of these and their lengths `(B,)`."""
-        inputs, lengths = given if isinstance(given, tuple) else (given, torch.full((len(given),), given.shape[1]))
-        x = inputs.transpose(0, 1)
-        real = (torch.arange(len(x))[:, None] < lengths)[..., None]
-        for layer in range(self.gru.num_layers):
-            forwards = self._direction(x, real, f"l{layer}")
-            backwards = self._direction(x.flip(0), real.flip(0), f"l{layer}_reverse").flip(0)
-            x = torch.cat([forwards, backwards], dim=-1) * real
-        return x.transpose(0, 1), None
-
-    def _direction(self, x: Tensor, real: Tensor, of: str) -> Tensor:
-        weights = [getattr(self.gru, f"{name}_{of}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-
-        def note(state: Tensor, given: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-            new = torch.where(given[1], torch.gru_cell(given[0], state, *weights), state)
-            return new, new.clone()
-
-        states: Tensor = scan(note, x.new_zeros(x.shape[1], self.gru.hidden_size), (x, real))[1]
-        return states
-
-
-def _scanned_run(state: Tensor, differences: Tensor, ends: Tensor) -> Tensor:
-    """The same as `models._chain.run`, with a scan for its loop."""
-
-    def note(state: Tensor, given: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        new = _chain.step(state, *given)
-        return new, new.clone()
-
-    states: Tensor = scan(note, state.contiguous(), (differences, ends))[1]
-    return torch.cat([state[None], states])
-
-
-@contextmanager
-def _scans_for_loops(network: nn.Module) -> Iterator[None]:
-    """Lets a network use `_scanned_run`, and hand padded sequences to `_ScannedGRU` as they are."""
-    its_file = sys.modules[type(network).__module__]
-    replaced: list[tuple[Any, str, Any]] = [
-        (_chain, "run", _scanned_run),
-        (its_file, "pack_padded_sequence", lambda inputs, lengths, **_: (inputs, lengths)),
-        (its_file, "pad_packed_sequence", lambda states, **_: (states, None)),
-    ]
-    before = [(module, name, getattr(module, name)) for module, name, _ in replaced if hasattr(module, name)]
-    try:
-        for module, name, value in replaced:
-            if hasattr(module, name):
-                setattr(module, name, value)
-        yield
-    finally:
-        for module, name, value in before:
-            setattr(module, name, value)
 
 
 def _program(network: _Exported) -> Any:
@@ -159,8 +84,9 @@ def _program(network: _Exported) -> Any:
 
     batch, notes = torch.export.Dim("batch"), torch.export.Dim("notes")
     shapes = ({0: batch, 1: notes}, {0: batch}, {0: batch, 1: notes}, {0: batch})
-    with warnings.catch_warnings(), torch.no_grad(), _scans_for_loops(network.network):
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of torch's own parts, of which it says that they will change
+        # Strict: otherwise the lengths of an example's slices count as constants.
         exported = torch.export.export(network, _example(1, batch=2, notes=16), dynamic_shapes=shapes, strict=True)
         program: Any = torch.onnx.export(
             exported,

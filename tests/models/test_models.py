@@ -5,6 +5,7 @@ import torch
 
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.models import build, network_names
+from toy_duration_predictor.models._recurrent import gru_states, scanned_states
 
 STATISTICS = {"target_mean": 120.0, "target_std": 190.0}
 SIZES = {"hidden_size": 8, "singer_embedding_dim": 4, "num_layers": 2}
@@ -113,6 +114,13 @@ def test_bigru_published_sees_raw_ticks_and_answers_in_ticks(windows):
     embedding = network.singer_embedding.weight[singer][:, None].repeat(1, 20, 1)
     normalized = network.fc(network.rnn(torch.cat([durations[..., None], embedding], dim=-1))[0])[..., 0]
     torch.testing.assert_close(network(durations, singer, mask, step), normalized * 190.0 + 120.0)
+
+
+def test_the_gru_that_is_exported_is_torchs(windows):
+    """Written out note by note, against packed sequences."""
+    mask, gru = windows[2], torch.nn.GRU(8, 3, num_layers=2, batch_first=True, bidirectional=True)
+    notes = torch.randn(4, 20, 8)
+    torch.testing.assert_close(scanned_states(gru, notes, mask), gru_states(gru, notes, mask))
 
 
 @pytest.mark.parametrize(

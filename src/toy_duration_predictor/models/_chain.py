@@ -11,6 +11,8 @@ from state `i` to `j`; masks are bool `(B, T)`, false for padding, at which a pa
 import torch
 from torch import Tensor
 
+from toy_duration_predictor.models._loop import loop
+
 
 def log_sum(factors: Tensor, mask: Tensor) -> Tensor:
     """Returns the logarithm of the sum of all paths' weights, divided by `K`, float `(B,)`.
@@ -56,16 +58,8 @@ def messages(differences: Tensor, ends: Tensor, mask: Tensor) -> tuple[Tensor, T
     ends = torch.cat([torch.ones_like(ends[:1]), ends])
     ends = torch.cat([ends, ends.flip(0)], dim=2)
     # A pair's difference, from state K - 1 - i to state j, is the one at i + j.
-    states = run(ends[0], differences.unfold(1, size, 1).transpose(2, 3), ends[1:])
+    states = loop(step, ends[0], differences.unfold(1, size, 1).transpose(2, 3), ends[1:])
     return states[:-1, :, :windows], states[:-1, :, windows:].flip(0)
-
-
-def run(state: Tensor, differences: Tensor, ends: Tensor) -> Tensor:
-    """Returns the states before each note and after the last, float `(T + 1, K, B)`; see `step`."""
-    states = [state]
-    for difference, end in zip(differences.unbind(), ends.unbind(), strict=True):
-        states.append(step(states[-1], difference, end))
-    return torch.stack(states)
 
 
 def step(state: Tensor, differences: Tensor, ends: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ Shapes: `B` windows, `T` notes.
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from toy_duration_predictor.models._recurrent import gru_states
 
 __all__ = ["BiGRU"]
 
@@ -69,12 +70,6 @@ class BiGRU(nn.Module):
             [torch.log1p(durations / step), torch.log(step / self.target_mean).expand_as(durations)], dim=-1
         )
         embedding = self.singer_embedding(singer)[:, None].expand(-1, durations.shape[1], -1)
-        packed = pack_padded_sequence(
-            torch.cat([inputs, embedding], dim=-1),
-            mask.sum(dim=1).cpu(),
-            batch_first=True,
-            enforce_sorted=False,
-        )
-        states, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=mask.shape[1])
+        states = gru_states(self.rnn, torch.cat([inputs, embedding], dim=-1), mask)
         correction = self.fc(self.dropout(states)).squeeze(-1)
         return torch.clamp(durations + step * correction, min=0) * mask

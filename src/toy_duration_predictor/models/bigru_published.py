@@ -6,6 +6,8 @@ Shapes: `B` windows, `T` notes.
 import torch
 from torch import Tensor, nn
 
+from toy_duration_predictor.models._recurrent import gru_states
+
 __all__ = ["PublishedBiGRU"]
 
 
@@ -65,6 +67,6 @@ class PublishedBiGRU(nn.Module):
             float `(B, T)`, ticks; at padding too.
         """
         embedding = self.singer_embedding(singer)[:, None].expand(-1, durations.shape[1], -1)
-        states, _ = self.rnn(torch.cat([durations[..., None], embedding], dim=-1))
+        states = gru_states(self.rnn, torch.cat([durations[..., None], embedding], dim=-1), mask=None)
         normalized: Tensor = self.fc(states).squeeze(-1)
         return normalized * self.target_std + self.target_mean

@@ -3,10 +3,12 @@
 Shapes: `B` windows, `T` notes, `W` channels.
 """
 
+from typing import cast
+
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from toy_duration_predictor.models._phase import PhaseChain
+from toy_duration_predictor.models._recurrent import gru_states
 
 __all__ = ["PhaseGRU"]
 
@@ -39,11 +41,8 @@ class PhaseGRU(PhaseChain):
 
     def encode(self, notes: Tensor, mask: Tensor, place: Tensor) -> Tensor:
         """See `PhaseChain.encode`."""
-        lengths = mask.sum(1).cpu()
         for i, rnn in enumerate(self.rnns):
             if i == len(self.rnns) // 2:
                 notes = self.beat_means(notes, mask, place)
-            packed = pack_padded_sequence(notes, lengths, batch_first=True, enforce_sorted=False)
-            states, _ = pad_packed_sequence(rnn(packed)[0], batch_first=True, total_length=mask.shape[1])
-            notes = notes + self.dropout(states)
+            notes = notes + self.dropout(gru_states(cast(nn.GRU, rnn), notes, mask))
         return notes
