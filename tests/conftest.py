@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -98,7 +99,10 @@ def mssv() -> Path:
 
 @pytest.fixture(autouse=True)
 def _as_it_was() -> Iterator[None]:
-    """Leaves torch's threads and random state and this package's log as they were."""
+    """Leaves torch's threads and random state, this package's log and the signals' handlers as they were."""
+    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # A shell's background jobs, and whatever they start, ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     package = logging.getLogger("toy_duration_predictor")
     handlers, propagate = package.handlers[:], package.propagate
@@ -106,6 +110,8 @@ def _as_it_was() -> Iterator[None]:
     torch.set_num_threads(threads)
     torch.set_rng_state(state)
     package.handlers[:], package.propagate = handlers, propagate
+    for number, handler in signals.items():
+        signal.signal(number, handler)
 
 
 def flat(lists: Any) -> np.ndarray:

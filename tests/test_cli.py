@@ -18,13 +18,6 @@ from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.experiment.train import train
 
 
-@pytest.fixture(autouse=True)
-def _signals_as_they_were():
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
 @pytest.fixture
 def folder(tmp_path):
     folder = tmp_path / "my songs"

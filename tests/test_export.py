@@ -1,7 +1,6 @@
 """Exported files against the networks they were made of, on songs of lengths that the exporter has not seen."""
 
 import json
-import signal
 import sys
 from types import SimpleNamespace
 
@@ -32,20 +31,12 @@ def save(folder, network, anonymous=False, statistics=STATISTICS):
     return folder
 
 
-@pytest.fixture
-def _signals_as_they_were():
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
 def test_without_the_extra_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(InputError, match=r"pip install 'toy-duration-predictor\[onnx\]'"):
         export.export(tmp_path, tmp_path / "model.onnx")
 
 
-@pytest.mark.usefixtures("_signals_as_they_were")
 @pytest.mark.parametrize(
     ("network", "anonymous", "statistics"),
     [
