@@ -1,20 +1,17 @@
-"""Benchmark of training as the work grows; see `bench.py`.
+"""Benchmark of training as the work grows; see `bench.py`."""
 
-Run by itself, `python bench_growth.py TABLE`, it measures one table and prints the figures: each size has a process of
-its own, whose memory the others do not touch.
-"""
-
-import subprocess
-import sys
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from bench_networks import WIDTH, Trial, make_data
+from bench_networks import WIDTH, Trial
 from rich.console import Console
 from rich.table import Table
 
@@ -24,27 +21,21 @@ from toy_duration_predictor.data.sources import load_songs
 
 # ccss17/note-duration-dataset; the number of notes is what 160 of its songs have on average.
 PUBLISHED_ROWS, PUBLISHED_NOTES = 4204, 2_700_000
-STEPS = 100
+UPDATES = 100
 # Ticks of a grid step.
 STEP = 15
 
 
-def growth() -> None:
-    """Measures steps of training on 1, 10 and 100 times the published number of notes, read from a Parquet file."""
-    shown = Table(
-        "notes", "file to datamodule, s", "the same, us a note", "training, us a note", "memory, MB", "mapped, MB"
-    )
-    for factor in (1, 10, 100):
-        with TemporaryDirectory() as folder:
+def growth(factors: list[int]) -> None:
+    """Measures training on so many times the published number of notes, read from a Parquet file."""
+    titles = "file to datamodule, s", "us a note", "training, us a note", "of this on data", "memory, MB", "mapped, MB"
+    shown = Table("notes", *titles)
+    for factor in factors:
+        # A process for each, whose memory the others do not touch.
+        with TemporaryDirectory() as folder, ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             path = Path(folder, "songs.parquet")
             write_songs(path, factor)
-            command = [sys.executable, __file__, str(path)]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
-        notes, ready, a_note, own, mapped = map(float, done.stdout.split()[-5:])
-        per_note = (1e6 * each for each in (ready / notes, a_note))
-        shown.add_row(
-            f"{notes:,.0f}", f"{ready:.1f}", *(f"{each:.2f}" for each in per_note), f"{own:.0f}", f"{mapped:.0f}"
-        )
+            shown.add_row(*pool.submit(_measure, path).result())
     Console(width=WIDTH).print(shown)
 
 
@@ -91,25 +82,17 @@ class Memory(threading.Thread):
         return own, mapped
 
 
-def main(path: str) -> None:
-    """Prints notes, seconds to a datamodule, seconds a note in training, and memory."""
+def _measure(path: Path) -> list[str]:
+    """Returns a row of the table of `growth`."""
     memory = Memory()
     memory.start()
     began = time.perf_counter()
-    data = make_data("phase", load_songs("parquet", path=path))
-    ready = time.perf_counter() - began
-    assert data.requantize  # noqa: S101
-    trial = Trial("phase", data)
-    batches = iter(data.train_dataloader())
-    trial.step(next(batches))
-    began, seen = time.perf_counter(), 0
-    for _ in range(STEPS):
-        batch = next(batches)
-        trial.step(batch)
-        seen += int(batch.mask.sum())
-    a_note = (time.perf_counter() - began) / seen
-    print(int(data.songs.offsets[-1]), ready, a_note, memory.own, memory.mapped)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+    trial = Trial("phase", load_songs("parquet", path=path))
+    ready, notes = time.perf_counter() - began, int(trial.data.songs.offsets[-1])
+    updates = trial.epoch(0)
+    next(updates)
+    began = time.perf_counter()
+    took, seen = map(sum, zip(*islice(updates, UPDATES), strict=True))
+    spent = time.perf_counter() - began
+    per_note = f"{1e6 * ready / notes:.2f}", f"{1e6 * spent / seen:.2f}", f"{1 - took / spent:.1%}"
+    return [f"{notes:,}", f"{ready:.1f}", *per_note, f"{memory.own:.0f}", f"{memory.mapped:.0f}"]

@@ -64,7 +64,7 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
         _say_what_changed(folder)
         use_threads(settings.trainer)
         torch.manual_seed(settings.seed)
-        data, task = _prepare(settings, table)
+        data, task = make_data_and_task(settings, table)
         tester = make_trainer(settings.trainer.model_copy(update={"progress": False}), logger=False)
         if settings.force or settings.resume == "never":
             shutil.rmtree(folder, ignore_errors=True)
@@ -144,7 +144,8 @@ def make_trainer(settings: Trainer, **arguments: Any) -> pl.Trainer:
         raise InputError(f"trainer={settings.accelerator} cannot be used on this machine: {error}") from error
 
 
-def _prepare(settings: TrainConfig, table: Dataset) -> tuple[SongsDataModule, DurationTask]:
+def make_data_and_task(settings: TrainConfig, table: Dataset) -> tuple[SongsDataModule, DurationTask]:
+    """Returns what a configuration trains on, and what it trains, with fresh weights."""
     training = settings.training
     data = SongsDataModule(
         table,
