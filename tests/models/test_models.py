@@ -28,8 +28,8 @@ def windows():
     """Four windows of 20 notes at most, the last 0, 5, 12 and 19 of them padding."""
     torch.manual_seed(1)
     mask = torch.arange(20) < torch.tensor([20, 15, 8, 1])[:, None]
-    durations = 15.0 * torch.randint(0, 9, (4, 20)) * mask
-    return durations, torch.tensor([0, 4, 2, 1]), mask, torch.full((4,), 15.0)
+    quantized = 15.0 * torch.randint(0, 9, (4, 20)) * mask
+    return quantized, torch.tensor([0, 4, 2, 1]), mask, torch.full((4,), 15.0)
 
 
 @pytest.mark.parametrize("name", network_names())
@@ -44,8 +44,8 @@ def test_ticks_in_ticks_out(name, windows):
 @pytest.mark.parametrize("name", network_names())
 def test_the_singer_matters(name, windows):
     network = make(name)
-    durations, singer, mask, step = windows
-    assert not torch.equal(network(durations, singer, mask, step)[0], network(durations, singer.flip(0), mask, step)[0])
+    quantized, singer, mask, step = windows
+    assert not torch.equal(network(quantized, singer, mask, step)[0], network(quantized, singer.flip(0), mask, step)[0])
 
 
 @pytest.mark.parametrize("name", network_names())
@@ -60,13 +60,13 @@ def test_rows_do_not_see_each_other(name, windows):
 @pytest.mark.parametrize("name", [name for name in network_names() if name != "bigru_published"])
 def test_padding_is_not_seen(name, windows):
     network = make(name)
-    durations, singer, mask, step = windows
-    predicted = network(durations, singer, mask, step)
+    quantized, singer, mask, step = windows
+    predicted = network(quantized, singer, mask, step)
     assert not predicted[~mask].any()
     for i, notes in enumerate(mask.sum(1).tolist()):
-        cut = network(durations[i : i + 1, :notes], singer[i : i + 1], mask[i : i + 1, :notes], step[i : i + 1])
+        cut = network(quantized[i : i + 1, :notes], singer[i : i + 1], mask[i : i + 1, :notes], step[i : i + 1])
         torch.testing.assert_close(cut[0], predicted[i, :notes])
-    noisy = torch.where(mask, durations, 777.0)
+    noisy = torch.where(mask, quantized, 777.0)
     torch.testing.assert_close(network(noisy, singer, mask, step), predicted)
 
 
@@ -75,9 +75,9 @@ def test_bigru_corrects_its_input(windows):
     network = make("bigru")
     torch.nn.init.zeros_(network.fc.weight)
     torch.nn.init.zeros_(network.fc.bias)
-    durations, singer, mask, step = windows
-    durations[0, 3] = 40_000
-    assert torch.equal(network(durations, singer, mask, step), durations)
+    quantized, singer, mask, step = windows
+    quantized[0, 3] = 40_000
+    assert torch.equal(network(quantized, singer, mask, step), quantized)
 
 
 def test_bigru_predicts_no_negative_duration(windows):
@@ -89,10 +89,10 @@ def test_bigru_predicts_no_negative_duration(windows):
 def test_bigru_measures_in_steps(windows):
     """But for the step itself, whose logarithm it sees, the same music at another resolution is the same."""
     network = make("bigru")
-    durations, singer, mask, step = windows
-    at_120 = network(durations, singer, mask, step)
+    quantized, singer, mask, step = windows
+    at_120 = network(quantized, singer, mask, step)
     network.target_mean *= 8
-    torch.testing.assert_close(network(8 * durations, singer, mask, 8 * step), 8 * at_120, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(network(8 * quantized, singer, mask, 8 * step), 8 * at_120, rtol=1e-4, atol=1e-3)
 
 
 def test_bigru_published_has_the_published_weights():
@@ -110,10 +110,10 @@ def test_bigru_published_has_the_published_weights():
 
 def test_bigru_published_sees_raw_ticks_and_answers_in_ticks(windows):
     network = make("bigru_published")
-    durations, singer, mask, step = windows
+    quantized, singer, mask, step = windows
     embedding = network.singer_embedding.weight[singer][:, None].repeat(1, 20, 1)
-    normalized = network.fc(network.rnn(torch.cat([durations[..., None], embedding], dim=-1))[0])[..., 0]
-    torch.testing.assert_close(network(durations, singer, mask, step), normalized * 190.0 + 120.0)
+    normalized = network.fc(network.rnn(torch.cat([quantized[..., None], embedding], dim=-1))[0])[..., 0]
+    torch.testing.assert_close(network(quantized, singer, mask, step), normalized * 190.0 + 120.0)
 
 
 def test_the_gru_that_is_exported_is_torchs(windows):
@@ -139,11 +139,11 @@ def test_what_cannot_be_built_is_refused(name, sizes, message):
 
 
 @pytest.mark.parametrize("name", [name for name in network_names() if name.startswith("phase")])
-def test_places_in_the_beat_count_wherever_a_note_is(name):
+def test_metrical_positions_count_wherever_a_note_is(name):
     network = make(name, width=8)
     notes, mask = torch.randn(1, 30, 8), torch.ones(1, 30, dtype=torch.bool)
-    place = torch.arange(30)[None] * 3 % 8
-    changed = place.clone()
+    position = torch.arange(30)[None] * 3 % 8
+    changed = position.clone()
     changed[0, 20:] = (changed[0, 20:] + 1) % 8
-    different = network.encode(notes, mask, place) != network.encode(notes, mask, changed)
+    different = network.encode(notes, mask, position) != network.encode(notes, mask, changed)
     assert different.any(dim=2).all()

@@ -1,4 +1,4 @@
-"""The network of phases against sums over all paths, written out."""
+"""The CRF over phases, against sums over all paths that are written out."""
 
 import itertools
 import math
@@ -29,13 +29,13 @@ def make(of_carried=0.0, **sizes):
 
 
 def paths(network, of_carried):
-    """Yields all paths with their weights and durations, ticks."""
+    """Yields the weight and the durations, ticks, of all paths."""
     size = network.phases
-    of_phase, of_difference = (scores[0].detach().double().numpy() for scores in network._scores(*INPUTS))
+    unary, pairwise = (part[0].detach().double().numpy() for part in network.log_potentials(*INPUTS))
     for path in itertools.product(range(size), repeat=len(QUANTIZED) + 1):
         ends = itertools.pairwise(path)
-        scores = (of_phase[t, j] + of_difference[t, j - i + size - 1] for t, (i, j) in enumerate(ends))
-        weight = math.exp(sum(scores)) / size
+        log_potentials = (unary[t, j] + pairwise[t, j - i + size - 1] for t, (i, j) in enumerate(ends))
+        weight = math.exp(sum(log_potentials)) / size
         phases = [(k - size // 2) / size for k in path]
         durations = []
         for q, start, end in zip(QUANTIZED, phases, phases[1:], strict=False):
@@ -54,8 +54,8 @@ def test_likelihood_against_all_paths(of_carried):
     checked = 0
     for durations, weight in weights.items():
         if min(durations) >= 0 and weight / total > 1e-6:
-            target = torch.tensor([[*map(float, durations), 0.0, 0.0]])
-            likelihood = network.log_likelihood(*INPUTS, target).item()
+            sung = torch.tensor([[*map(float, durations), 0.0, 0.0]])
+            likelihood = network.log_likelihood(*INPUTS, sung).item()
             assert likelihood == pytest.approx(math.log(weight / total), abs=1e-3)
             checked += 1
     assert checked > 20
@@ -88,33 +88,33 @@ def test_prediction_is_the_median(of_carried):
 
 def test_samples_have_the_distribution_and_the_notes():
     network = make(phases=5)
-    drawn = network.sample(*(part.repeat_interleave(4000, dim=0) for part in INPUTS), generator=torch.Generator())
+    sampled = network.sample(*(part.repeat_interleave(4000, dim=0) for part in INPUTS), generator=torch.Generator())
     probabilities, edges = network.distribution(*INPUTS)
     centres = (edges[..., 1:] + edges[..., :-1]) / 2
     expected = (probabilities * centres).sum(-1)[0, :5]
-    torch.testing.assert_close(drawn.mean(0)[:5], expected, atol=0.3, rtol=0)
-    assert not drawn[:, 5:].any()
+    torch.testing.assert_close(sampled.mean(0)[:5], expected, atol=0.3, rtol=0)
+    assert not sampled[:, 5:].any()
     again = network.sample(*(part.repeat_interleave(4000, dim=0) for part in INPUTS), generator=torch.Generator())
-    assert torch.equal(drawn, again)
+    assert torch.equal(sampled, again)
 
 
-def test_temperature_near_zero_draws_the_likeliest_path():
+def test_temperature_near_zero_samples_the_likeliest_path():
     network = make()
     best = max(paths(network, 0.0))[1]
-    drawn = network.sample(*INPUTS, temperature=0.01)[0, :5]
-    assert (drawn - torch.tensor(best)).abs().max() <= STEP / network.phases / 2 + 1e-4
+    sampled = network.sample(*INPUTS, temperature=0.01)[0, :5]
+    assert (sampled - torch.tensor(best)).abs().max() <= STEP / network.phases / 2 + 1e-4
 
 
 @given(st.lists(st.integers(1, 100), min_size=1, max_size=40), st.sampled_from([15, 60]), st.booleans())
 def test_what_the_quantizer_can_do_is_possible(durations, step, of_carried):
     """No song that was quantized with its error carried forward is counted among the impossible ones."""
-    sung = np.array(durations)
-    target = carried(sung, step) if of_carried else sung
-    quantized = torch.from_numpy(quantize(sung, step)).float()[None]
+    original = np.array(durations)
+    sung = carried(original, step) if of_carried else original
+    quantized = torch.from_numpy(quantize(original, step)).float()[None]
     network = build("phase", {"carried": float(of_carried)}, num_singers=1, phases=15, width=4, layers=1).eval()
     mask, grid = torch.ones_like(quantized, dtype=torch.bool), torch.tensor([float(step)])
     likelihood = network.log_likelihood(
-        quantized, torch.tensor([0]), mask, grid, torch.from_numpy(target).float()[None]
+        quantized, torch.tensor([0]), mask, grid, torch.from_numpy(sung).float()[None]
     ).item()
     # Each phase is as likely as any other in an untrained network; rounding to bins may cost one note a little.
     assert -math.log(15 * 15) * (len(durations) + 1) - 20 < likelihood <= 0

@@ -8,15 +8,17 @@ from torch import Tensor
 
 
 def quantiles(probabilities: Tensor, edges: Tensor, levels: Tensor) -> Tensor:
-    """Returns quantiles of histograms whose bins are evenly filled, float `(B, T, L)`, in the unit of the edges.
+    """Returns quantiles of histograms, float `(B, T, L)`, in the unit of the edges; linear within a bin.
 
     Args:
         probabilities: float `(B, T, V)`.
         edges: float `(B, T, V + 1)`, ascending.
         levels: float `(L,)`, from 0 to 1.
     """
-    below = probabilities.cumsum(-1)
-    # Not `searchsorted`, which ONNX does not have.
-    of = (below[..., None, :] < levels[:, None]).sum(-1).clamp(max=below.shape[-1] - 1)
-    share = 1 - (below.gather(-1, of) - levels) / probabilities.gather(-1, of).clamp(min=1e-9)
-    return torch.lerp(edges.gather(-1, of), edges.gather(-1, of + 1), share.clamp(0, 1))
+    cumulative = probabilities.cumsum(-1)
+    # A quantile's bin comes after all bins that are wholly below it. Not by `searchsorted`, which ONNX does not have.
+    # The last bin is the limit, as rounding may leave the sum of all probabilities below a level of 1.
+    index = (cumulative[..., None, :] < levels[:, None]).sum(-1).clamp(max=cumulative.shape[-1] - 1)
+    # From the upper edge down: `cumulative` is known there. A bin may be empty, at a level of 0.
+    share = 1 - (cumulative.gather(-1, index) - levels) / probabilities.gather(-1, index).clamp(min=1e-9)
+    return torch.lerp(edges.gather(-1, index), edges.gather(-1, index + 1), share.clamp(0, 1))

@@ -1,55 +1,64 @@
-"""What the networks of phases have in common: what they read, and a chain over the onsets between the grid lines.
+"""A linear-chain conditional random field over the phases of onsets: what all phase networks share.
 
-A quantizer that carries its error forward puts every onset on the nearest line of the grid. What it takes away is each
-onset's *phase*: how far the sung onset lies from that line, in steps, between -1/2 and 1/2. A duration is its quantized
-value plus the phase at its end minus the phase at its start, so that all durations of a song hang together: where one
-rest of a hundredth of a beat was quantized to a whole step, the onsets before and after it are known.
+A quantizer that carries its error forward puts every onset on the nearest line of the grid. The *phase* of an onset is
+what is lost by it: the distance of the sung onset from its grid line, in steps, between -1/2 and 1/2.
 
-A network gives the score of each phase, and of each pair of phases that follow one another; a chain sums over all
-paths of phases, exactly. It is trained by the likelihood of the sung path, predicts each duration's median, and can
-draw whole songs that quantize to the same notes.
+An example, with a step of 60 ticks. Two notes of 70 and 40 ticks end at 70 and at 110 ticks. The nearest grid lines are
+60 and 120, so both notes are quantized to 60 ticks. The phases are 0 at the start, 10/60 after the first note and
+-10/60 after the second. A sung duration is the quantized one, plus the phase at its end, minus the phase at its start:
+60 + 10 - 0 = 70 and 60 - 10 - 10 = 40. The two notes share the phase between them, so they are not predicted one by one
+but together.
 
-Shapes: `B` windows, `T` notes, `W` channels, `K` phases, `V` = 2K - 1 differences of phases.
+The states of the CRF are `K` bins of phase. With 5 bins, of 12 ticks, the phases of the example lie in bins 2, 3 and 1,
+counted from 0. For each note a network computes unary (state) log-potentials, of the phase at its end, and pairwise
+(transition) log-potentials, of the difference between the phases at its end and its start. Their sum along a path of
+phases, minus the logarithm of the partition function, is the path's log-probability.
+
+Training maximizes the likelihood of the sung path. The forward and backward messages give the marginal distribution of
+each duration, whose median is the prediction. A sampled path gives all durations of a window together.
+
+Lafferty, McCallum and Pereira (2001), "Conditional random fields", ICML. Inference is exact; see `_crf`.
+
+Shapes: `B` windows, `T` notes, `W` channels, `K` phases, `V` = 2K - 1 differences of phases, which are also the bins of
+a duration's histogram.
 """
 
 import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from toy_duration_predictor.models import _chain
-from toy_duration_predictor.models._beat import BeatMeans, places
+from toy_duration_predictor.models import _crf
 from toy_duration_predictor.models._histogram import quantiles
+from toy_duration_predictor.models._pairs import (
+    bins_of_pairs,
+    of_pairs,
+    potentials_of,
+    sum_by_difference,
+    sum_by_end,
+)
+from toy_duration_predictor.models._potentials import IMPOSSIBLE, PhasePotentials
 
-# Quantized durations above this many steps share an embedding; a logarithm tells them apart.
-LONGEST_EMBEDDED = 17
-# Ticks of a step of 1/32 at 320 ticks per beat: between those of 120 and of 960, the unit of the step's logarithm.
-STEP_UNIT = 40.0
-# Log score of what cannot be: a sung duration below 0, or another one than the one that was sung.
-IMPOSSIBLE = -30.0
 
-
-class PhaseChain(nn.Module):
-    """Everything but how notes see each other, which is `encode`.
-
-    Rests and notes take turns; which come first is read from the durations, rests being the shorter ones.
+class PhaseCRF(PhasePotentials):
+    """A CRF over phases, on the log-potentials of a network; a subclass adds `encode`.
 
     Args:
         num_singers: Singers known.
-        carried: Whether the target is what the quantizer leaves of an array, the duration plus the error carried into
-            it (see `data.quantize.carried`), as in the published dataset: then 1, else 0.
-        phases: `K`, odd, so that a phase of 0 is in the middle of one.
+        carried: 1 if the sung durations are carried values (see `data.quantize.carried`), as in the published dataset,
+            else 0. A carried value is a duration plus the error carried into it: 70 and 50 ticks in the example above.
+        phases: `K`, odd, so that the middle phase is an onset on the grid line.
         width: `W`.
-        dropout: Dropout of what the scores are made of.
-        singer_dropout: Share of training windows that do not see their singer, so that no singer is leant on in vain.
+        dropout: Dropout before the output layer.
+        singer_dropout: Share of training windows without their singer, which teaches the network to do without one.
 
     Raises:
         ValueError: `phases` is even.
     """
 
-    values: Tensor
-    values_of_zero: Tensor
+    bins: Tensor
+    bins_at_zero: Tensor
 
     def __init__(
         self,
@@ -60,52 +69,17 @@ class PhaseChain(nn.Module):
         dropout: float = 0.2,
         singer_dropout: float = 0.5,
     ) -> None:
-        super().__init__()
-        if phases % 2 == 0:
-            raise ValueError("phases must be odd")
-        self.phases, self.carried, self.singer_dropout = phases, bool(carried), singer_dropout
-        self.duration_embedding = nn.Embedding(LONGEST_EMBEDDED + 1, width)
-        self.rest_embedding = nn.Embedding(2, width)
-        self.singer_embedding = nn.Embedding(num_singers, width)
-        nn.init.zeros_(self.singer_embedding.weight)
-        self.logarithms = nn.Linear(2, width)
-        self.beat_means = BeatMeans(width)
-        self.dropout = nn.Dropout(dropout)
-        self.out = nn.Linear(width, phases + 2 * phases - 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
-        self.rest_scores = nn.Embedding(2, 2 * phases - 1)
-        nn.init.zeros_(self.rest_scores.weight)
+        super().__init__(num_singers, phases, width, dropout, singer_dropout)
+        self.carried = bool(carried)
+        bins, bins_at_zero = bins_of_pairs(phases, self.carried)
+        self.register_buffer("bins", bins, persistent=False)
+        self.register_buffer("bins_at_zero", bins_at_zero, persistent=False)
 
-        phase = torch.arange(phases)
-        difference = phase - phase[:, None] + phases - 1
-        # Which of the `V` values a pair of phases gives: its difference, or where errors are carried the later phase,
-        # unless a note was too short to take the error.
-        end = (phase + (phases - 1) // 2).expand(phases, phases)
-        value, value_of_zero = difference, difference
-        if carried:
-            value, value_of_zero = end, torch.where(phase >= phases // 2, end, difference)
-        self.register_buffer("values", value, persistent=False)
-        self.register_buffer("values_of_zero", value_of_zero, persistent=False)
-
-    def encode(self, notes: Tensor, mask: Tensor, place: Tensor) -> Tensor:
-        """Lets notes see each other; half-way, through `beat_means`, also those that are far away.
+    def forward(self, quantized: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
+        """Predicts sung durations: the median of each note's distribution.
 
         Args:
-            notes: float `(B, T, W)`, 0 at padding.
-            mask: bool `(B, T)`, true for notes.
-            place: int64 `(B, T)`; where in the beat each note ends, see `_beat`.
-
-        Returns:
-            float `(B, T, W)`; a note's does not depend on padding.
-        """
-        raise NotImplementedError
-
-    def forward(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
-        """Predicts sung durations: the median of each.
-
-        Args:
-            durations: float `(B, T)`, ticks.
+            quantized: float `(B, T)`, quantized durations, ticks.
             singer: int64 `(B,)`, index of the singer.
             mask: bool `(B, T)`, true for notes and false for the padding that follows them; at least one note a row.
             step: float `(B,)`, ticks of each row's grid step.
@@ -114,211 +88,151 @@ class PhaseChain(nn.Module):
             float `(B, T)`, ticks, >= 0; 0 at padding. A row does not depend on how much padding it has, nor on the
             other rows.
         """
-        probabilities, edges = self.distribution(durations, singer, mask, step)
+        probabilities, edges = self.distribution(quantized, singer, mask, step)
         return quantiles(probabilities, edges, probabilities.new_tensor([0.5])).squeeze(-1) * mask
 
-    def distribution(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
+    def distribution(self, quantized: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
         """Returns a histogram of the sung duration of each note; arguments as of `forward`.
 
         Returns:
             Probabilities, float `(B, T, V)`, and the edges of their bins, float `(B, T, V + 1)`, ticks, ascending.
         """
-        # Windows last, as in `_chain.messages`.
-        scores = (of.permute(1, 2, 0).contiguous() for of in self._scores(durations, singer, mask, step))
-        of_phase, of_difference = scores
-        with _exactly(mask):
-            end, difference, _ = _factors(of_phase, of_difference, dim=1)
+        # Windows last, as `forward_backward` needs them.
+        log_unary, log_pairwise = (
+            part.permute(1, 2, 0).contiguous() for part in self.log_potentials(quantized, singer, mask, step)
+        )
+        with _single_precision(mask):
+            # Probabilities are divided by their sum below, so neither scale nor partition function is needed.
+            unary, pairwise, _ = potentials_of(log_unary, log_pairwise, dim=1)
             real = mask.T.contiguous()[:, None]
-            before, after = _chain.messages(difference, end, real)
-            # Which ends give differences of phases; the others give themselves (see `values`).
-            apart = torch.ones_like(real)
+            forward, backward = _crf.forward_backward(pairwise, unary, real)
+            # The marginal of a pair of phases i and j is forward[i] * pairwise[j - i] * backward[j], and a bin's
+            # probability is the sum over all pairs that give it (see `bins_of_pairs`). First the pairs whose difference
+            # is the bin: all pairs, unless values are carried.
+            by_difference = torch.ones_like(real)
             if self.carried:
-                early = torch.arange(self.phases, device=mask.device) < self.phases // 2
-                apart = (durations == 0).T[:, None] & early[:, None]
-            probabilities = difference * _by_difference(before, after * apart)
+                negative = torch.arange(self.phases, device=mask.device) < self.phases // 2
+                by_difference = (quantized == 0).T[:, None] & negative[:, None]
+            probabilities = pairwise * sum_by_difference(forward, backward * by_difference)
             if self.carried:
-                ends = after * _by_end(before, difference) * ~apart
-                around = (self.phases - 1) // 2
-                probabilities = probabilities + F.pad(ends, (0, 0, around, around))
+                # Then the pairs of which the end's phase alone is the bin. There are K such bins, in the middle of V.
+                ends = backward * sum_by_end(forward, pairwise) * ~by_difference
+                beside = (self.phases - 1) // 2
+                probabilities = probabilities + F.pad(ends, (0, 0, beside, beside))
             probabilities = (probabilities / probabilities.sum(1, keepdim=True)).permute(2, 0, 1).contiguous()
-        edges = (torch.arange(2 * self.phases, device=durations.device) - self.phases + 0.5) / self.phases
-        return probabilities, (durations[..., None] + step[:, None, None] * edges).clamp(min=0)
+        # A bin is as wide as a phase, with its difference in the middle. Bins below 0 ticks shrink to nothing.
+        edges = (torch.arange(2 * self.phases, device=quantized.device) - self.phases + 0.5) / self.phases
+        return probabilities, (quantized[..., None] + step[:, None, None] * edges).clamp(min=0)
 
-    def log_likelihood(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor, target: Tensor) -> Tensor:
-        """Returns the logarithm of the probability of the phases that gave the target.
+    def log_likelihood(self, quantized: Tensor, singer: Tensor, mask: Tensor, step: Tensor, sung: Tensor) -> Tensor:
+        """Returns the log-probability of the phases that give the sung durations.
 
         Args:
-            durations: float `(B, T)`, ticks.
+            quantized: float `(B, T)`, quantized durations, ticks.
             singer: int64 `(B,)`, index of the singer.
             mask: bool `(B, T)`, true for notes.
             step: float `(B,)`, ticks of each row's grid step.
-            target: float `(B, T)`, ticks; the sung durations.
+            sung: float `(B, T)`, sung durations, ticks.
 
         Returns:
             float `(B,)`, nats a window, of phases counted in `K` bins a step.
         """
-        of_phase, of_difference = self._scores(durations, singer, mask, step)
-        away = (target - durations) / step[:, None]
-        with _exactly(mask):
-            end, difference, highest = _factors(of_phase, of_difference)
-            factors = _of_pairs(difference) * end[..., None, :]
-            every = _chain.log_sum(factors, mask) + (highest * mask).sum(1)
+        log_unary, log_pairwise = self.log_potentials(quantized, singer, mask, step)
+        deviation = (sung - quantized) / step[:, None]
+        with _single_precision(mask):
+            unary, pairwise, log_scale = potentials_of(log_unary, log_pairwise)
+            potentials = of_pairs(pairwise) * unary[..., None, :]
+            log_partition = _crf.log_partition(potentials, mask) + (log_scale * mask).sum(1)
             if self.carried:
-                possible = factors * self._gives(durations, away)
-                return _chain.log_sum(possible, mask) + (highest * mask).sum(1) - every
-            return self._score(of_phase, of_difference, away, mask) - every
+                # A carried value does not tell the phase at its start, so many paths give the same values. The sum of
+                # their weights is a partition function too, of a chain without all other pairs.
+                possible = potentials * self._pairs_that_give(quantized, deviation)
+                return _crf.log_partition(possible, mask) + (log_scale * mask).sum(1) - log_partition
+            # Sung durations leave one path for each first phase, and no chain needs to be summed.
+            return self._log_potential_of_path(log_unary, log_pairwise, deviation, mask) - log_partition
 
     @torch.no_grad()
     def sample(
         self,
-        durations: Tensor,
+        quantized: Tensor,
         singer: Tensor,
         mask: Tensor,
         step: Tensor,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Draws sung durations, those of a window together.
+        """Samples sung durations, all of a window together.
 
         Args:
-            durations: float `(B, T)`, ticks.
+            quantized: float `(B, T)`, quantized durations, ticks.
             singer: int64 `(B,)`, index of the singer.
             mask: bool `(B, T)`, true for notes.
             step: float `(B,)`, ticks of each row's grid step.
-            temperature: Scores are divided by it: near 0 the likeliest path is drawn, above 1 unlikely ones oftener.
+            temperature: Log-potentials are divided by it. Near 0 the likeliest path is sampled; above 1 unlikely paths
+                are sampled more often.
             generator: Of random numbers, on the network's device.
 
         Returns:
             float `(B, T)`, ticks, >= 0; 0 at padding.
         """
-        of_phase, of_difference = self._scores(durations, singer, mask, step)
-        with _exactly(mask):
-            scores = (_of_pairs(of_difference) + of_phase[..., None, :]) / temperature
-            phase = _chain.draw(scores, mask, generator)
-        pair = phase[:, :-1] * self.phases + phase[:, 1:]
-        value = torch.where(durations == 0, self.values_of_zero.flatten()[pair], self.values.flatten()[pair])
-        # Somewhere within that bin of the histogram.
+        log_unary, log_pairwise = self.log_potentials(quantized, singer, mask, step)
+        with _single_precision(mask):
+            log_potentials = (of_pairs(log_pairwise) + log_unary[..., None, :]) / temperature
+            path = _crf.sample_path(log_potentials, mask, generator)
+        pair = path[:, :-1] * self.phases + path[:, 1:]
+        bins = torch.where(quantized == 0, self.bins_at_zero.flatten()[pair], self.bins.flatten()[pair])
+        # A path tells the bin of each duration, and nothing of where it lies within the bin.
         low, high = (
-            (durations + step[:, None] * (value - self.phases + edge) / self.phases).clamp(min=0) for edge in (0.5, 1.5)
+            (quantized + step[:, None] * (bins - self.phases + edge) / self.phases).clamp(min=0) for edge in (0.5, 1.5)
         )
-        within = torch.rand(value.shape, generator=generator, device=value.device)
+        within = torch.rand(bins.shape, generator=generator, device=bins.device)
         return torch.lerp(low, high, within) * mask
 
-    def _scores(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns log scores.
+    def _log_potential_of_path(
+        self, log_unary: Tensor, log_pairwise: Tensor, deviation: Tensor, mask: Tensor
+    ) -> Tensor:
+        """Returns the log-potential of the sung path, float `(B,)`; where it starts is not known, and summed over.
 
-        Returns:
-            Those of the phase at each note's end, float `(B, T, K)`, and of its difference to that at the note's start,
-            float `(B, T, V)`.
+        Args:
+            log_unary: float `(B, T, K)`.
+            log_pairwise: float `(B, T, V)`.
+            deviation: float `(B, T)`, sung minus quantized durations, in steps.
+            mask: bool `(B, T)`.
         """
-        steps = durations / step[:, None]
-        rest = _is_rest(steps, mask)
-        logarithms = torch.stack([steps.log1p(), (step / STEP_UNIT).log()[:, None].expand_as(steps)], dim=-1)
-        seen = torch.ones(len(singer), 1, 1, device=steps.device)
-        if self.training:
-            seen = (torch.rand_like(seen) >= self.singer_dropout).to(steps)
-        # Both embeddings in one look-up, of their sums.
-        kinds = (self.rest_embedding.weight[:, None] + self.duration_embedding.weight).flatten(0, 1)
-        kind = rest * len(self.duration_embedding.weight) + steps.round().clamp(0, LONGEST_EMBEDDED).long()
-        x = F.embedding(kind, kinds) + self.logarithms(logarithms)
-        x = F.gelu(x + seen * self.singer_embedding(singer)[:, None]) * mask[..., None]
-        x = self.encode(x, mask, places(steps))
-        of_phase, of_difference = self.out(self.dropout(x)).split([self.phases, 2 * self.phases - 1], dim=-1)
-        of_difference = of_difference + self.rest_scores(rest.long())
-        away = (torch.arange(2 * self.phases - 1, device=steps.device) - self.phases + 1) / self.phases
-        of_difference = of_difference.masked_fill(steps[..., None] + away < -1e-6, IMPOSSIBLE)
-        return of_phase.float(), of_difference.float()
-
-    def _score(self, of_phase: Tensor, of_difference: Tensor, away: Tensor, mask: Tensor) -> Tensor:
-        """Returns the log score of the sung path, float `(B,)`, summed over the phases that it may start from."""
-        centres = (torch.arange(self.phases, device=away.device) - self.phases // 2) / self.phases
-        run = F.pad((away * mask).cumsum(1), (1, 0))
-        place = (run[..., None] + centres + 0.5) * self.phases  # (B, T + 1, K starts)
-        phase = (place + 1e-4).floor().clamp(0, self.phases - 1).long()
+        # Given its first phase, a path is known: every phase is the first one plus the deviations so far. All `K` bins
+        # are tried as the first, each with its centre.
+        centres = (torch.arange(self.phases, device=deviation.device) - self.phases // 2) / self.phases
+        drift = F.pad((deviation * mask).cumsum(1), (1, 0))
+        # In bins, from the lower end of the first bin. What lies between two bins belongs to the upper one; the small
+        # number puts it there although sums of deviations are rounded.
+        in_bins = (drift[..., None] + centres + 0.5) * self.phases  # (B, T + 1, K first phases)
+        phase = (in_bins + 1e-4).floor().clamp(0, self.phases - 1).long()
         start, end = phase[:, :-1], phase[:, 1:]
-        of_pair = of_phase.gather(2, end) + of_difference.gather(2, end - start + self.phases - 1)
-        of_start = (of_pair * mask[..., None]).sum(1)
-        # The true start lies within half a bin of a bin's centre. One from which the path would leave the phases by
-        # more than that is none; where all do, as no quantizer carried these errors, the nearest to them counts.
-        outside = ((place - self.phases / 2).abs() - self.phases / 2).amax(1)
+        of_pair = log_unary.gather(2, end) + log_pairwise.gather(2, end - start + self.phases - 1)
+        of_first = (of_pair * mask[..., None]).sum(1)
+        # How far, in bins, a path lies outside the phases. The true first phase lies within half a bin of a centre, so
+        # from that centre the path of a song that was quantized with its error carried forward is at most half a bin
+        # outside. A path that is further outside is charged for its distance, and not excluded: all paths are outside
+        # where the song was quantized in another way.
+        outside = ((in_bins - self.phases / 2).abs() - self.phases / 2).amax(1)
         impossible = (outside >= 0.49) * (1 + outside) * IMPOSSIBLE
-        return (of_start + impossible).logsumexp(1) - math.log(self.phases)
+        # All first phases are equally likely, as in the partition function.
+        return (of_first + impossible).logsumexp(1) - math.log(self.phases)
 
-    def _gives(self, durations: Tensor, away: Tensor) -> Tensor:
-        """Returns which pairs of phases give carried values that are `away` steps from the durations; some give two.
+    def _pairs_that_give(self, quantized: Tensor, deviation: Tensor) -> Tensor:
+        """Returns 1 for the pairs of phases that give the carried values, else nearly 0, float `(B, T, K, K)`.
 
-        Returns:
-            float `(B, T, K, K)`: 1, and a small number for pairs that do not.
+        Args:
+            quantized: float `(B, T)`, ticks.
+            deviation: float `(B, T)`, carried values minus quantized durations, in steps.
         """
-        value = ((away + 0.5) * self.phases + 1e-4).floor().long() + (self.phases - 1) // 2
-        possible = torch.where((durations == 0)[..., None, None], self.values_of_zero, self.values)
-        return torch.where(possible == value[..., None, None], 1.0, math.exp(IMPOSSIBLE))
+        # As in `_log_potential_of_path`; the lowest phase is bin (K - 1) / 2 of the `V` bins.
+        bins = ((deviation + 0.5) * self.phases + 1e-4).floor().long() + (self.phases - 1) // 2
+        of_pair = torch.where((quantized == 0)[..., None, None], self.bins_at_zero, self.bins)
+        # Not 0: where no pair gives a value, the window would have a likelihood of 0, and no gradient.
+        return torch.where(of_pair == bins[..., None, None], 1.0, math.exp(IMPOSSIBLE))
 
 
-def _factors(of_phase: Tensor, of_difference: Tensor, dim: int = -1) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns the exponentials of scores, none so small that all paths could vanish.
-
-    Args:
-        of_phase: float `(B, T, K)`.
-        of_difference: float `(B, T, V)`.
-        dim: Where `K` and `V` are, should they not come last.
-
-    Returns:
-        Of phases and of differences, in the shapes of their scores; and the logarithm of what a pair's product of both
-        is to be multiplied with, float `(B, T)`.
-    """
-    highest = [scores.amax(dim, keepdim=True) for scores in (of_phase, of_difference)]
-    end, difference = (
-        (scores - high).exp().clamp(min=1e-12) for scores, high in zip((of_phase, of_difference), highest, strict=True)
-    )
-    return end, difference, (highest[0] + highest[1]).squeeze(dim)
-
-
-def _by_difference(before: Tensor, after: Tensor) -> Tensor:
-    """Returns the sums over pairs of phases `i` and `j` of `before[:, i] * after[:, j]`, at each `j - i`.
-
-    Args:
-        before: float `(T, K, B)`.
-        after: float `(T, K, B)`.
-
-    Returns:
-        float `(T, V, B)`.
-    """
-    notes, size, windows = before.shape
-    total = before.new_zeros(notes, 2 * size - 1, windows)
-    for i in range(size):
-        total[:, size - 1 - i : 2 * size - 1 - i].addcmul_(before[:, i : i + 1], after)
-    return total
-
-
-def _by_end(before: Tensor, difference: Tensor) -> Tensor:
-    """Returns the sums over phases `i` of `before[:, i] * difference[:, j - i]` at each `j`, float `(T, K, B)`.
-
-    Args:
-        before: float `(T, K, B)`.
-        difference: float `(T, V, B)`, from `1 - K` to `K - 1`.
-    """
-    size = before.shape[1]
-    total = torch.zeros_like(before)
-    for i in range(size):
-        total.addcmul_(before[:, i : i + 1], difference[:, size - 1 - i : 2 * size - 1 - i])
-    return total
-
-
-def _of_pairs(of_difference: Tensor) -> Tensor:
-    """Returns what each pair of phases has of float `(B, T, V)`, as `(B, T, K, K)`."""
-    # [i, j] has the difference j - i, which is at j - i + K - 1.
-    return of_difference.unfold(-1, (of_difference.shape[-1] + 1) // 2, 1).flip(2)
-
-
-def _exactly(mask: Tensor) -> torch.autocast:
-    """Keeps the chain in single precision where the rest is computed in half."""
+def _single_precision(mask: Tensor) -> torch.autocast:
+    """Keeps sums over paths in single precision where the network is computed in half precision."""
     return torch.autocast(mask.device.type, enabled=False)
-
-
-def _is_rest(steps: Tensor, mask: Tensor) -> Tensor:
-    """Returns which are rests, bool `(B, T)`: every other one, beginning where more are of at most a step."""
-    even = torch.arange(steps.shape[1], device=steps.device) % 2 == 0
-    short = (steps <= 1) & mask
-    rests_first = (short & even).sum(1, keepdim=True) > (short & ~even).sum(1, keepdim=True)
-    return rests_first == even

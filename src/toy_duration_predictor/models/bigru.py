@@ -14,10 +14,10 @@ __all__ = ["BiGRU"]
 class BiGRU(nn.Module):
     """A bidirectional GRU that corrects its input.
 
-    It differs from the published network in what goes in and what comes out. Files of 120, 480 and 960 ticks per beat
-    write the same music in numbers that differ by up to 8, so durations are measured in steps of their grid. Inputs are
-    the logarithm of each duration in steps, and that of the step itself; the output, in steps, is added to the input. A
-    rest of 40,000 ticks is then no outlier: its correction is as small as any other.
+    It differs from the published network in its inputs and its output. The same music has eight times as many ticks at
+    960 ticks per beat as at 120, so durations are measured in steps of their grid. The inputs are the logarithm of a
+    duration in steps and the logarithm of the step. The output, in steps, is added to the duration. A rest of 40,000
+    ticks is then no outlier: its correction is as small as any other.
 
     Args:
         num_singers: Singers known.
@@ -43,20 +43,21 @@ class BiGRU(nn.Module):
             2 + singer_embedding_dim,
             hidden_size,
             num_layers,
-            dropout=dropout if num_layers > 1 else 0.0,
+            dropout=dropout if num_layers > 1 else 0.0,  # torch warns of dropout between layers where there is one
             bidirectional=True,
             batch_first=True,
         )
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(2 * hidden_size, 1)
+        # Not saved: a state dict has the published keys and no others; the constructor is given the number.
         self.register_buffer("target_mean", torch.tensor(target_mean), persistent=False)
         self.target_mean: Tensor
 
-    def forward(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
+    def forward(self, quantized: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
         """Predicts sung durations.
 
         Args:
-            durations: float `(B, T)`, ticks.
+            quantized: float `(B, T)`, quantized durations, ticks.
             singer: int64 `(B,)`, index of the singer.
             mask: bool `(B, T)`, true for notes and false for the padding that follows them; at least one note a row.
             step: float `(B,)`, ticks of each row's grid step.
@@ -67,9 +68,9 @@ class BiGRU(nn.Module):
         """
         step = step[:, None]
         inputs = torch.stack(
-            [torch.log1p(durations / step), torch.log(step / self.target_mean).expand_as(durations)], dim=-1
+            [torch.log1p(quantized / step), torch.log(step / self.target_mean).expand_as(quantized)], dim=-1
         )
-        embedding = self.singer_embedding(singer)[:, None].expand(-1, durations.shape[1], -1)
+        embedding = self.singer_embedding(singer)[:, None].expand(-1, quantized.shape[1], -1)
         states = gru_states(self.rnn, torch.cat([inputs, embedding], dim=-1), mask)
         correction = self.fc(self.dropout(states)).squeeze(-1)
-        return torch.clamp(durations + step * correction, min=0) * mask
+        return torch.clamp(quantized + step * correction, min=0) * mask

@@ -15,13 +15,13 @@ class PublishedBiGRU(nn.Module):
     """The network of the model published as `ccss17/toy-duration-predictor` on the Hugging Face Hub.
 
     Its state dict has the published keys, `singer_embedding.weight`, `rnn.*` and `fc.*`, and nothing else: the
-    normalization constants are buffers that follow from the constructor. It reads padding as notes of 0 ticks, as it
-    was published, and answers it.
+    normalization constants are buffers that are not saved, and come from the constructor. Padding is read as notes of 0
+    ticks, and gets predictions too, as published.
 
     Args:
         num_singers: Singers known.
         target_mean: Mean of the training durations, clamped to 0..1000 ticks.
-        target_std: Their standard deviation, ticks. Published: 128.66 and 201.76.
+        target_std: Their standard deviation, ticks. The defaults are the published numbers.
         singer_embedding_dim: Size of a singer's embedding.
         hidden_size: Size of the GRU's state, in each direction.
         num_layers: GRU layers.
@@ -54,11 +54,11 @@ class PublishedBiGRU(nn.Module):
         self.target_mean: Tensor
         self.target_std: Tensor
 
-    def forward(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
+    def forward(self, quantized: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
         """Predicts sung durations.
 
         Args:
-            durations: float `(B, T)`, ticks, 0 at padding.
+            quantized: float `(B, T)`, quantized durations, ticks, 0 at padding.
             singer: int64 `(B,)`, index of the singer.
             mask: bool `(B, T)`; not used by this network.
             step: float `(B,)`; not used by this network.
@@ -66,7 +66,7 @@ class PublishedBiGRU(nn.Module):
         Returns:
             float `(B, T)`, ticks; at padding too.
         """
-        embedding = self.singer_embedding(singer)[:, None].expand(-1, durations.shape[1], -1)
-        states = gru_states(self.rnn, torch.cat([durations[..., None], embedding], dim=-1), mask=None)
+        embedding = self.singer_embedding(singer)[:, None].expand(-1, quantized.shape[1], -1)
+        states = gru_states(self.rnn, torch.cat([quantized[..., None], embedding], dim=-1), mask=None)
         normalized: Tensor = self.fc(states).squeeze(-1)
         return normalized * self.target_std + self.target_mean

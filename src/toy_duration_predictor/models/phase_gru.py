@@ -1,4 +1,4 @@
-"""A bidirectional GRU, and a chain over phases (see `_phase`).
+"""A linear-chain CRF over phases (see `_phase`), with log-potentials from a bidirectional GRU.
 
 Shapes: `B` windows, `T` notes, `W` channels.
 """
@@ -7,21 +7,21 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from toy_duration_predictor.models._phase import PhaseChain
+from toy_duration_predictor.models._phase import PhaseCRF
 from toy_duration_predictor.models._recurrent import gru_states
 
 __all__ = ["PhaseGRU"]
 
 
-class PhaseGRU(PhaseChain):
-    """Each direction has half of the channels.
+class PhaseGRU(PhaseCRF):
+    """GRU layers with residual connections; each direction has half of the channels.
 
     Args:
         num_singers: Singers known.
         layers: GRU layers.
-        dropout: Dropout of each layer's output, and of what the scores are made of.
+        dropout: Dropout of a layer's output, and before the output layer.
 
-    The other arguments are those of `PhaseChain`.
+    The other arguments are those of `PhaseCRF`.
     """
 
     def __init__(
@@ -39,10 +39,10 @@ class PhaseGRU(PhaseChain):
             nn.GRU(width, width // 2, bidirectional=True, batch_first=True) for _ in range(layers)
         )
 
-    def encode(self, notes: Tensor, mask: Tensor, place: Tensor) -> Tensor:
-        """See `PhaseChain.encode`."""
+    def encode(self, notes: Tensor, mask: Tensor, position: Tensor) -> Tensor:
+        """See `PhaseCRF.encode`."""
         for i, rnn in enumerate(self.rnns):
             if i == len(self.rnns) // 2:
-                notes = self.beat_means(notes, mask, place)
+                notes = self.beat_means(notes, mask, position)
             notes = notes + self.dropout(gru_states(cast(nn.GRU, rnn), notes, mask))
         return notes

@@ -1,4 +1,4 @@
-"""A small Transformer with relative positions, and a chain over phases (see `_phase`).
+"""A linear-chain CRF over phases (see `_phase`), with log-potentials from a small Transformer.
 
 Shapes: `B` windows, `T` notes, `W` channels, `H` heads.
 """
@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from toy_duration_predictor.models._phase import PhaseChain
+from toy_duration_predictor.models._phase import PhaseCRF
 
 __all__ = ["PhaseTransformer"]
 
@@ -15,19 +15,20 @@ __all__ = ["PhaseTransformer"]
 FARTHEST = 32
 
 
-class PhaseTransformer(PhaseChain):
-    """Layers of attention whose scores have a bias for each distance, as in T5, and which are normalized before.
+class PhaseTransformer(PhaseCRF):
+    """Self-attention with relative positions: attention logits have a learned bias for each distance, as in T5.
 
-    Raffel et al. (2020), "Exploring the limits of transfer learning", JMLR 21, section 2.1; here distances up to 32
-    have a bias each, as neighbours are what counts.
+    Raffel et al. (2020), "Exploring the limits of transfer learning", JMLR 21, section 2.1. There, far distances share
+    biases in groups; here every distance up to 32 has its own bias, as neighbours count most. Layers are normalized
+    before attention, not after it.
 
     Args:
         num_singers: Singers known.
         layers: Layers of attention.
         heads: `H`, a divisor of `width`.
-        dropout: Dropout of each layer's output, and of what the scores are made of.
+        dropout: Dropout of a layer's output, and before the output layer.
 
-    The other arguments are those of `PhaseChain`.
+    The other arguments are those of `PhaseCRF`.
 
     Raises:
         ValueError: `heads` is no divisor of `width`.
@@ -57,17 +58,18 @@ class PhaseTransformer(PhaseChain):
         )
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
 
-    def encode(self, notes: Tensor, mask: Tensor, place: Tensor) -> Tensor:
-        """See `PhaseChain.encode`."""
+    def encode(self, notes: Tensor, mask: Tensor, position: Tensor) -> Tensor:
+        """See `PhaseCRF.encode`."""
         index = torch.arange(mask.shape[1], device=mask.device)
         distance = (index - index[:, None]).clamp(-FARTHEST, FARTHEST) + FARTHEST
         bias = self.bias(distance).permute(2, 0, 1)  # (H, T, T)
+        # Padding is never attended to.
         bias = torch.where(mask[:, None, None, :], bias, -torch.inf)  # (B, H, T, T)
         for i, (attention, merge, wide, norm) in enumerate(
             zip(self.attention, self.merge, self.wide, self.norms, strict=True)
         ):
             if i == len(self.norms) // 2:
-                notes = self.beat_means(notes, mask, place)
+                notes = self.beat_means(notes, mask, position)
             query, key, value = (
                 part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in attention(norm(notes)).chunk(3, dim=-1)
             )
