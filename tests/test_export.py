@@ -56,13 +56,13 @@ def test_the_same_numbers_come_out(network, anonymous, statistics, tmp_path, rng
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.onnx", "saved"]
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     assert json.loads(session.get_modelmeta().custom_metadata_map["singers"]) == SINGERS
-    assert [each.name for each in session.get_inputs()] == ["durations", "singer", "mask", "step"]
+    assert [each.name for each in session.get_inputs()] == ["quantized", "singer", "mask", "step"]
     for length in (1, 2, 77, 500):
         songs = 60 * rng.integers(0, 9, size=(len(SINGERS), length))
         songs[:, 0] = 60  # so that this is the step
         mask = np.arange(length) < rng.integers(1, length + 1, size=len(SINGERS))[:, None]
         given = {
-            "durations": (songs * mask).astype(np.float32),
+            "quantized": (songs * mask).astype(np.float32),
             "singer": np.arange(len(SINGERS)),
             "mask": mask,
             "step": np.full(len(SINGERS), 60, dtype=np.float32),
@@ -71,7 +71,7 @@ def test_the_same_numbers_come_out(network, anonymous, statistics, tmp_path, rng
         with torch.inference_mode():
             singer = torch.zeros(len(SINGERS), dtype=torch.int64) if anonymous else torch.arange(len(SINGERS))
             expected = predictor.network(
-                torch.from_numpy(given["durations"]), singer, torch.from_numpy(mask), torch.full((len(SINGERS),), 60.0)
+                torch.from_numpy(given["quantized"]), singer, torch.from_numpy(mask), torch.full((len(SINGERS),), 60.0)
             )
         np.testing.assert_allclose(computed, expected, rtol=1e-4, atol=2e-3)
         if network == "bigru_published":  # it reads padding as notes

@@ -1,6 +1,6 @@
 """Trained networks as ONNX files, for programs that have no torch; songs of any length, any number of them at once.
 
-A file's inputs are a network's (see `models`): `durations` float `(batch, notes)`, `singer` int64 `(batch)`, an index,
+A file's inputs are a network's (see `models`): `quantized` float `(batch, notes)`, `singer` int64 `(batch)`, an index,
 `mask` bool `(batch, notes)` and `step` float `(batch)`; its output is `predicted`, float `(batch, notes)`, ticks. Its
 metadata has `singers`, the `singer_id` of each index, as JSON.
 
@@ -21,7 +21,7 @@ from toy_duration_predictor.data.files import write
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.predictor import Predictor
 
-INPUTS = ("durations", "singer", "mask", "step")
+INPUTS = ("quantized", "singer", "mask", "step")
 
 # How far onnxruntime's numbers may be from torch's, ticks: both compute in single precision.
 TOLERANCE = 0.01
@@ -72,8 +72,8 @@ class _Exported(nn.Module):
         super().__init__()
         self.network, self.anonymous = network, anonymous
 
-    def forward(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
-        predicted: Tensor = self.network(durations, singer * (not self.anonymous), mask, step)
+    def forward(self, quantized: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
+        predicted: Tensor = self.network(quantized, singer * (not self.anonymous), mask, step)
         return predicted
 
 
@@ -108,8 +108,8 @@ def _example(singers: int, batch: int, notes: int) -> tuple[Tensor, Tensor, Tens
     lengths = torch.linspace(notes, 1, batch).long()
     mask = torch.arange(notes) < lengths[:, None]
     step = torch.tensor([15.0, 60.0, 120.0])[torch.arange(batch) % 3]
-    durations = step[:, None] * torch.randint(0, 9, (batch, notes), generator=rng) * mask
-    return durations, torch.randint(0, singers, (batch,), generator=rng), mask, step
+    quantized = step[:, None] * torch.randint(0, 9, (batch, notes), generator=rng) * mask
+    return quantized, torch.randint(0, singers, (batch,), generator=rng), mask, step
 
 
 def _difference(path: Path, predictor: Predictor) -> float:
@@ -119,10 +119,10 @@ def _difference(path: Path, predictor: Predictor) -> float:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     away = []
     for batch, notes in ((1, 1), (3, 40), (2, 300)):
-        durations, singer, mask, step = _example(len(predictor.singers), batch, notes)
-        given = {"durations": durations, "singer": singer, "mask": mask, "step": step}
+        quantized, singer, mask, step = _example(len(predictor.singers), batch, notes)
+        given = {"quantized": quantized, "singer": singer, "mask": mask, "step": step}
         (computed,) = session.run(None, {name: value.numpy() for name, value in given.items()})
         with torch.inference_mode():
-            expected = predictor.network(durations, singer * (not predictor.anonymous), mask, step)
+            expected = predictor.network(quantized, singer * (not predictor.anonymous), mask, step)
         away.append((torch.from_numpy(computed) - expected).abs().max())
     return torch.stack(away).max().item()
