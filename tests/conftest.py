@@ -1,11 +1,13 @@
 """Small songs and small runs, made on the spot. No test needs the network."""
 
+import inspect
 import logging
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,23 @@ SMALL = (
     "trainer.threads=1",
 )
 FEW_SONGS = ("data.songs=20",)
+
+# Of any network: those of these that its constructor names.
+SMALL_SIZES = {
+    "width": 8,
+    "layers": 2,
+    "phases": 5,
+    "hidden_size": 8,
+    "num_layers": 2,
+    "singer_embedding_dim": 4,
+}
+
+
+def small_sizes(network: str) -> dict[str, int]:
+    """Returns sizes with which a network is small; those that only it has are left as they are."""
+    module = import_module(f"toy_duration_predictor.models.{network}")
+    wanted = inspect.signature(getattr(module, module.__all__[0])).parameters
+    return {name: size for name, size in SMALL_SIZES.items() if name in wanted}
 
 
 @pytest.fixture

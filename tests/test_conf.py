@@ -5,33 +5,49 @@ import re
 import pytest
 from omegaconf import OmegaConf
 
-from tests.conftest import FEW_SONGS, ROOT, SMALL
+from tests.conftest import FEW_SONGS, ROOT, SMALL, small_sizes
+from toy_duration_predictor.data.sources import source_names
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.commands import run_command
-from toy_duration_predictor.experiment.config import EvaluateConfig, TrainConfig, validated
+from toy_duration_predictor.experiment.config import EvaluateConfig, TrainConfig, Training, validated
 from toy_duration_predictor.experiment.train import train
+from toy_duration_predictor.models import network_names
 
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes_and_runs(config, experiment):
-    small = [*SMALL, *FEW_SONGS, "data=simulated", "training.max_epochs=1", "training.batch_size=8"]
-    if experiment.startswith("published"):
-        small = ["model.hidden_size=8", *(setting for setting in small if not setting.startswith("model."))]
-    metrics = train(config(f"experiment={experiment}", *small))
+    settings = [setting for setting in SMALL if not setting.startswith("model.")]
+    settings += [*FEW_SONGS, "data=simulated", "training.max_epochs=1", "training.batch_size=8"]
+    network = config(f"experiment={experiment}").model.name
+    settings += [f"model.{name}={size}" for name, size in small_sizes(network).items()]
+    metrics = train(config(f"experiment={experiment}", *settings))
     assert metrics["name"] == experiment
     assert metrics["train/epochs"] == 1
 
 
-@pytest.mark.parametrize("group", ["data", "model", "sweep", "trainer"])
+@pytest.mark.parametrize("group", ["data", "model", "sweep", "trainer", "training"])
 def test_every_choice_composes(config, group):
     for path in (ROOT / "conf" / group).glob("*.yaml"):
-        settings = validated(
-            config(f"{group}={path.stem}", *["data.path=F"] * (path.stem in ("midi", "parquet"))), TrainConfig
-        )
-        if group == "data":
-            assert settings.data.source == path.stem
+        choice = config(f"{group}={path.stem}")
+        needed = [f"{key}=F" for key in sorted(OmegaConf.missing_keys(choice))]
+        settings = validated(config(f"{group}={path.stem}", *needed), TrainConfig)
+        if group in ("data", "model"):
+            assert {"data": settings.data.source, "model": settings.model.name}[group] == path.stem
+
+
+def test_every_source_and_network_has_a_choice():
+    for group, names in (("data", source_names()), ("model", network_names())):
+        assert sorted(path.stem for path in (ROOT / "conf" / group).glob("*.yaml")) == names
+
+
+@pytest.mark.parametrize("choice", ["default", "published"])
+def test_a_training_is_described_in_full(config, choice):
+    """So that a model names only the settings in which it differs."""
+    settings = OmegaConf.load(ROOT / "conf" / "training" / f"{choice}.yaml")
+    assert list(settings) == list(Training.model_fields)
+    assert config("model=bigru_published", f"training={choice}").training == settings
 
 
 @pytest.mark.parametrize(("a", "b"), [("model_a", "model_b"), ("published_a", "published_b")])
@@ -82,6 +98,8 @@ def test_every_key_has_a_comment():
             continue  # they only choose among keys that are explained elsewhere
         body = "\n".join(lines).partition("\nhydra:")[0].splitlines()
         for line in body:
+            if line.startswith("training:"):
+                break  # explained in conf/training
             if re.match(r"\s*\w+: \S", line) and not re.match(r"(source|name|  name):?", line):
                 assert re.search(r"\S\s+# \S", line), f"{path}: {line}"
 

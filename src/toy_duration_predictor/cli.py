@@ -70,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
 
     audit = commands.add_parser("audit", help="say what is in a songs table, and whether it can be trusted")
     audit.set_defaults(run=_audit)
-    audit.add_argument("table", help="a Parquet file; or hub, the published dataset; or simulated, the embedded corpus")
+    audit.add_argument(
+        "table", help="a Parquet file; or a source by its name, such as hub, the published dataset, or simulated"
+    )
     audit.add_argument("--html", type=Path, help="write the audit as a page, too")
     audit.add_argument(
         "--repair", type=Path, metavar="OUT", help="write the table's known columns with the sung durations recovered"
@@ -172,11 +174,11 @@ def _audit(arguments: argparse.Namespace) -> None:
 
     from toy_duration_predictor.data.audit import audit, repair_table
     from toy_duration_predictor.data.files import write, write_text
-    from toy_duration_predictor.data.sources import load_songs
+    from toy_duration_predictor.data.sources import load_songs, source_names
     from toy_duration_predictor.page import render_html, render_text
 
     name = arguments.table
-    table = load_songs(name) if name in ("hub", "simulated") else load_songs("parquet", path=name)
+    table = load_songs(name) if name in source_names() else load_songs("parquet", path=name)
     title, sections = f"Audit of {name}", audit(table)
     Console().print(render_text(title, sections))
     if arguments.html:

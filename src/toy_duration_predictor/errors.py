@@ -26,6 +26,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def explain(error: "ValidationError", within: str) -> str:
     """Returns one sentence for the first thing that a validation found wrong; `within` says where it looked."""
     first = error.errors(include_url=False)[0]
+    reason = first.get("ctx", {}).get("error")
+    if isinstance(reason, InputError):  # a sentence already
+        return str(reason)
     key = ".".join(map(str, first["loc"]))
     if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
         return f"{within}: '{key}' is needed and not given."
@@ -35,3 +38,9 @@ def explain(error: "ValidationError", within: str) -> str:
     if not key:
         return f"{within}: {message}."
     return f"{within}: {key}={first['input']!r} cannot be used: {message[0].lower()}{message[1:]}."
+
+
+def first_line(error: Exception) -> str:
+    """Returns the first line of an error's message, at a length fit for a sentence."""
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return line if len(line) <= 160 else line[:157] + "..."

@@ -16,6 +16,7 @@ from toy_duration_predictor.data.durations import Song, Songs, Step, checked_son
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.run_folder import load_run
 from toy_duration_predictor.hub import load_model
+from toy_duration_predictor.models import DistributionNetwork, singer_embedding
 from toy_duration_predictor.models._histogram import quantiles
 
 # The name of the model that comes with the package, and where it is.
@@ -90,7 +91,7 @@ class Predictor:
     @property
     def has_distribution(self) -> bool:
         """Whether `sample`, `quantiles` and `log_likelihood` can be used."""
-        return hasattr(self.network, "distribution")
+        return isinstance(self.network, DistributionNetwork)
 
     @overload
     def predict(self, durations: Song, singer: Singer, step: Step = None) -> np.ndarray: ...
@@ -253,7 +254,12 @@ class Predictor:
             return self.network, 0
         if len(weights) == 1:
             return self.network, self.singers.index(next(iter(weights)))
-        table: nn.Embedding = self.network.singer_embedding  # type: ignore[assignment]
+        table = singer_embedding(self.network)
+        if table is None:
+            raise InputError(
+                f"Network {type(self.network).__name__} knows singers in another way than by an embedding, and cannot "
+                "mix them; give one singer's number."
+            )
         shares = torch.zeros(len(self.singers), device=self.device)
         for each, weight in weights.items():
             shares[self.singers.index(each)] = weight / sum(weights.values())

@@ -11,12 +11,12 @@ import lightning.pytorch as pl
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError, Metric
 
 from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP
 from toy_duration_predictor.data.windows import Batch
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.models import build
+from toy_duration_predictor.experiment import metrics
+from toy_duration_predictor.models import DistributionNetwork, build
 
 
 class DurationTask(pl.LightningModule):
@@ -58,22 +58,11 @@ class DurationTask(pl.LightningModule):
         super().__init__()
         self.save_hyperparameters(logger=False)
         self.network = build(network, statistics, num_singers=len(singers), **sizes)
-        if loss == "likelihood" and not hasattr(self.network, "log_likelihood"):
+        if loss == "likelihood" and not isinstance(self.network, DistributionNetwork):
             raise InputError(f"training.loss=likelihood: network '{network}' has no distribution; choose mae or mse.")
         self.singers = singers
         self.window = window
-        self.val_mae, self.val_copy_mae = MeanAbsoluteError(), MeanAbsoluteError()
-        self.test_metrics: dict[str, Metric] = {
-            "mae": MeanAbsoluteError(),
-            "copy_mae": MeanAbsoluteError(),
-            "rmse": MeanSquaredError(squared=False),
-            "mae_published": MeanAbsoluteError(),
-            "copy_mae_published": MeanAbsoluteError(),
-            "mae_beats": MeanMetric(),
-            "copy_mae_beats": MeanMetric(),
-        }
-        # Registered as modules, so that they move to the network's device.
-        self.test_modules = torch.nn.ModuleList(self.test_metrics.values())
+        self.val_metrics, self.test_metrics = metrics.collection("mae", "copy_mae"), metrics.collection()
         self.predicted: list[Tensor] = []
 
     def forward(self, batch: Batch) -> Tensor:
@@ -89,9 +78,8 @@ class DurationTask(pl.LightningModule):
     def loss(self, batch: Batch, predicted: Tensor | None = None) -> Tensor:
         """Returns the training loss of a batch, a scalar; `predicted` where it is known already."""
         kind = self.hparams["loss"]
-        if kind == "likelihood":
-            likelihoods: Tensor = self.network.log_likelihood(*self.inputs(batch), batch.target)  # type: ignore[operator]
-            return -likelihoods.sum() / batch.mask.sum()
+        if isinstance(self.network, DistributionNetwork) and kind == "likelihood":
+            return -self.network.log_likelihood(*self.inputs(batch), batch.target).sum() / batch.mask.sum()
         if predicted is None:
             predicted = self(batch)
         if kind == "published":
@@ -122,17 +110,15 @@ class DurationTask(pl.LightningModule):
         predicted = self(batch)
         # Batches count alike, whatever their size, as in the published recipe.
         self.log("val/loss", self.loss(batch, predicted), prog_bar=True, batch_size=1)
-        self.val_mae(predicted[batch.mask], batch.target[batch.mask])
-        self.val_copy_mae(batch.input[batch.mask], batch.target[batch.mask])
+        self.val_metrics.update(predicted, batch)
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of the validation split; the input is paired as in training."""
-        mae, copy_mae = self.val_mae.compute(), self.val_copy_mae.compute()
-        self.log("val/mae", mae)
-        if copy_mae > 0:  # copying is perfect where the input is the target
-            self.log("val/skill", 1 - mae / copy_mae, prog_bar=True)
-        self.val_mae.reset()
-        self.val_copy_mae.reset()
+        values = metrics.results(self.val_metrics)
+        self.log("val/mae", values["mae"])
+        if "skill" in values:
+            self.log("val/skill", values["skill"], prog_bar=True)
+        self.val_metrics.reset()
 
     def on_test_start(self) -> None:
         """Forgets earlier predictions."""
@@ -141,31 +127,13 @@ class DurationTask(pl.LightningModule):
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Accumulates the test metrics and keeps the predicted durations of real notes."""
         predicted = self(batch)
-        real = batch.mask
-        note, copied, sung = predicted[real], batch.input[real], batch.target[real]
-        self.predicted.append(note.cpu())
-        metrics = self.test_metrics
-        metrics["mae"].update(note, sung)
-        metrics["rmse"].update(note, sung)
-        metrics["copy_mae"].update(copied, sung)
-        clamped = batch.target.clamp(0, PUBLISHED_CLAMP)
-        metrics["mae_published"].update(predicted, clamped)
-        metrics["copy_mae_published"].update(batch.input.clamp(0, PUBLISHED_CLAMP), clamped)
-        ticks_per_beat = batch.ticks_per_beat[:, None].expand_as(real)[real]
-        known = ~ticks_per_beat.isnan()
-        if known.any():
-            metrics["mae_beats"].update(((note - sung).abs() / ticks_per_beat)[known])
-            metrics["copy_mae_beats"].update(((copied - sung).abs() / ticks_per_beat)[known])
+        self.predicted.append(predicted[batch.mask].cpu())
+        self.test_metrics.update(predicted, batch)
 
     def on_test_epoch_end(self) -> None:
         """Logs the test metrics."""
-        values = {name: metric.compute() for name, metric in self.test_metrics.items() if metric.update_called}
-        copy_mae = values["copy_mae"]
-        if copy_mae > 0:
-            values["skill"] = 1 - values["mae"] / copy_mae
-        self.log_dict({f"test/{name}": value for name, value in values.items()})
-        for metric in self.test_metrics.values():
-            metric.reset()
+        self.log_dict({f"test/{name}": value for name, value in metrics.results(self.test_metrics).items()})
+        self.test_metrics.reset()
 
     def configure_optimizers(self) -> Any:
         """Returns AdamW, with a learning rate that rises and falls if the schedule says so."""

@@ -3,20 +3,18 @@
 import pytest
 import torch
 
+from tests.conftest import small_sizes
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.models import build, network_names
+from toy_duration_predictor.models import DistributionNetwork, build, network_names, singer_embedding
+from toy_duration_predictor.models._phase import PhaseCRF
 from toy_duration_predictor.models._recurrent import gru_states, scanned_states
 
 STATISTICS = {"target_mean": 120.0, "target_std": 190.0}
-SIZES = {"hidden_size": 8, "singer_embedding_dim": 4, "num_layers": 2}
-PHASE_SIZES = {"width": 8, "layers": 2, "phases": 5}
 
 
 def make(name, **sizes):
     torch.manual_seed(0)
-    network = build(
-        name, STATISTICS, num_singers=5, **{**(PHASE_SIZES if name.startswith("phase") else SIZES), **sizes}
-    ).eval()
+    network = build(name, STATISTICS, num_singers=5, **{**small_sizes(name), **sizes}).eval()
     for parameter in network.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter)  # what begins at zero says nothing yet
@@ -138,12 +136,29 @@ def test_what_cannot_be_built_is_refused(name, sizes, message):
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize("name", [name for name in network_names() if name.startswith("phase")])
+PHASE_CRFS = [name for name in network_names() if isinstance(make(name), PhaseCRF)]
+
+
+@pytest.mark.parametrize("name", PHASE_CRFS)
 def test_metrical_positions_count_wherever_a_note_is(name):
-    network = make(name, width=8)
+    network = make(name)
     notes, mask = torch.randn(1, 30, 8), torch.ones(1, 30, dtype=torch.bool)
     position = torch.arange(30)[None] * 3 % 8
     changed = position.clone()
     changed[0, 20:] = (changed[0, 20:] + 1) % 8
     different = network.encode(notes, mask, position) != network.encode(notes, mask, changed)
     assert different.any(dim=2).all()
+
+
+def test_what_a_network_does_is_what_it_has():
+    """Half of the methods are none; the embedding is one by its type, not by its name."""
+    assert isinstance(make("phase"), DistributionNetwork)
+    assert singer_embedding(make("phase")).num_embeddings == 5
+    network = make("bigru")
+    assert not isinstance(network, DistributionNetwork)
+    network.distribution = network.sample = network.forward
+    assert not isinstance(network, DistributionNetwork)
+    network.log_likelihood = network.forward
+    assert isinstance(network, DistributionNetwork)
+    network.singer_embedding = torch.nn.Linear(5, 4)
+    assert singer_embedding(network) is None

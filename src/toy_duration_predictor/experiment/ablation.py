@@ -18,11 +18,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from datasets import Dataset
-from torch import Tensor, nn
+from torch import Tensor
 
 from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP
 from toy_duration_predictor.data.windows import Batch, Songs, Windows
 from toy_duration_predictor.experiment.evidence import SongErrors
+from toy_duration_predictor.models import singer_embedding
 from toy_duration_predictor.task import DurationTask
 
 CONTEXTS = (0, 1, 2, 4, 8, 16)
@@ -66,7 +67,7 @@ def ablations(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -
         if others:
             mean = np.mean([each.error for each in others], axis=0)
             results["another singer"] = others[0]._replace(error=mean)
-        if isinstance(getattr(task.network, "singer_embedding", None), nn.Embedding):
+        if singer_embedding(task.network) is not None:
             results["mean singer"] = _errors(_with_mean_singer(task), songs, rows, table, songs.singer)
     for notes in CONTEXTS:
         results[f"context {notes}"] = _errors_in_context(task, songs, rows, table, notes)
@@ -110,8 +111,8 @@ def derangement(n: int, seed: int) -> np.ndarray:
 
 def _with_mean_singer(task: DurationTask) -> DurationTask:
     changed = copy.deepcopy(task)
-    embedding = changed.network.singer_embedding
-    assert isinstance(embedding, nn.Embedding)  # noqa: S101
+    embedding = singer_embedding(changed.network)
+    assert embedding is not None  # noqa: S101
     with torch.no_grad():
         embedding.weight.copy_(embedding.weight.mean(dim=0).expand_as(embedding.weight))
     return changed

@@ -8,16 +8,16 @@ of `y` ticks stands for all from `y - 1/2` to `y + 1/2`.
 Shapes: `N` notes, `V` bins.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
 import torch
 from datasets import Dataset
-from torch import nn
 
 from toy_duration_predictor.data.windows import Songs, Windows
 from toy_duration_predictor.experiment.statistics import Interval, mae_interval
+from toy_duration_predictor.models import DistributionNetwork
 from toy_duration_predictor.task import DurationTask
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
@@ -46,8 +46,8 @@ class Calibration(NamedTuple):
 
 
 def predicts_distributions(task: DurationTask) -> bool:
-    """Returns whether a model's network has `distribution`."""
-    return hasattr(task.network, "distribution")
+    """Returns whether a model's network predicts distributions."""
+    return isinstance(task.network, DistributionNetwork)
 
 
 @torch.no_grad()
@@ -61,11 +61,11 @@ def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples:
         resamples: Of the bootstrap.
     """
     task = task.eval()
-    network: nn.Module = task.network
+    network = cast(DistributionNetwork, task.network)
     songs = Songs(table.select(rows.tolist()), task.singers)
     found = []
     for batch in Windows(songs, torch.arange(len(rows)), task.window, "quantized").in_order(BATCH_SIZE):
-        both = network.distribution(*task.inputs(batch))  # type: ignore[operator]
+        both = network.distribution(*task.inputs(batch))
         probabilities, edges = (each[batch.mask].double().numpy() for each in both)
         probabilities /= probabilities.sum(axis=1, keepdims=True)  # it adds up in single precision only
         sung = batch.target[batch.mask].double().numpy()
@@ -97,9 +97,9 @@ def sampled(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -> 
     rows = np.sort(rows)
     chosen = table.select(rows.tolist())
     songs, generator = Songs(chosen, task.singers), torch.Generator().manual_seed(seed)
-    network: nn.Module = task.eval().network
+    network = cast(DistributionNetwork, task.eval().network)
     drawn = [
-        network.sample(*task.inputs(batch), generator=generator)[batch.mask].numpy()  # type: ignore[operator]
+        network.sample(*task.inputs(batch), generator=generator)[batch.mask].numpy()
         for batch in Windows(songs, torch.arange(len(rows)), task.window, "quantized").in_order(BATCH_SIZE)
     ]
     return pa.table(

@@ -5,13 +5,24 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from toy_duration_predictor.errors import InputError, explain
 
 Config = TypeVar("Config", bound=BaseModel)
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
+
+
+# Settings of the trainer, and arguments of Lightning's, that change no number.
+NEUTRAL = (
+    "progress",
+    "default_root_dir",
+    "enable_model_summary",
+    "log_every_n_steps",
+    "num_sanity_val_steps",
+    "profiler",
+)
 
 
 class Settings(BaseModel):
@@ -72,13 +83,45 @@ class Training(Settings):
     requantize: Literal["never", "sung", "repaired"]
 
 
-class Trainer(Settings):
-    """The hardware, as `lightning.pytorch.Trainer` and torch understand it."""
+class Hardware(Settings):
+    """What to compute on, as `lightning.pytorch.Trainer` and torch understand it."""
 
     accelerator: str
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
     threads: Annotated[int, Field(ge=0, le=256)]
     progress: bool
+
+
+class Trainer(Hardware):
+    """The hardware, and any further arguments of `lightning.pytorch.Trainer` (`+trainer.gradient_clip_val=1`)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    @property
+    def further(self) -> dict[str, Any]:
+        """The further arguments."""
+        return dict(self.model_extra or {})
+
+    @model_validator(mode="after")
+    def _further_arguments_are_known(self) -> Self:
+        if self.further:
+            # Imported only now, as Lightning takes seconds.
+            from toy_duration_predictor.experiment.extras import check_arguments
+
+            check_arguments(self.further, set(Trainer.model_fields))
+        return self
+
+
+def _check_classes(wanted: dict[str, dict[str, Any]], info: ValidationInfo) -> dict[str, dict[str, Any]]:
+    if wanted:
+        from toy_duration_predictor.experiment.extras import check_classes
+
+        check_classes(str(info.field_name), wanted)
+    return wanted
+
+
+# By name: a class as `_target_`, and its arguments.
+Objects = Annotated[dict[str, dict[str, Any]], AfterValidator(_check_classes)]
 
 
 class TrainConfig(Settings):
@@ -90,6 +133,8 @@ class TrainConfig(Settings):
     model: Model
     training: Training
     trainer: Trainer
+    callbacks: Objects = {}
+    loggers: Objects = {}
     logs: Path
     resume: Literal["auto", "never"]
     force: bool
@@ -103,8 +148,10 @@ class TrainConfig(Settings):
 
     def decisive(self) -> dict[str, Any]:
         """Returns the settings that can change a number, as plain nested values."""
-        settings = self.model_dump(mode="json", exclude={"logs", "resume", "force", "optimize"})
-        del settings["trainer"]["progress"]
+        # Callbacks only where there are any: a run without is the one that it was before there could be some.
+        others = {"logs", "resume", "force", "optimize", "loggers"} | (set() if self.callbacks else {"callbacks"})
+        settings = self.model_dump(mode="json", exclude=others)
+        settings["trainer"] = {name: value for name, value in settings["trainer"].items() if name not in NEUTRAL}
         return settings
 
 
@@ -113,7 +160,7 @@ class EvaluateConfig(Settings):
 
     run: Path
     data: Source
-    trainer: Trainer
+    trainer: Hardware
     unknown: Literal["refuse", "skip"]
     batch_size: Count
     force: bool

@@ -5,10 +5,10 @@ from typing import Any
 import pyarrow as pa
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import OmegaConf
-from torch import nn
 from torch.utils.tensorboard.summary import hparams
 
 from toy_duration_predictor.experiment import figures
+from toy_duration_predictor.models import singer_embedding
 from toy_duration_predictor.task import DurationTask
 
 
@@ -36,8 +36,8 @@ def write_results(
     for name, values in figures.note_errors(predictions).items():
         if name != "singer_id":
             writer.add_histogram(f"residuals/{name}", values)
-    embedding = getattr(task.network, "singer_embedding", None)
-    if isinstance(embedding, nn.Embedding):
+    embedding = singer_embedding(task.network)
+    if embedding is not None:
         names = [f"singer {singer}" for singer in task.singers]
         writer.add_embedding(embedding.weight.detach().float().cpu(), metadata=names, tag="singers")
     scores = {name: value for name, value in metrics.items() if name.startswith(("val/", "test/"))}

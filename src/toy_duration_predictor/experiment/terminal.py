@@ -9,12 +9,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from toy_duration_predictor.experiment.config import Trainer
+from toy_duration_predictor.experiment.config import Hardware
 
 PACKAGE = logging.getLogger("toy_duration_predictor")
 
 
-def shows_progress(trainer: Trainer) -> bool:
+def shows_progress(trainer: Hardware) -> bool:
     """Returns whether there is to be a progress bar: if it is wanted, and somebody can see it."""
     return trainer.progress and sys.stdout.isatty()
 

@@ -1,9 +1,11 @@
 """One run: a configuration in, a run folder with a trained and tested model out."""
 
+import inspect
 import logging
 import math
 import shutil
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,8 @@ from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.callbacks import StopOnSignal, callbacks
-from toy_duration_predictor.experiment.config import TrainConfig, Trainer, validated
+from toy_duration_predictor.experiment.config import Data, Hardware, TrainConfig, validated
+from toy_duration_predictor.experiment.extras import make
 from toy_duration_predictor.experiment.provenance import changed_sources, provenance, write_sources
 from toy_duration_predictor.experiment.run_folder import (
     Metrics,
@@ -65,7 +68,11 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
         use_threads(settings.trainer)
         torch.manual_seed(settings.seed)
         data, task = make_data_and_task(settings, table)
+        logger = TensorBoardLogger(folder.parent, name=folder.name, version="")
+        # Both before anything is written: they refuse what this machine, or Lightning, does not take.
         tester = make_trainer(settings.trainer.model_copy(update={"progress": False}), logger=False)
+        stop = StopOnSignal(folder / "checkpoints" / "last.ckpt")
+        trainer = _fitter(settings, stop, logger)
         if settings.force or settings.resume == "never":
             shutil.rmtree(folder, ignore_errors=True)
         text = OmegaConf.to_yaml(settings.model_dump(mode="json"))
@@ -79,9 +86,8 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
                 table_fingerprint,
                 *map(len, data.split),
             )
-            logger = TensorBoardLogger(folder.parent, name=folder.name, version="")
             metrics = {
-                **_fit(settings, task, data, folder, logger),
+                **_fit(trainer, stop, task, data),
                 **_test(settings, tester, table, data, folder, logger),
                 "data/fingerprint": table_fingerprint,
                 "data/source": settings.data.source,
@@ -110,17 +116,21 @@ def _say_what_changed(folder: Path) -> None:
         )
 
 
-def use_threads(trainer: Trainer) -> None:
+def use_threads(trainer: Hardware) -> None:
     """Sets the number of CPU threads that torch computes with."""
     if trainer.threads:
         torch.set_num_threads(trainer.threads)
 
 
-def make_trainer(settings: Trainer, **arguments: Any) -> pl.Trainer:
+def make_trainer(settings: Hardware, **arguments: Any) -> pl.Trainer:
     """Returns a quiet Lightning trainer for the configured hardware.
 
+    Args:
+        settings: The hardware.
+        arguments: Further ones of `pl.Trainer`.
+
     Raises:
-        InputError: This machine has no such hardware.
+        InputError: This machine has no such hardware, or Lightning refuses an argument.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     # A batch is a gather from a few tensors; worker processes would only slow that down.
@@ -134,62 +144,57 @@ def make_trainer(settings: Trainer, **arguments: Any) -> pl.Trainer:
     try:
         return pl.Trainer(
             accelerator=settings.accelerator,
-            devices=1,
             precision=settings.precision,
             enable_progress_bar=shows_progress(settings),
-            enable_model_summary=False,
-            **arguments,
+            **{"devices": 1, "enable_model_summary": False, **arguments},
         )
-    except (MisconfigurationException, ValueError, RuntimeError, ImportError) as error:
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:
         raise InputError(f"trainer={settings.accelerator} cannot be used on this machine: {error}") from error
 
 
 def make_data_and_task(settings: TrainConfig, table: Dataset) -> tuple[SongsDataModule, DurationTask]:
     """Returns what a configuration trains on, and what it trains, with fresh weights."""
-    training = settings.training
-    data = SongsDataModule(
-        table,
-        split=settings.data.split,
-        split_seed=settings.data.split_seed,
-        pairing=settings.data.pairing,
-        window=training.window,
-        batch_size=training.batch_size,
-        move_windows=training.move_windows,
-        requantize=training.requantize,
-        seed=settings.seed,
-    )
+    data = SongsDataModule(table, **_taken_by(SongsDataModule, settings))
     task = DurationTask(
         network=settings.model.name,
         sizes=settings.model.sizes,
         singers=data.singers,
         statistics=data.statistics,
-        window=training.window,
-        loss=training.loss,
-        learning_rate=training.learning_rate,
-        schedule=training.schedule,
-        weight_decay=training.weight_decay,
-        anonymous=settings.data.anonymous,
-        seed=settings.seed,
+        **_taken_by(DurationTask, settings),
     )
     return data, task
 
 
-def _fit(
-    settings: TrainConfig, task: DurationTask, data: SongsDataModule, folder: Path, logger: TensorBoardLogger
-) -> Metrics:
-    """Trains, from `last.ckpt` if there is one, and returns what is to be said of the training."""
-    checkpoints = folder / "checkpoints"
-    last = checkpoints / "last.ckpt"
-    progress = _progress(last) if last.exists() else None
-    if progress is None or not progress["stopped"]:
-        stop = StopOnSignal(last)
-        trainer = make_trainer(
+def _taken_by(part: Callable[..., Any], settings: TrainConfig) -> dict[str, Any]:
+    """Returns the settings that a part's constructor names: a new one is a key, a field, and an argument there."""
+    data = settings.data.model_dump(include=set(Data.model_fields))  # not the source's own options
+    every = {**data, **settings.training.model_dump(), "seed": settings.seed}
+    return {name: every[name] for name in inspect.signature(part).parameters if name in every}
+
+
+def _fitter(settings: TrainConfig, stop: StopOnSignal, logger: TensorBoardLogger) -> pl.Trainer:
+    """Returns the trainer of a run, with what its configuration adds to it."""
+    own = callbacks(settings, stop.last.parent)
+    try:
+        return make_trainer(
             settings.trainer,
             max_epochs=settings.training.max_epochs,
-            logger=logger,
-            callbacks=[stop, *callbacks(settings, checkpoints)],
-            num_sanity_val_steps=0,
+            logger=[logger, *make("loggers", settings.loggers)],
+            callbacks=[stop, *own, *make("callbacks", settings.callbacks)],
+            **{"num_sanity_val_steps": 0, **settings.trainer.further},
         )
+    except InputError as error:
+        if error.__cause__ is None or not (settings.trainer.further or settings.callbacks):
+            raise
+        # The hardware has been tried before.
+        raise InputError(f"What the configuration adds to the trainer cannot be used: {error.__cause__}") from error
+
+
+def _fit(trainer: pl.Trainer, stop: StopOnSignal, task: DurationTask, data: SongsDataModule) -> Metrics:
+    """Trains, from `last.ckpt` if there is one, and returns what is to be said of the training."""
+    last = stop.last
+    progress = _progress(last) if last.exists() else None
+    if progress is None or not progress["stopped"]:
         if progress is not None:
             log.info("Going on after epoch %d, from %s", progress["epochs"], last)
         with stop.fitting(trainer):
@@ -208,11 +213,12 @@ def _progress(last: Path) -> dict[str, Any]:
     """Returns how many epochs `last.ckpt` has seen, in how many seconds, and whether early stopping ended them."""
     try:
         checkpoint = torch.load(last, map_location="cpu", weights_only=True)
-        states = {name.split("{")[0]: state for name, state in checkpoint["callbacks"].items()}
+        states = checkpoint["callbacks"].items()
+        stopped = [state["stopped_epoch"] for name, state in states if name.startswith(EarlyStopping.__name__)]
         return {
             "epochs": checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"],
-            "seconds": states[Timer.__name__]["time_elapsed"]["train"],
-            "stopped": states[EarlyStopping.__name__]["stopped_epoch"] > 0,
+            "seconds": checkpoint["callbacks"][Timer.__name__]["time_elapsed"]["train"],
+            "stopped": any(epoch > 0 for epoch in stopped),
         }
     except Exception as error:
         raise InputError(

@@ -1,22 +1,66 @@
-"""Networks, one a file. A network takes ticks and returns ticks.
+"""Networks, one a file. A network takes ticks and returns ticks; see `Network` and `DistributionNetwork`.
 
-The interface: an `nn.Module` whose constructor takes plain numbers, `num_singers` among them, and whose
-`forward(durations, singer, mask, step)` maps durations `(B, T)` in ticks to durations `(B, T)` in ticks. A constructor
-that also names a statistic of the training split, such as `target_mean` (see `SongsDataModule`), is given it. A network
-with a distribution also has `distribution`, `log_likelihood` and `sample`; see `phase`. A file exports its network as
-the only name in `__all__`; the file's name is the network's name in configurations and checkpoints, and begins with a
-letter.
+A file exports its network, an `nn.Module`, as the only name in `__all__`; the file's name is the network's name in
+configurations and checkpoints, and begins with a letter. The constructor takes plain numbers, `num_singers` among them.
+One that also names a statistic of the training split, such as `target_mean` (see `SongsDataModule`), is given it. A
+network that knows singers by an embedding calls it `singer_embedding`; singers can then be mixed, and are shown in
+TensorBoard's projector.
+
+Shapes: `B` windows, `T` notes, `V` bins of a histogram.
 """
 
 import importlib
 import inspect
 import pkgutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from toy_duration_predictor.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Generator, Tensor, nn
+
+
+class Network(Protocol):
+    """What every network does."""
+
+    def forward(self, durations: "Tensor", singer: "Tensor", mask: "Tensor", step: "Tensor") -> "Tensor":
+        """Predicts sung durations.
+
+        Args:
+            durations: float `(B, T)`, ticks; the quantized durations, 0 at padding.
+            singer: int64 `(B,)`, index of the singer.
+            mask: bool `(B, T)`, true for notes and false for the padding that follows them.
+            step: float `(B,)`, ticks of each row's grid step.
+
+        Returns:
+            float `(B, T)`, ticks.
+        """
+
+
+@runtime_checkable
+class DistributionNetwork(Network, Protocol):
+    """What a network does that predicts a distribution; arguments as of `forward`. See `phase` for one."""
+
+    def distribution(
+        self, durations: "Tensor", singer: "Tensor", mask: "Tensor", step: "Tensor"
+    ) -> "tuple[Tensor, Tensor]":
+        """Returns a histogram of each sung duration: probabilities `(B, T, V)`, and edges `(B, T, V + 1)` in ticks."""
+
+    def log_likelihood(
+        self, durations: "Tensor", singer: "Tensor", mask: "Tensor", step: "Tensor", target: "Tensor"
+    ) -> "Tensor":
+        """Returns the log-likelihood of the sung durations `target`, float `(B,)`, nats a window."""
+
+    def sample(
+        self,
+        durations: "Tensor",
+        singer: "Tensor",
+        mask: "Tensor",
+        step: "Tensor",
+        temperature: float = 1.0,
+        generator: "Generator | None" = None,
+    ) -> "Tensor":
+        """Returns a sample of the sung durations, those of a window together, float `(B, T)`, ticks."""
 
 
 def network_names() -> list[str]:
@@ -49,3 +93,11 @@ def build(name: str, statistics: dict[str, float], **sizes: float) -> "nn.Module
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"Network '{name}' cannot be made with {given}: {error}") from error
     return made
+
+
+def singer_embedding(network: "nn.Module") -> "nn.Embedding | None":
+    """Returns what a network has learned of each singer, or None if it knows singers in another way."""
+    from torch import nn
+
+    found = getattr(network, "singer_embedding", None)
+    return found if isinstance(found, nn.Embedding) else None

@@ -1,0 +1,54 @@
+"""A folder of MIDI files."""
+
+import hashlib
+import logging
+from pathlib import Path
+
+from datasets import Dataset
+
+from toy_duration_predictor.data.files import cache_folder
+from toy_duration_predictor.data.prepare import NAMES, prepare
+from toy_duration_predictor.data.recipe import Limit, Recipe
+from toy_duration_predictor.data.sources.parquet import parquet
+
+log = logging.getLogger(__name__)
+
+
+def midi(
+    path: Path,
+    names: str | None = None,
+    grid: str = "32",
+    shortest_rest: str = "0.3ticks",
+    forward_error: bool = True,
+    track: int | None = None,
+    published: bool = False,
+) -> Dataset:
+    """Prepares a folder of MIDI files, or reads what was prepared of it before; only changed files are read again.
+
+    Args:
+        path: The folder.
+        names: What file names say; None knows those of two corpora. See `prepare`.
+        grid: See `Recipe`.
+        shortest_rest: See `Recipe`; a number with its unit, such as `0.05s`.
+        forward_error: See `Recipe`.
+        track: See `Recipe`.
+        published: See `Recipe`.
+
+    Raises:
+        InputError: The folder or the options cannot be used.
+    """
+    recipe = Recipe(
+        shortest_rest=Limit.parse(shortest_rest),
+        grid=grid,
+        forward_error=forward_error,
+        track=track,
+        published=published,
+    )
+    path = path.expanduser()
+    key = hashlib.sha256(repr((str(path.resolve()), recipe, names)).encode()).hexdigest()[:16]
+    table = cache_folder() / "midi" / f"{key}.parquet"
+    summary = prepare(path, table, recipe, names or NAMES, keep_store=True)
+    log.info("%s: %d songs of %d files, %d of them read now", path, summary.songs, summary.files, summary.read)
+    for file, reason in summary.refused.items():
+        log.warning("Left out %s: %s.", path / file, reason)
+    return parquet(table)

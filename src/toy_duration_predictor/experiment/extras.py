@@ -1,0 +1,123 @@
+"""What a run takes from Lightning beside its own settings: arguments of the trainer, callbacks and loggers.
+
+A configuration is data, so a class that it names is looked at before it is made: only classes of a few packages, and
+only those of a kind that is asked for, so that no name in a file can start a process or read a pickle.
+"""
+
+import inspect
+from pkgutil import resolve_name
+from typing import Any
+
+import lightning.pytorch as pl
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTheme
+from lightning.pytorch.loggers import Logger
+from torch import nn
+
+from toy_duration_predictor.errors import InputError, did_you_mean
+
+# Arguments of Lightning's trainer that a run sets itself, and what its user says instead.
+_LENGTH = "training.max_epochs and training.patience say how long a run trains"
+_VALIDATION = "a run validates on all its validation songs after every epoch, as the best weights follow from it"
+_SHORT = "for a short trial use training.max_epochs=1 or +trainer.limit_train_batches"
+OURS = {
+    "callbacks": "give each as +callbacks.NAME._target_=CLASS",
+    "logger": "give each as +loggers.NAME._target_=CLASS",
+    "enable_progress_bar": "use trainer.progress",
+    "enable_checkpointing": "a run always keeps its best and its last weights; it cannot go on without",
+    **dict.fromkeys(("max_epochs", "min_epochs", "max_steps", "min_steps", "max_time"), _LENGTH),
+    **dict.fromkeys(("limit_val_batches", "val_check_interval", "check_val_every_n_epoch"), _VALIDATION),
+    **dict.fromkeys(("fast_dev_run", "barebones", "overfit_batches"), _SHORT),
+    **dict.fromkeys(("limit_test_batches", "limit_predict_batches"), "a run is tested on all its test songs"),
+}
+
+PACKAGES = ("toy_duration_predictor", "torch", "torchmetrics", "lightning")
+# What an argument of a callback or a logger may be made of; metrics are modules.
+PARTS = (Callback, Logger, nn.Module, RichProgressBarTheme)
+
+
+def check_arguments(arguments: dict[str, Any], own: set[str]) -> None:
+    """Checks further arguments of `lightning.pytorch.Trainer`.
+
+    Args:
+        arguments: Their names and values.
+        own: The settings of `trainer` that are this project's.
+
+    Raises:
+        InputError: There is no such argument, or it is one that a run sets itself.
+    """
+    known = {*inspect.signature(pl.Trainer).parameters, *own} - OURS.keys()
+    for name in arguments:
+        if name in OURS:
+            raise InputError(f"trainer.{name} cannot be set: {OURS[name]}.")
+        if name not in known:
+            raise InputError(f"There is no setting 'trainer.{name}'; {did_you_mean(name, known)}")
+
+
+def check_classes(group: str, wanted: dict[str, dict[str, Any]]) -> None:
+    """Checks what `callbacks` or `loggers` of a configuration are to be made of; makes nothing.
+
+    Args:
+        group: `callbacks` or `loggers`.
+        wanted: By name, each with its `_target_`, the class, and arguments.
+
+    Raises:
+        InputError: A class is missing, unknown, or not among the allowed ones.
+    """
+    for name, settings in wanted.items():
+        place = f"{group}.{name}"
+        if "_target_" not in settings:
+            raise InputError(f"{place} has no class; give it as +{place}._target_=CLASS.")
+        _check(place, settings, (Callback,) if group == "callbacks" else (Logger,))
+
+
+def make(group: str, wanted: dict[str, dict[str, Any]]) -> list[Any]:
+    """Makes what `check_classes` has checked.
+
+    Raises:
+        InputError: A class refuses its arguments.
+    """
+    made = []
+    for name, settings in wanted.items():
+        try:
+            made.append(instantiate(settings, _convert_="all"))
+        except InstantiationException as error:
+            reason = str(error.__cause__ or error).strip().splitlines()[0].rstrip(".")
+            raise InputError(f"{group}.{name} cannot be made with these arguments: {reason}.") from error
+    return made
+
+
+def _check(place: str, value: Any, kinds: tuple[type, ...]) -> None:
+    """Checks a value and all that is in it; a class is to be of one of `kinds`."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            if key == "_target_":
+                _check_class(f"{place}._target_={part}", part, kinds)
+            elif str(key).startswith("_"):
+                raise InputError(f"{place}.{key} cannot be used; beside _target_ give arguments of the class only.")
+            else:
+                _check(f"{place}.{key}", part, PARTS)
+    elif isinstance(value, list):
+        for part in value:
+            _check(place, part, PARTS)
+    elif isinstance(value, str) and "${" in value:
+        # OmegaConf would resolve it when the object is made, after this check.
+        raise InputError(f"{place}={value} cannot be used: write the value out.")
+
+
+def _check_class(shown: str, target: Any, kinds: tuple[type, ...]) -> None:
+    allowed = f"give a class of {', '.join(PACKAGES[:-1])} or {PACKAGES[-1]}"
+    if not isinstance(target, str) or target.split(".")[0] not in PACKAGES:
+        raise InputError(f"{shown} cannot be used: {allowed}.")
+    try:
+        found = resolve_name(target)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"{shown}: there is no such class ({error}).") from error
+    # By what it is, not by its name alone: 'torch.os.system' begins as a name of torch does.
+    if not isinstance(found, type) or found.__module__.split(".")[0] not in PACKAGES:
+        raise InputError(f"{shown} cannot be used: {allowed}.")
+    if not issubclass(found, kinds):
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise InputError(f"{shown} cannot be used: it is no {names}.")
