@@ -40,7 +40,7 @@ def explain(error: "ValidationError", within: str) -> str:
     return f"{within}: {key}={first['input']!r} cannot be used: {message[0].lower()}{message[1:]}."
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Returns the first line of an error's message, at a length fit for a sentence."""
     line = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return line if len(line) <= 160 else line[:157] + "..."

@@ -91,33 +91,34 @@ class DurationTask(pl.LightningModule):
         return F.l1_loss(note, sung) if kind == "mae" else F.mse_loss(note, sung)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Makes dropout a function of seed and epoch.
+        """Makes dropout a function of seed, epoch and process.
 
         At the first batch, not at the start of the epoch: between the two the loader draws a random number, but for a
         run that goes on, whose loader has drawn it before.
         """
         if batch_idx == 0:
-            torch.manual_seed(self.hparams["seed"] * 1_000_003 + self.current_epoch)
+            torch.manual_seed(self.hparams["seed"] * 1_000_003 + self.current_epoch + 500_000 * self.global_rank)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Returns the loss."""
         loss = self.loss(batch)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch.mask))
+        size = len(batch.mask)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Accumulates `val/loss`, `val/mae` and `val/skill`."""
         predicted = self(batch)
         # Batches count alike, whatever their size, as in the published recipe.
-        self.log("val/loss", self.loss(batch, predicted), prog_bar=True, batch_size=1)
+        self.log("val/loss", self.loss(batch, predicted), prog_bar=True, batch_size=1, sync_dist=True)
         self.val_metrics.update(predicted, batch)
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of the validation split; the input is paired as in training."""
         values = metrics.results(self.val_metrics)
-        self.log("val/mae", values["mae"])
+        self.log("val/mae", values["mae"], sync_dist=True)
         if "skill" in values:
-            self.log("val/skill", values["skill"], prog_bar=True)
+            self.log("val/skill", values["skill"], prog_bar=True, sync_dist=True)
         self.val_metrics.reset()
 
     def on_test_start(self) -> None:

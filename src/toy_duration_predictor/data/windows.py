@@ -166,6 +166,9 @@ class Windows(torch.utils.data.Dataset[Batch]):
 class ShuffledBatches(Sampler[Draw]):
     """Batches of window numbers in an order that follows from seed and epoch alone, so that a run can be resumed.
 
+    Where several processes train together, each has every n-th window of that order, and all have as many: the first
+    windows come twice where the number of windows cannot be divided.
+
     Args:
         windows: How many there are.
         batch_size: Windows a batch; the last one may be smaller.
@@ -187,8 +190,14 @@ class ShuffledBatches(Sampler[Draw]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Returns the number of batches."""
-        return -(-self.windows // self.batch_size)
+        """Returns the number of batches, of this process."""
+        return -(-len(self._share()) // self.batch_size)
+
+    def _share(self) -> np.ndarray:
+        """Returns the places in the epoch's order that this process has."""
+        together = torch.distributed.is_available() and torch.distributed.is_initialized()
+        rank, size = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if together else (0, 1)
+        return np.resize(np.arange(self.windows), -(-self.windows // size) * size)[rank::size]
 
     def __iter__(self) -> Iterator[Draw]:
         """Yields the epoch's batches."""
@@ -198,5 +207,7 @@ class ShuffledBatches(Sampler[Draw]):
             epoch = epoch._replace(move=rng.integers(-self.move, self.move + 1, size=self.windows))
         if self.requantize:
             epoch = epoch._replace(error=rng.uniform(-0.5, 0.5, size=self.windows).astype(np.float32))
-        for i in range(0, self.windows, self.batch_size):
-            yield Draw(*(part if part is None else part[i : i + self.batch_size] for part in epoch))  # type: ignore[arg-type]
+        share = self._share()
+        for i in range(0, len(share), self.batch_size):
+            some = share[i : i + self.batch_size]
+            yield Draw(*(part if part is None else part[some] for part in epoch))  # type: ignore[arg-type]

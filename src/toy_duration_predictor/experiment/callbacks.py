@@ -51,7 +51,8 @@ class StopOnSignal(Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Writes a first checkpoint, so that there always is one."""
-        if not self.last.exists():
+        # The first process decides for all: they wait for each other where a checkpoint is saved.
+        if not trainer.strategy.broadcast(self.last.exists()):
             trainer.save_checkpoint(self.last)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
@@ -63,7 +64,9 @@ class StopOnSignal(Callback):
         self._stop(trainer)
 
     def _stop(self, trainer: pl.Trainer) -> None:
-        if self.received is not None:
+        # All processes stop if one has heard a signal: the others would wait for it without end.
+        if trainer.strategy.reduce_boolean_decision(self.received is not None, all=False):
+            self.received = self.received or signal.SIGTERM
             epoch = min(trainer.current_epoch + 1, trainer.max_epochs or 1)
             message = (
                 f"{signal.Signals(self.received).name} in epoch {epoch} of {trainer.max_epochs}: stopped. "

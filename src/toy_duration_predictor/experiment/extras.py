@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTh
 from lightning.pytorch.loggers import Logger
 from torch import nn
 
-from toy_duration_predictor.errors import InputError, did_you_mean
+from toy_duration_predictor.errors import InputError, did_you_mean, first_line
 
 # Arguments of Lightning's trainer that a run sets itself, and what its user says instead.
 _LENGTH = "training.max_epochs and training.patience say how long a run trains"
@@ -25,6 +25,7 @@ _SHORT = "for a short trial use training.max_epochs=1 or +trainer.limit_train_ba
 OURS = {
     "callbacks": "give each as +callbacks.NAME._target_=CLASS",
     "logger": "give each as +loggers.NAME._target_=CLASS",
+    "use_distributed_sampler": "this project's sampler shares out windows itself",
     "enable_progress_bar": "use trainer.progress",
     "enable_checkpointing": "a run always keeps its best and its last weights; it cannot go on without",
     **dict.fromkeys(("max_epochs", "min_epochs", "max_steps", "min_steps", "max_time"), _LENGTH),
@@ -84,8 +85,8 @@ def make(group: str, wanted: dict[str, dict[str, Any]]) -> list[Any]:
         try:
             made.append(instantiate(settings, _convert_="all"))
         except InstantiationException as error:
-            reason = str(error.__cause__ or error).strip().splitlines()[0].rstrip(".")
-            raise InputError(f"{group}.{name} cannot be made with these arguments: {reason}.") from error
+            cause = error.__cause__ or error
+            raise InputError(f"{group}.{name} cannot be made with these arguments: {first_line(cause)}.") from error
     return made
 
 

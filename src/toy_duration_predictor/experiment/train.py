@@ -3,11 +3,13 @@
 import inspect
 import logging
 import math
+import os
 import shutil
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import lightning.pytorch as pl
 import torch
@@ -15,6 +17,7 @@ from datasets import Dataset
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from toy_duration_predictor.data.datamodule import SongsDataModule
@@ -73,6 +76,8 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
         tester = make_trainer(settings.trainer.model_copy(update={"progress": False}), logger=False)
         stop = StopOnSignal(folder / "checkpoints" / "last.ckpt")
         trainer = _fitter(settings, stop, logger)
+        if rank_zero_only.rank > 0:  # type: ignore[attr-defined]
+            _help(trainer, stop, task, data)
         if settings.force or settings.resume == "never":
             shutil.rmtree(folder, ignore_errors=True)
         text = OmegaConf.to_yaml(settings.model_dump(mode="json"))
@@ -132,7 +137,8 @@ def make_trainer(settings: Hardware, **arguments: Any) -> pl.Trainer:
     Raises:
         InputError: This machine has no such hardware, or Lightning refuses an argument.
     """
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     # A batch is a gather from a few tensors; worker processes would only slow that down.
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     # Everything is logged once an epoch, however few batches that has.
@@ -146,6 +152,8 @@ def make_trainer(settings: Hardware, **arguments: Any) -> pl.Trainer:
             accelerator=settings.accelerator,
             precision=settings.precision,
             enable_progress_bar=shows_progress(settings),
+            # The sampler shares out training windows itself; each process validates on all songs.
+            use_distributed_sampler=False,
             **{"devices": 1, "enable_model_summary": False, **arguments},
         )
     except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:
@@ -174,17 +182,15 @@ def _taken_by(part: Callable[..., Any], settings: TrainConfig) -> dict[str, Any]
 
 def _fitter(settings: TrainConfig, stop: StopOnSignal, logger: TensorBoardLogger) -> pl.Trainer:
     """Returns the trainer of a run, with what its configuration adds to it."""
-    own = callbacks(settings, stop.last.parent)
+    loggers = [logger, *make("loggers", settings.loggers)]
+    every = [stop, *callbacks(settings, stop.last.parent), *make("callbacks", settings.callbacks)]
+    further = {"num_sanity_val_steps": 0, **settings.trainer.further}
     try:
         return make_trainer(
-            settings.trainer,
-            max_epochs=settings.training.max_epochs,
-            logger=[logger, *make("loggers", settings.loggers)],
-            callbacks=[stop, *own, *make("callbacks", settings.callbacks)],
-            **{"num_sanity_val_steps": 0, **settings.trainer.further},
+            settings.trainer, max_epochs=settings.training.max_epochs, logger=loggers, callbacks=every, **further
         )
     except InputError as error:
-        if error.__cause__ is None or not (settings.trainer.further or settings.callbacks):
+        if not (settings.trainer.further or settings.callbacks):
             raise
         # The hardware has been tried before.
         raise InputError(f"What the configuration adds to the trainer cannot be used: {error.__cause__}") from error
@@ -199,6 +205,7 @@ def _fit(trainer: pl.Trainer, stop: StopOnSignal, task: DurationTask, data: Song
             log.info("Going on after epoch %d, from %s", progress["epochs"], last)
         with stop.fitting(trainer):
             trainer.fit(task, datamodule=data, ckpt_path=last if progress else None, weights_only=True)
+        _part(trainer)
         progress = _progress(last)
     epochs, seconds = progress["epochs"], progress["seconds"]
     return {
@@ -207,6 +214,23 @@ def _fit(trainer: pl.Trainer, stop: StopOnSignal, task: DurationTask, data: Song
         "train/notes_per_second": data.notes_train * epochs / seconds,
         "model/parameters": sum(parameter.numel() for parameter in task.parameters()),
     }
+
+
+def _help(trainer: pl.Trainer, stop: StopOnSignal, task: DurationTask, data: SongsDataModule) -> NoReturn:
+    """Trains with the first process, which has started this one by its own command, and ends; writes nothing."""
+    logging.getLogger("toy_duration_predictor").setLevel(logging.ERROR)
+    _fit(trainer, stop, task, data)
+    sys.exit()
+
+
+def _part(trainer: pl.Trainer) -> None:
+    """Ends what several processes have together, so that the first one tests alone."""
+    if trainer.world_size > 1:
+        trainer.strategy.barrier()
+        torch.distributed.destroy_process_group()
+        # By these a next run in this process would take itself for one of several.
+        for name in ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+            os.environ.pop(name, None)
 
 
 def _progress(last: Path) -> dict[str, Any]:
