@@ -13,15 +13,18 @@ from toy_duration_predictor.experiment.config import Hardware
 
 PACKAGE = logging.getLogger("toy_duration_predictor")
 
+# What metrics are called in the table of results; all others go by their names.
+TITLES = {"mae": "MAE, ticks", "mae_beats": "MAE, beats"}
+
 
 def shows_progress(trainer: Hardware) -> bool:
     """Returns whether there is to be a progress bar: if it is wanted, and somebody can see it."""
     return trainer.progress and sys.stdout.isatty()
 
 
-def console_log() -> None:
-    """Shows this package's log on the terminal; epochs only where no progress bar can show them."""
-    PACKAGE.setLevel(logging.INFO)
+def console_log(quiet: bool = False) -> None:
+    """Shows this package's log on the terminal, epochs only where no progress bar can show them; or errors alone."""
+    PACKAGE.setLevel(logging.ERROR if quiet else logging.INFO)
     PACKAGE.propagate = False
     if not any(getattr(handler, "of_console", False) for handler in PACKAGE.handlers):
         handler = logging.StreamHandler(sys.stderr)
@@ -47,9 +50,13 @@ def file_log(path: Path) -> Iterator[None]:
 def show_results(metrics: dict[str, float | int | str], folder: Path) -> None:
     """Prints the test errors beside those of copying the input, and where the run is."""
     table = Table("", "model", "copying", title=f"{metrics['name']}, test songs", title_justify="left")
-    for row, key, digits in (("MAE, ticks", "mae", 3), ("MAE, beats", "mae_beats", 4)):
-        if f"test/{key}" in metrics:
-            table.add_row(row, *(f"{metrics[f'test/{name}']:.{digits}f}" for name in (key, f"copy_{key}")))
+    tested = [key.removeprefix("test/") for key in metrics if key.startswith("test/")]
+    others = sorted(key for key in tested if not key.startswith("copy_") and key not in ("skill", *TITLES))
+    for key in (*(key for key in TITLES if key in tested), *others):
+        beside = f"test/copy_{key}"
+        digits = 4 if key.endswith("_beats") else 3
+        copying = f"{metrics[beside]:.{digits}f}" if beside in metrics else ""
+        table.add_row(TITLES.get(key, key), f"{metrics[f'test/{key}']:.{digits}f}", copying)
     if "test/skill" in metrics:
         table.add_row("skill = 1 - MAE / MAE of copying", f"{metrics['test/skill']:.3f}", "0")
     if "train/seconds" in metrics:

@@ -59,7 +59,9 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
         Interrupted: SIGINT or SIGTERM; `last.ckpt` is on disk and the same call goes on from there.
     """
     settings = validated(config, TrainConfig)
-    console_log()
+    # Whether Lightning has started this process, by the command of the first one, to train together with it.
+    helps = rank_zero_only.rank > 0  # type: ignore[attr-defined]
+    console_log(quiet=helps)
     table = load_songs(settings.data.source, **settings.data.options)
     table_fingerprint = fingerprint(table)
     folder = run_folder(settings, table_fingerprint)
@@ -76,7 +78,7 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
         tester = make_trainer(settings.trainer.model_copy(update={"progress": False}), logger=False)
         stop = StopOnSignal(folder / "checkpoints" / "last.ckpt")
         trainer = _fitter(settings, stop, logger)
-        if rank_zero_only.rank > 0:  # type: ignore[attr-defined]
+        if helps:
             _help(trainer, stop, task, data)
         if settings.force or settings.resume == "never":
             shutil.rmtree(folder, ignore_errors=True)
@@ -106,7 +108,8 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
                 **provenance(),
             }
             write_metrics(folder, metrics)
-    show_results(metrics, folder)
+    if not helps:
+        show_results(metrics, folder)
     return {**metrics, "run/folder": str(folder)}
 
 
@@ -217,8 +220,7 @@ def _fit(trainer: pl.Trainer, stop: StopOnSignal, task: DurationTask, data: Song
 
 
 def _help(trainer: pl.Trainer, stop: StopOnSignal, task: DurationTask, data: SongsDataModule) -> NoReturn:
-    """Trains with the first process, which has started this one by its own command, and ends; writes nothing."""
-    logging.getLogger("toy_duration_predictor").setLevel(logging.ERROR)
+    """Trains with the first process, and ends; writes nothing."""
     _fit(trainer, stop, task, data)
     sys.exit()
 
