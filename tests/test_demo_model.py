@@ -32,13 +32,13 @@ def test_its_error_is_the_recorded_one():
     # The run is tested in windows, a predictor sees whole songs.
     assert np.abs(np.concatenate(predicted) - sung).mean() == pytest.approx(recorded["MAE, ticks"], rel=0.01)
     copied = np.abs(np.concatenate(test["quantized_durations"]) - sung).mean()
-    assert copied == pytest.approx(recorded["MAE of copying the input, ticks"], abs=1e-4)
+    assert copied == pytest.approx(recorded["MAE of the copy baseline, ticks"], abs=1e-4)
 
 
 def test_its_singers_differ():
     predictor = Predictor.load("demo")
-    durations = load_songs("simulated")[0]["quantized_durations"]
-    one, other = (predictor.predict(durations, singer) for singer in (3, 7))
+    quantized = load_songs("simulated")[0]["quantized_durations"]
+    one, other = (predictor.predict(quantized, singer) for singer in (3, 7))
     assert np.abs(one - other).mean() > 0.3
 
 

@@ -10,6 +10,7 @@ import torch
 
 from tests.conftest import SMALL
 from toy_duration_predictor.data.limits import LONGEST
+from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.train import train
 from toy_duration_predictor.models import build
@@ -83,7 +84,25 @@ def test_the_step_is_the_greatest_common_divisor_or_the_given_one(phase):
     assert (phase.predict([120, 240, 120], 2) == phase.predict([120, 240, 120], 2, step=120)).all()
     assert (phase.predict([120, 240, 120], 2) != phase.predict([120, 240, 120], 2, step=60)).any()
     assert phase.predict([[120, 240], [90, 30]], 2, step=[60, 15])[1] == pytest.approx(phase.predict([90, 30], 2, 15))
-    assert len(phase.predict([0, 0], 2)) == 2
+    assert [len(song) for song in phase.predict([[0, 0], [0, 1, 1], [61]], 2)] == [2, 3, 1]
+
+
+def test_sung_durations_are_no_input(phase):
+    """Given by mistake, they would come back nearly as they are, with an error of almost 0."""
+    for song in simulate_songs(4):
+        quantized, sung = song["quantized_durations"], song["durations"]
+        with pytest.raises(InputError, match="these look like sung durations"):
+            phase.predict(sung, 2)
+        for use in (phase.sample, lambda *given: phase.quantiles(*given, [0.5])):
+            with pytest.raises(InputError, match="these look like sung durations"):
+                use(sung, 2)
+        assert np.isfinite(phase.log_likelihood(quantized, 2, sung))
+
+
+def test_a_named_step_is_not_checked(phase):
+    """A score of 1/32 notes and triplets at 480 ticks per beat, whose greatest common divisor is 20; and any other."""
+    assert len(phase.predict([60, 160, 160, 160, 60], 2, step=60)) == 5
+    assert (phase.predict([61, 0, 118.5], 2, step=60) == phase.predict([[61, 0, 118.5]], 2, step=[60])[0]).all()
 
 
 def test_singers_and_mixtures(phase, bigru):
@@ -112,25 +131,25 @@ def test_an_anonymous_model_makes_no_difference_between_singers():
 
 
 def test_samples_follow_from_their_seed(phase):
-    drawn = phase.sample(SONG, 2, seed=1)
-    assert (phase.sample(SONG, 2, seed=1) == drawn).all()
-    assert (phase.sample(SONG, 2, seed=2) != drawn).any()
-    assert (phase.sample([SONG, SONG], 2, seed=1)[0] == drawn).all()
-    assert (phase.sample(SONG, {2: 0.5, 7: 0.5}, seed=1) != drawn).any()
-    assert drawn.min() >= 0
+    sampled = phase.sample(SONG, 2, seed=1)
+    assert (phase.sample(SONG, 2, seed=1) == sampled).all()
+    assert (phase.sample(SONG, 2, seed=2) != sampled).any()
+    assert (phase.sample([SONG, SONG], 2, seed=1)[0] == sampled).all()
+    assert (phase.sample(SONG, {2: 0.5, 7: 0.5}, seed=1) != sampled).any()
+    assert sampled.min() >= 0
 
 
 def test_samples_are_spread_as_the_quantiles_say(phase):
-    drawn = np.stack([phase.sample(SONG, 2, seed=seed) for seed in range(200)])
+    sampled = np.stack([phase.sample(SONG, 2, seed=seed) for seed in range(200)])
     low, middle, high = phase.quantiles(SONG, 2, [0.1, 0.5, 0.9]).T
     assert middle == pytest.approx(phase.predict(SONG, 2), abs=0.01)
     assert (low <= middle).all()
     assert (middle <= high).all()
     notes = np.array(SONG) > 0  # of the others, much of the probability is at 0 itself
-    assert (drawn < low)[:, notes].mean(axis=0) == pytest.approx(0.1, abs=0.07)
-    assert (drawn <= high)[:, notes].mean(axis=0) == pytest.approx(0.9, abs=0.07)
+    assert (sampled < low)[:, notes].mean(axis=0) == pytest.approx(0.1, abs=0.07)
+    assert (sampled <= high)[:, notes].mean(axis=0) == pytest.approx(0.9, abs=0.07)
     cold = np.stack([phase.sample(SONG, 2, seed=seed, temperature=0.01) for seed in range(20)])
-    assert cold.std(axis=0).mean() < drawn.std(axis=0).mean()
+    assert cold.std(axis=0).mean() < sampled.std(axis=0).mean()
 
 
 def test_quantiles_end_where_the_histogram_ends(phase):
@@ -152,7 +171,7 @@ def test_likelihood_is_the_networks(phase):
     )
     assert of_song == pytest.approx(expected.item())
     assert phase.log_likelihood([SONG, SONG], 2, [sung, sung]) == pytest.approx([expected.item()] * 2)
-    with pytest.raises(InputError, match=r"sung: has songs of \[2\] notes where durations has \[9\]"):
+    with pytest.raises(InputError, match=r"sung: has songs of \[2\] notes where quantized has \[9\]"):
         phase.log_likelihood(SONG, 2, [1, 2])
 
 
@@ -179,17 +198,17 @@ def test_it_keeps_a_copy_of_the_network():
 
 
 @pytest.mark.parametrize(
-    ("durations", "singer", "options", "message"),
+    ("quantized", "singer", "options", "message"),
     [
         (SONG, 3, {}, "Singer 3 is not known; known are 2, 7, 16"),
         (SONG, {2: 0.5, 99: 0.5}, {}, "Singer 99 is not known"),
         (SONG, "2", {}, "give a singer's number"),
         (SONG, [2], {}, "give a singer's number"),
-        (SONG, {}, {}, "one above 0"),
-        (SONG, {2: 0}, {}, "one above 0"),
+        (SONG, {}, {}, "at least one of them above 0"),
+        (SONG, {2: 0}, {}, "at least one of them above 0"),
         (SONG, {2: -1, 7: 2}, {}, "weights of 0 or more"),
         (SONG, {2: float("nan")}, {}, "weights of 0 or more"),
-        ([], 2, {}, "durations: is empty"),
+        ([], 2, {}, "quantized: is empty"),
         ([SONG, []], 2, {}, "song 1: is empty"),
         ([60, -60], 2, {}, "note 1 is -60, and must be from 0"),
         ([60, float("nan")], 2, {}, "note 1 is nan"),
@@ -200,15 +219,17 @@ def test_it_keeps_a_copy_of_the_network():
         ([[[60]]], 2, {}, "song 0: must be a flat list"),
         (["a"], 2, {}, "must be a flat list of numbers"),
         (60, 2, {}, "must be a list or an array of ticks, not int"),
-        ([60.5], 2, {}, "give its step"),
+        ([60.5], 2, {}, "quantized: these look like sung durations, as they lie on no grid; quantize them first"),
+        ([[60, 120], [61, 0, 118]], 2, {}, "quantized: song 1: these look like sung durations"),
+        ([61, 0, 118], 2, {}, "(tdp.quantize), or give the step of their grid."),
         (SONG, 2, {"step": 0}, "give ticks above 0"),
         (SONG, 2, {"step": float("nan")}, "give ticks above 0"),
         (SONG, 2, {"step": [60, 60]}, "a number for all songs or one for each"),
     ],
 )
-def test_what_is_refused(phase, durations, singer, options, message):
+def test_what_is_refused(phase, quantized, singer, options, message):
     with pytest.raises(InputError) as error:
-        phase.predict(durations, singer, **options)
+        phase.predict(quantized, singer, **options)
     assert message in str(error.value)
 
 
@@ -221,7 +242,7 @@ def test_what_is_refused(phase, durations, singer, options, message):
         (lambda p: p.quantiles(SONG, 2, [0.5, 1.5]), "give numbers from 0 to 1"),
     ],
 )
-def test_what_cannot_be_drawn(phase, use, message):
+def test_what_cannot_be_sampled(phase, use, message):
     with pytest.raises(InputError, match=message):
         use(phase)
 

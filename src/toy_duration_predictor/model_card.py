@@ -1,4 +1,4 @@
-"""The cards that go to the Hub with a model and with a dataset: all of it made from the run and the table."""
+"""The cards of models and datasets on the Hub, made from a run and from a songs table."""
 
 import re
 
@@ -15,11 +15,11 @@ from toy_duration_predictor.page import render_markdown
 REPOSITORY = "https://github.com/ccss17/toy-duration-predictor"
 PUBLISHED_DATASET = "ccss17/note-duration-dataset"
 
-# What a column holds, for readers of a dataset card; `data.songs` has the whole schema.
+# The columns as a dataset card explains them; `data.songs` has the whole schema.
 COLUMNS = {
     "singer_id": "number of the singer",
     "durations": "list of the sung durations, MIDI ticks, notes and rests in turn",
-    "quantized_durations": "list of the score's durations, MIDI ticks, as many",
+    "quantized_durations": "list of the quantized durations, MIDI ticks, as many as durations",
     "song_id": "the same for two performances of one song; null where not known",
     "ticks_per_beat": "resolution of the file; null where not known",
     "tempo": "microseconds per beat; null where not known",
@@ -28,18 +28,18 @@ COLUMNS = {
 
 
 def model_card(run: Run, name: str, carried: bool) -> ModelCard:
-    """Returns the card of a trained model. It names no path: those of a run's songs are nobody else's business.
+    """Returns the card of a trained model. It names no path, because a card is public and paths may be private.
 
     Args:
         run: A finished run.
-        name: What the model is loaded by: `owner/name`, or a folder.
-        carried: Whether the run's targets are the quantizer's carried values; see `data.quantize.carried`.
+        name: The name that loads the model: `owner/name`, or a folder.
+        carried: Whether the songs' durations are the quantizer's carried values; see `data.quantize.carried`.
     """
     metrics, data = run.metrics, run.config["data"]
-    model, copying = song_errors(run.predictions), song_errors(run.predictions, "quantized")
+    model, copy = song_errors(run.predictions), song_errors(run.predictions, "quantized")
     dataset = data.get("name", PUBLISHED_DATASET) if data["source"] == "hub" else None
     if dataset and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", dataset):
-        dataset = None  # the path of a folder
+        dataset = None  # it is the path of a folder, not a name on the Hub
     source = data["source"] + (f", {dataset}" if dataset else "")
     card = ModelCardData(
         license="mit",
@@ -58,7 +58,7 @@ def model_card(run: Run, name: str, carried: bool) -> ModelCard:
                 metric_name=what,
                 metric_value=round(errors.mae, 4),
             )
-            for what, errors in (("MAE, ticks", model), ("MAE of copying the input, ticks", copying))
+            for what, errors in (("MAE, ticks", model), ("MAE of the copy baseline, ticks", copy))
         ],
     )
     skill = metrics.get("test/skill")
@@ -89,19 +89,20 @@ predictor = tdp.Predictor.load("{name}")
 | songs; notes trained on | {metrics["data/songs"]:,}; {metrics["data/notes_train"]:,} |
 | singers; of them with a song in training | {metrics["data/singers"]}; {seen} |
 | split | {data["split"]}, seed {run.split_seed}: {len(model.row)} test songs, {model.notes.sum():,} notes |
-| trained on | {data["pairing"]} -> original durations; experiment `{run.arm}`, seed {run.seed} |
+| trained on | {data["pairing"]} -> sung durations; experiment `{run.arm}`, seed {run.seed} |
 
 ## Results
 
-Mean absolute error over the notes of the test songs, in ticks, with 95 % BCa intervals over songs within singers.
+Mean absolute error over the notes of the test songs, in ticks, with 95 % BCa intervals over songs within singers. The
+copy baseline takes the quantized durations as the prediction.
 
 | | ticks | interval |
 | --- | --- | --- |
 {_row("this model", _interval(model))}
-{_row("copying the input", _interval(copying))}
-{_row("copying minus this model", _difference(copying, model))}
+{_row("copy baseline", _interval(copy))}
+{_row("copy baseline minus this model", _difference(copy, model))}
 
-Skill, 1 - MAE / MAE of copying: {f"{skill:.3f}" if skill is not None else "not known, as copying is perfect"}.
+Skill, 1 - MAE / MAE of the copy baseline: {f"{skill:.3f}" if skill is not None else "not known, as that MAE is 0"}.
 
 ## Limits
 
@@ -109,7 +110,7 @@ Skill, 1 - MAE / MAE of copying: {f"{skill:.3f}" if skill is not None else "not 
 
 ## Licence
 
-Code and weights: MIT. The songs have a licence of their own, which is not ours to state.
+Code and weights: MIT. The songs have a licence of their own, which only their owners can state.
 
 ## Provenance
 
@@ -119,7 +120,7 @@ Commit `{metrics["git/commit"]}`; {versions}.
 
 
 def dataset_card(table: Dataset, name: str) -> DatasetCard:
-    """Returns the card of a songs table: how it is loaded, its schema, and its audit.
+    """Returns the card of a songs table: how to load it, its schema, and its audit.
 
     Args:
         table: A validated songs table.
@@ -137,8 +138,9 @@ def dataset_card(table: Dataset, name: str) -> DatasetCard:
     found = render_markdown("Audit", audit(table)).replace("\n## ", "\n### ").replace("# Audit", "## Audit", 1)
     text = f"""# {name}
 
-{len(table):,} performances by {len(set(table["singer_id"]))} singers, {notes:,} notes and rests: durations as sung, and
-quantized. Copying the quantized durations is off by {error:.4f} ticks a note. Fingerprint `{fingerprint(table)}`.
+{len(table):,} performances by {len(set(table["singer_id"]))} singers, {notes:,} notes and rests: sung and
+quantized durations. The copy baseline, which takes the quantized durations as the prediction, has a mean absolute error
+of {error:.4f} ticks. Fingerprint `{fingerprint(table)}`.
 
 ```python
 import toy_duration_predictor as tdp
@@ -174,16 +176,17 @@ def _row(what: str, interval: Interval) -> str:
 
 def _limits(run: Run, carried: bool) -> str:
     limits = [
-        "One seed and one split. The intervals are about other songs by these singers, not about other singers.",
-        f"It knows the {run.metrics['data/singers']} singers of its table and no others. For those without a song in "
+        "One seed and one split. The intervals hold for other songs by these singers, not for other singers.",
+        f"It knows the {run.metrics['data/singers']} singers of its table and no others. For singers without a song in "
         "training it guesses.",
-        "It hears no audio and reads no lyrics or pitches: durations and the singer are all that it is given.",
-        "Durations quantized to another grid than those of its data are new to it.",
+        "It hears no audio and reads no lyrics or pitches: it is given durations and the singer only.",
+        "It has not seen durations that are quantized to another grid than its data.",
     ]
     if carried:
         limits.append(
-            'The "original" durations that it was trained and tested on are not the sung ones: they are what the '
-            "quantizer leaves of them, each with the error carried into it, as in the published dataset."
+            'The "sung" durations that it was trained and tested on are not what singers sang. They are what the '
+            "quantizer leaves of sung durations: the error of earlier notes is added to each, as in the published "
+            "dataset."
         )
     if run.config["data"]["anonymous"]:
         limits.append("It was trained without the singer's identity, and predicts the same for all singers.")

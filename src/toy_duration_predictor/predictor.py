@@ -1,4 +1,6 @@
-"""A trained model in use: durations of a score in, sung durations out. Whole songs at once, so there are no seams.
+"""A trained model in use: quantized durations of whole songs in, sung durations out.
+
+A network is trained on windows of songs. Here it is given whole songs, so predictions have no seams between windows.
 
 Shapes: `T` notes and rests of a song, `L` levels.
 """
@@ -12,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from toy_duration_predictor.data.durations import Song, Songs, Step, checked_songs, checked_steps
+from toy_duration_predictor.data.durations import OneSong, SeveralSongs, Step, checked_songs, checked_steps
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.run_folder import load_run
-from toy_duration_predictor.hub import load_model
+from toy_duration_predictor.hub_download import load_model
 from toy_duration_predictor.models import DistributionNetwork, singer_embedding
 from toy_duration_predictor.models._histogram import quantiles
 
@@ -25,24 +27,27 @@ DEMO, DEMO_MODEL = "demo", Path(__file__).with_name("demo_model")
 # A `singer_id`, or the weights of several.
 Singer: TypeAlias = int | Mapping[int, float]
 
-# What a network is given of a song: durations `(1, T)`, singer `(1,)`, mask `(1, T)` and step `(1,)`.
+# What a network is given of a song: quantized durations `(1, T)`, singer `(1,)`, mask `(1, T)` and step `(1,)`.
 _Inputs: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class Predictor:
-    """A network with the singers that it knows.
+    """A trained network with the singers that it knows.
 
-    Every method takes one song, a list or array of `T` durations in ticks (notes and the rests between them, in turn,
-    as in a songs table's `quantized_durations`), and returns an array for it. Or it takes several songs of any length,
-    a list of such lists, and returns a list of arrays. A song's numbers do not depend on the songs beside it.
+    Every method takes one song or several. One song is a list or an array of `T` quantized durations in ticks, notes
+    and the rests between them in turn, as in the songs table's column `quantized_durations`; the method returns one
+    array. Several songs are a list of such lists, of any lengths; the method returns a list of arrays. The numbers of a
+    song do not depend on the songs beside it.
 
-    `singer` is a `singer_id`; or a mixture such as `{2: 0.5, 7: 0.5}`, the weighted mean of what the network has
-    learned of these singers. Weights are scaled to a sum of 1. A model trained without the singer's identity takes any
-    singer that it was trained on, and any mixture of them, and makes no difference between them.
+    `singer` is a `singer_id`. Or it is a mixture such as `{2: 0.5, 7: 0.5}`: the weighted mean of what the network has
+    learned of these singers, with the weights scaled to a sum of 1. A model trained without the singer's identity takes
+    the same singers and mixtures, and makes no difference between them.
 
     `step` is the ticks of a song's grid step: 1/32 of a whole note is 60 ticks at 480 ticks per beat. For several songs
     it may be a list of as many. None stands for the greatest common divisor of the song's durations, as in training;
-    give it where a song may have no short notes.
+    durations that show no grid are then refused, because they are probably sung ones. Give the step where a song may
+    have no short notes, or where it mixes grids. A given step is not checked: durations that are no multiples of it,
+    such as triplets, are taken as they are.
 
     Any number of threads may use a predictor at the same time: it keeps a copy of the network and never changes it.
 
@@ -54,6 +59,10 @@ class Predictor:
 
     Raises:
         InputError: There is no such device.
+
+    >>> predictor = Predictor.load("demo")
+    >>> predictor.predict([240, 240, 60, 480], singer=2, step=60).shape
+    (4,)
     """
 
     def __init__(
@@ -73,9 +82,9 @@ class Predictor:
         """Loads a model.
 
         Args:
-            place: A run's folder, of which the best weights are taken; a checkpoint file; a saved model's folder or its
-                name on the Hub, see `hub.load_model`; or `demo`, the small model of simulated singers that comes with
-                this package.
+            place: A run's folder, whose best weights are taken; a checkpoint file; a saved model's folder or its name
+                on the Hub, see `hub_download.load_model`; or `demo`, the small model of simulated singers that comes
+                with this package.
             device: Where to compute.
 
         Raises:
@@ -94,46 +103,59 @@ class Predictor:
         return isinstance(self.network, DistributionNetwork)
 
     @overload
-    def predict(self, durations: Song, singer: Singer, step: Step = None) -> np.ndarray: ...
+    def predict(self, quantized: OneSong, singer: Singer, step: Step = None) -> np.ndarray: ...
     @overload
-    def predict(self, durations: Songs, singer: Singer, step: Step = None) -> list[np.ndarray]: ...
-    def predict(self, durations: Song | Songs, singer: Singer, step: Step = None) -> np.ndarray | list[np.ndarray]:
-        """Predicts sung durations: the median of each, where the model has a distribution.
+    def predict(self, quantized: SeveralSongs, singer: Singer, step: Step = None) -> list[np.ndarray]: ...
+    def predict(
+        self, quantized: OneSong | SeveralSongs, singer: Singer, step: Step = None
+    ) -> np.ndarray | list[np.ndarray]:
+        """Predicts sung durations. Where the model has a distribution, it is the median of each duration.
+
+        Args:
+            quantized: Quantized durations of one song or several, ticks.
+            singer: See the class.
+            step: See the class.
 
         Returns:
-            float64 `(T,)`, ticks; a list of them for several songs.
+            float64 `(T,)`, ticks; a list of such arrays for several songs.
 
         Raises:
-            InputError: A song is empty, or holds something else than numbers, or a negative or non-finite one; the
-                singer is not known; or the step cannot be.
+            InputError: A song is empty; a duration is no number, negative, or not finite; no step is given and the
+                durations are on no grid; the singer is not known; or the step is not above 0.
         """
-        return self._each(durations, singer, step, lambda network, inputs, _: network(*inputs)[0])
+        return self._each(quantized, singer, step, lambda network, inputs, _: network(*inputs)[0])
 
     @overload
     def sample(
-        self, durations: Song, singer: Singer, step: Step = None, *, seed: int = 0, temperature: float = 1.0
+        self, quantized: OneSong, singer: Singer, step: Step = None, *, seed: int = 0, temperature: float = 1.0
     ) -> np.ndarray: ...
     @overload
     def sample(
-        self, durations: Songs, singer: Singer, step: Step = None, *, seed: int = 0, temperature: float = 1.0
+        self, quantized: SeveralSongs, singer: Singer, step: Step = None, *, seed: int = 0, temperature: float = 1.0
     ) -> list[np.ndarray]: ...
     def sample(
-        self, durations: Song | Songs, singer: Singer, step: Step = None, *, seed: int = 0, temperature: float = 1.0
+        self,
+        quantized: OneSong | SeveralSongs,
+        singer: Singer,
+        step: Step = None,
+        *,
+        seed: int = 0,
+        temperature: float = 1.0,
     ) -> np.ndarray | list[np.ndarray]:
-        """Draws sung durations, those of a song together: another seed is another performance.
+        """Samples sung durations, all durations of a song jointly. Another seed gives another performance.
 
         Args:
-            durations: Of one song or several, ticks.
+            quantized: Quantized durations of one song or several, ticks.
             singer: See the class.
             step: See the class.
-            seed: Decides what is drawn; songs of one call are drawn one after the other.
-            temperature: Above 0. Near 0 the likeliest performance is drawn, above 1 unlikely ones oftener.
+            seed: Of the random numbers. The songs of one call use them one after the other.
+            temperature: Above 0. Near 0 the sample is the likeliest performance; above 1 unlikely ones come oftener.
 
         Returns:
-            float64 `(T,)`, ticks; a list of them for several songs.
+            float64 `(T,)`, ticks; a list of such arrays for several songs.
 
         Raises:
-            InputError: As of `predict`; or the model has no distribution, or temperature or seed cannot be.
+            InputError: As for `predict`; or the model has no distribution, or temperature or seed is out of range.
         """
         self._check_distribution("sample")
         if not (0 < temperature < np.inf):
@@ -142,31 +164,33 @@ class Predictor:
             raise InputError(f"seed={seed}: give a whole number from 0 to 2^63 - 1.")
         generator = torch.Generator(self.device).manual_seed(seed)
         return self._each(
-            durations, singer, step, lambda network, inputs, _: network.sample(*inputs, temperature, generator)[0]
+            quantized, singer, step, lambda network, inputs, _: network.sample(*inputs, temperature, generator)[0]
         )
 
     @overload
-    def quantiles(self, durations: Song, singer: Singer, levels: Sequence[float], step: Step = None) -> np.ndarray: ...
+    def quantiles(
+        self, quantized: OneSong, singer: Singer, levels: Sequence[float], step: Step = None
+    ) -> np.ndarray: ...
     @overload
     def quantiles(
-        self, durations: Songs, singer: Singer, levels: Sequence[float], step: Step = None
+        self, quantized: SeveralSongs, singer: Singer, levels: Sequence[float], step: Step = None
     ) -> list[np.ndarray]: ...
     def quantiles(
-        self, durations: Song | Songs, singer: Singer, levels: Sequence[float], step: Step = None
+        self, quantized: OneSong | SeveralSongs, singer: Singer, levels: Sequence[float], step: Step = None
     ) -> np.ndarray | list[np.ndarray]:
         """Predicts quantiles of each sung duration.
 
         Args:
-            durations: Of one song or several, ticks.
+            quantized: Quantized durations of one song or several, ticks.
             singer: See the class.
-            levels: From 0 to 1, such as 0.05, 0.5 and 0.95.
+            levels: `L` probabilities from 0 to 1, such as 0.05, 0.5 and 0.95.
             step: See the class.
 
         Returns:
-            float64 `(T, L)`, ticks; a list of them for several songs.
+            float64 `(T, L)`, ticks; a list of such arrays for several songs.
 
         Raises:
-            InputError: As of `predict`; or the model has no distribution, or a level cannot be.
+            InputError: As for `predict`; or the model has no distribution, or a level is not from 0 to 1.
         """
         self._check_distribution("quantiles")
         wanted = torch.tensor(levels, dtype=torch.float32, device=self.device)
@@ -177,52 +201,54 @@ class Predictor:
             probabilities, edges = network.distribution(*inputs)
             return quantiles(probabilities, edges, wanted)[0]
 
-        return self._each(durations, singer, step, compute)
+        return self._each(quantized, singer, step, compute)
 
     @overload
-    def log_likelihood(self, durations: Song, singer: Singer, sung: Song, step: Step = None) -> np.ndarray: ...
+    def log_likelihood(self, quantized: OneSong, singer: Singer, sung: OneSong, step: Step = None) -> np.ndarray: ...
     @overload
-    def log_likelihood(self, durations: Songs, singer: Singer, sung: Songs, step: Step = None) -> list[np.ndarray]: ...
     def log_likelihood(
-        self, durations: Song | Songs, singer: Singer, sung: Song | Songs, step: Step = None
+        self, quantized: SeveralSongs, singer: Singer, sung: SeveralSongs, step: Step = None
+    ) -> list[np.ndarray]: ...
+    def log_likelihood(
+        self, quantized: OneSong | SeveralSongs, singer: Singer, sung: OneSong | SeveralSongs, step: Step = None
     ) -> np.ndarray | list[np.ndarray]:
-        """Returns how likely sung durations are, in the model's own bins (see its network).
+        """Returns the log-likelihood of a song's sung durations, over the bins that the model's network documents.
 
         Args:
-            durations: Of one song or several, ticks.
+            quantized: Quantized durations of one song or several, ticks.
             singer: See the class.
-            sung: As many, ticks.
+            sung: Sung durations of the same songs, ticks.
             step: See the class.
 
         Returns:
-            float64 `()`, nats a song; a list of them for several songs.
+            float64 `()`, nats, of the whole song; a list of such arrays for several songs.
 
         Raises:
-            InputError: As of `predict`; or the model has no distribution, or there are not as many sung durations.
+            InputError: As for `predict`; or the model has no distribution, or a song has not as many sung durations.
         """
         self._check_distribution("log_likelihood")
         return self._each(
-            durations,
+            quantized,
             singer,
             step,
-            lambda network, inputs, target: network.log_likelihood(*inputs, target)[0],
+            lambda network, inputs, sung: network.log_likelihood(*inputs, sung)[0],
             checked_songs(sung, "sung")[0],
         )
 
     @torch.inference_mode()
     def _each(
         self,
-        durations: Song | Songs,
+        quantized: OneSong | SeveralSongs,
         singer: Singer,
         step: Step,
         compute: Callable[[Any, _Inputs, Tensor | None], Tensor],
         sung: list[np.ndarray] | None = None,
     ) -> np.ndarray | list[np.ndarray]:
-        """Returns what is computed of each song by itself: networks need not take padding as padding."""
-        songs, several = checked_songs(durations, "durations")
+        """Returns what `compute` returns for each song. Each is computed by itself, because padding could change it."""
+        songs, several = checked_songs(quantized, "quantized")
         lengths = [len(song) for song in songs]
         if sung is not None and [len(song) for song in sung] != lengths:
-            raise InputError(f"sung: has songs of {[len(song) for song in sung]} notes where durations has {lengths}.")
+            raise InputError(f"sung: has songs of {[len(song) for song in sung]} notes where quantized has {lengths}.")
         network, index = self._singer(singer)
         found = []
         for i, (song, ticks) in enumerate(zip(songs, checked_steps(step, songs), strict=True)):
@@ -241,7 +267,7 @@ class Predictor:
         return torch.from_numpy(song).to(self.device, torch.float32)[None]
 
     def _singer(self, singer: Singer) -> tuple[nn.Module, int]:
-        """Returns the network to use, and the index of the singer in it."""
+        """Returns the network to use, and the singer's index in it."""
         if not isinstance(singer, (int, np.integer, Mapping)):
             raise InputError(f"singer={singer!r}: give a singer's number, or a mixture such as {{2: 0.5, 7: 0.5}}.")
         weights = dict(singer) if isinstance(singer, Mapping) else {singer: 1.0}
@@ -249,7 +275,9 @@ class Predictor:
         if unknown:
             raise InputError(f"Singer {unknown[0]!r} is not known; known are {', '.join(map(str, self.singers))}.")
         if not weights or not all(0 <= weight < np.inf for weight in weights.values()) or not sum(weights.values()):
-            raise InputError(f"A mixture of singers needs weights of 0 or more, and one above 0; not {weights}.")
+            raise InputError(
+                f"A mixture of singers needs weights of 0 or more, at least one of them above 0; not {weights}."
+            )
         if self.anonymous:
             return self.network, 0
         if len(weights) == 1:
@@ -263,7 +291,7 @@ class Predictor:
         shares = torch.zeros(len(self.singers), device=self.device)
         for each, weight in weights.items():
             shares[self.singers.index(each)] = weight / sum(weights.values())
-        # A copy, as other threads use this network; its only singer is the mixture.
+        # Other threads use the network, so a copy gets the mixture as its only singer.
         mixed = deepcopy(self.network)
         mixed.singer_embedding = nn.Embedding.from_pretrained(shares[None] @ table.weight)  # type: ignore[no-untyped-call]
         return mixed, 0

@@ -28,7 +28,7 @@ PUBLISHED_ARCHITECTURE = "ToyDurationPredictor"
 
 
 class LoadedModel(NamedTuple):
-    """What a prediction needs of a model.
+    """A model, as `Predictor` takes it.
 
     Attributes:
         network: In evaluation mode, on the CPU.
@@ -42,7 +42,7 @@ class LoadedModel(NamedTuple):
 
 
 class Config(BaseModel):
-    """What `config.json` holds of a model of this project; what others add is left alone."""
+    """The `config.json` of a model of this project. Other keys are ignored."""
 
     network: str
     sizes: dict[str, int | float]
@@ -52,7 +52,7 @@ class Config(BaseModel):
 
 
 class PublishedConfig(BaseModel):
-    """What `config.json` holds of the published models; they leave out mean and standard deviation."""
+    """The `config.json` of a published model. It leaves out the mean and the standard deviation of the targets."""
 
     num_singers: Annotated[int, Field(ge=1, le=10_000)]
     singer_embedding_dim: int
@@ -63,7 +63,7 @@ class PublishedConfig(BaseModel):
     target_std: float = 201.76
 
     def as_own(self) -> Config:
-        """Returns the same as a configuration of this project."""
+        """Returns this configuration as one of this project."""
         statistics = {"target_mean", "target_std"}
         return Config(
             network="bigru_published",
@@ -75,7 +75,7 @@ class PublishedConfig(BaseModel):
 
 
 class HubModel(nn.Module, PyTorchModelHubMixin):
-    """A network as the Hub keeps it: what its constructor is given becomes `config.json`.
+    """A network as the Hub keeps it: the arguments of the constructor become `config.json`.
 
     Args:
         network: Name of a network; see `models`.
@@ -99,25 +99,25 @@ class HubModel(nn.Module, PyTorchModelHubMixin):
         self.network = build(network, statistics, num_singers=len(singers), **sizes)
         self.anonymous = anonymous
 
-    def forward(self, durations: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
-        """Returns what the network predicts, float `(B, T)`, ticks; see `models`."""
-        predicted: Tensor = self.network(durations, singer * (not self.anonymous), mask, step)
+    def forward(self, quantized: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
+        """Returns predicted sung durations, float `(B, T)`, ticks; see `models`."""
+        predicted: Tensor = self.network(quantized, singer * (not self.anonymous), mask, step)
         return predicted
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
-        """Returns the card that was made from the run, where there is one."""
+        """Returns the card that was made from a run, if there is one."""
         return self.card or super().generate_model_card(*args, **kwargs)
 
 
 def read_folder(folder: Path, name: str) -> LoadedModel:
-    """Loads a model from its folder; a pickle is read for its weights only.
+    """Loads a model from its folder. A pickle is read for its weights only.
 
     Args:
-        folder: Where its files are.
-        name: What messages call it.
+        folder: Where the model's files are.
+        name: What messages call the model.
 
     Raises:
-        InputError: It is no model of this project, or a file of it cannot be read.
+        InputError: It is no model of this project, or a file cannot be read.
     """
     config = _config(folder / CONFIG, name)
     network = build(config.network, config.statistics, num_singers=len(config.singers), **config.sizes)
@@ -133,7 +133,7 @@ def read_folder(folder: Path, name: str) -> LoadedModel:
 
 
 def write_folder(folder: Path, save: Callable[[Path], object]) -> None:
-    """Lets `save` make a folder beside its place, then moves it there.
+    """Lets `save` make a folder beside its place, then moves it there. So no folder is ever there in part.
 
     Raises:
         InputError: The folder has something in it, or cannot be written.

@@ -1,4 +1,4 @@
-"""Durations that a caller gives: one song or several, checked.
+"""Durations that a caller gives to a model: of one song or of several songs, checked.
 
 Shapes: `T` notes and rests of a song.
 """
@@ -11,18 +11,18 @@ import numpy as np
 from toy_duration_predictor.data.limits import LONGEST
 from toy_duration_predictor.errors import InputError
 
-# One song's durations, ticks, `(T,)`; several songs; and the ticks of a grid step: one for all songs, or one for each.
-Song: TypeAlias = Sequence[float] | np.ndarray
-Songs: TypeAlias = Sequence[Song]
+# Durations of one song, `(T,)` ticks; of several songs; and the ticks of a grid step, for all songs or for each.
+OneSong: TypeAlias = Sequence[float] | np.ndarray
+SeveralSongs: TypeAlias = Sequence[OneSong]
 Step: TypeAlias = float | Sequence[float] | np.ndarray | None
 
 
-def checked_songs(given: Song | Songs, name: str) -> tuple[list[np.ndarray], bool]:
+def checked_songs(given: OneSong | SeveralSongs, name: str) -> tuple[list[np.ndarray], bool]:
     """Returns songs as float64 arrays `(T,)`, and whether there were several.
 
     Args:
-        given: One song or several.
-        name: What error messages call it.
+        given: Durations of one song or of several songs.
+        name: What error messages call them.
 
     Raises:
         InputError: A song is empty or no flat list of numbers, or a number is negative, not finite or too large.
@@ -50,15 +50,33 @@ def checked_songs(given: Song | Songs, name: str) -> tuple[list[np.ndarray], boo
 
 
 def checked_steps(step: Step, songs: list[np.ndarray]) -> list[float]:
-    """Returns the ticks of each song's grid step; None stands for the greatest common divisor of its durations.
+    """Returns the ticks of each song's grid step.
+
+    Without a `step`, it is the greatest common divisor of the song's durations. A divisor of 1 tick shows that the
+    durations lie on no grid: they are sung ones. A given `step` is taken as it is, because a score may mix grids, such
+    as 1/32 and triplets.
+
+    Args:
+        step: Ticks: one number for all songs, or one for each; or None.
+        songs: float64 `(T,)` each, ticks, as `checked_songs` returns them.
 
     Raises:
-        InputError: A step is not above 0, there are not as many as songs, or durations are no whole ticks.
+        InputError: A step is not above 0, there are not as many steps as songs, or a song without a step is on no grid.
+
+    >>> checked_steps(None, [np.array([120.0, 60.0]), np.array([90.0, 30.0, 60.0])])
+    [60.0, 30.0]
     """
     if step is None:
-        if any((song % 1).any() for song in songs):
-            raise InputError("durations: are no whole ticks, so that their grid cannot be found; give its step.")
-        return [float(np.gcd.reduce(song.astype(np.int64)) or 1) for song in songs]
+        found = [float(np.gcd.reduce(song.astype(np.int64)) or 1) for song in songs]
+        for i, (song, ticks) in enumerate(zip(songs, found, strict=True)):
+            # Songs of 0 and 1 tick have the divisor 1, too, and are on the grid of 1 tick.
+            if (song % 1).any() or (ticks == 1 and song.max() > 1):
+                where = f"quantized: song {i}" if len(songs) > 1 else "quantized"
+                raise InputError(
+                    f"{where}: these look like sung durations, as they lie on no grid; quantize them first "
+                    f"(tdp.quantize), or give the step of their grid."
+                )
+        return found
     steps = np.atleast_1d(np.asarray(step, dtype=np.float64))
     if steps.shape not in ((1,), (len(songs),)) or not ((steps > 0) & (steps <= LONGEST)).all():
         raise InputError(f"step={step}: give ticks above 0, a number for all songs or one for each.")
