@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from toy_duration_predictor.data.prepare import find_files
-from toy_duration_predictor.data.score import read_score
+from toy_duration_predictor.data.score_midi import read_score
 from toy_duration_predictor.data.smf import parse
-from toy_duration_predictor.perform import ANCHORS, Performance
+from toy_duration_predictor.perform import ANCHORS, HumanizeSettings
 from toy_duration_predictor.predictor import Predictor
 from toy_duration_predictor.score_files import humanize_bytes
 
@@ -26,16 +26,16 @@ def humanize(run: Path, folder: Path) -> None:
     files = [folder / file for file in find_files(folder)]
     tests = pq.read_table(run / "predictions.parquet").sort_by("row").to_pylist()
     shown = Table("", "error, ticks", "running totals, beats off", title=f"{len(tests)} test songs of {run.name}")
-    for column, name in (("quantized", "copying, in the table"), ("predicted", "the model, in the table")):
+    for column, name in (("quantized", "the copy baseline, in the table"), ("predicted", "the model, in the table")):
         error = np.concatenate([np.subtract(test[column], test["original"]) for test in tests])
         shown.add_row(name, f"{np.abs(error).mean():.3f}", "")
     for anchor in ANCHORS:
         errors, drifts = [], []
         for test in tests:
             file = files[test["row"]].read_bytes()
-            how = Performance(quantize="1/32", anchor=anchor)
+            settings = HumanizeSettings(quantize="1/32", anchor=anchor)
             score, _, _ = read_score(parse(file))
-            performed = read_score(parse(humanize_bytes(file, predictor, test["singer_id"], how)))[0].times
+            performed = read_score(parse(humanize_bytes(file, predictor, test["singer_id"], settings)))[0].times
             sung = np.diff(score.times)
             if sung[sung > 0].tolist() != test["original"]:
                 raise SystemExit(

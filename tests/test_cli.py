@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import SMALL
 from toy_duration_predictor import cli
-from toy_duration_predictor.data.score import read_score
+from toy_duration_predictor.data.score_midi import read_score
 from toy_duration_predictor.data.smf import parse
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.experiment.train import train

@@ -25,8 +25,8 @@ from toy_duration_predictor.data.smf import LYRIC, META, Tracks, parse, unparse
 from toy_duration_predictor.demo_files import MOST_BEATS, MOST_SECONDS, read_song, write_performance
 from toy_duration_predictor.demo_songs import write_songs
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.perform import Performance
-from toy_duration_predictor.piano_roll import Roll, draw
+from toy_duration_predictor.perform import HumanizeSettings
+from toy_duration_predictor.piano_roll import PianoRoll, piano_roll_html
 from toy_duration_predictor.predictor import Predictor
 from toy_duration_predictor.synthesis import RATE, sing
 
@@ -78,7 +78,7 @@ class TestThePicture:
         score = np.array([[0.0, 0.5], [0.5, 1.0], [1.5, 2.0]])
         sung = score + np.array([[0, 0], [0.02, 0.02], [-0.03, 0]])
         lyric = ["아", "<script>alert(1)</script>", "&"]
-        page = draw(Roll(score, sung, np.array([60, 64, 62]), lyric, np.array([0.0, 2.0])))
+        page = piano_roll_html(PianoRoll(score, sung, np.array([60, 64, 62]), lyric, np.array([0.0, 2.0])))
         assert "<script" not in page
         picture = ElementTree.fromstring(re.findall(r"<svg.*?</svg>", page)[1])
         kinds = [each.get("class") for each in picture.iter("rect")]
@@ -93,7 +93,9 @@ class TestThePicture:
 
     def test_the_longest_bar_is_the_scale(self):
         score = np.array([[0.0, 0.5], [0.5, 1.0]])
-        page = draw(Roll(score, score + np.array([[0], [0.2]]), np.array([60, 60]), ["", ""], np.array([])))
+        page = piano_roll_html(
+            PianoRoll(score, score + np.array([[0], [0.2]]), np.array([60, 60]), ["", ""], np.array([]))
+        )
         assert "+200 ms" in page
         heights = re.findall(r'class="(?:late|early)"[^>]* height="([\d.]+)"', page)
         assert [float(height) for height in heights] == [0, 55]
@@ -151,11 +153,11 @@ LATE = [*((n * 2**27, META, 1, b"") for n in range(16)), (2**31 - 9, 0x90, 0, b"
     ids=["6,000 notes", "days of silence", "endless beats", "9,000 notes at once"],
 )
 def test_odd_files_take_seconds(content, tmp_path):
-    """What is drawn and sung of a song has an end, whatever the song has."""
+    """The picture and the sound of a song have an end, whatever the song has."""
     song = read_song(content)
-    how = Performance(anchor="bar", temperature=1.0)
+    settings = HumanizeSettings(anchor="bar", temperature=1.0)
     began = time.process_time()
-    picture, before, _, result = write_performance(song, Predictor.load("demo"), 3, how, tmp_path, "odd")
+    picture, before, _, result = write_performance(song, Predictor.load("demo"), 3, settings, tmp_path, "odd")
     assert time.process_time() - began < 20
     assert before.stat().st_size <= 2 * RATE * (MOST_SECONDS + 1) + 100
     assert picture.count('class="line"') <= MOST_BEATS

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from tests.data.test_ds import FIRST, SECOND, content
 from toy_duration_predictor.data.midi import read_voice
 from toy_duration_predictor.data.rows import open_csv, open_json
-from toy_duration_predictor.data.score import read_score
+from toy_duration_predictor.data.score_midi import read_score
 from toy_duration_predictor.data.smf import LYRIC, META, SET_TEMPO, TIME_SIGNATURE, Tracks, parse, unparse
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.models import build
-from toy_duration_predictor.perform import Performance
+from toy_duration_predictor.perform import HumanizeSettings
 from toy_duration_predictor.predictor import Predictor
 from toy_duration_predictor.score_files import humanize, humanize_bytes
 
@@ -79,8 +79,8 @@ def made_scores(draw):
     return unparse(Tracks(1, ticks_per_beat, [*others[:number], voice, *others[number:]])), number
 
 
-performances = st.tuples(st.sampled_from([0.3, 1.0, 1.5]), st.sampled_from(["none", "bar", "phrase", "song"])).map(
-    lambda both: Performance(*both)
+all_settings = st.tuples(st.sampled_from([0.3, 1.0, 1.5]), st.sampled_from(["none", "bar", "phrase", "song"])).map(
+    lambda both: HumanizeSettings(*both)
 )
 
 
@@ -105,11 +105,10 @@ def tracks_of(content):
     return mido.MidiFile(file=io.BytesIO(content), charset="latin-1").tracks
 
 
-@given(made_scores(), performances)
-def test_only_the_notes_of_the_voice_move(wild, made, how):
+@given(made_scores(), all_settings)
+def test_only_the_notes_of_the_voice_move(wild, made, settings):
     file, number = made
-    how = how._replace(track=number)
-    performed = humanize_bytes(file, wild, 7, how)
+    performed = humanize_bytes(file, wild, 7, settings._replace(track=number))
     before, after = tracks_of(file), tracks_of(performed)
     assert len(before) == len(after)
     for i, (old, new) in enumerate(zip(before, after, strict=True)):
@@ -137,32 +136,32 @@ def test_only_the_notes_of_the_voice_move(wild, made, how):
     assert read_voice(parse(performed), number).lyric == read_voice(parse(file), number).lyric
 
 
-@given(made_scores(), performances)
-def test_anchored_notes_are_in_time(wild, made, how):
+@given(made_scores(), all_settings)
+def test_anchored_notes_are_in_time(wild, made, settings):
     file, number = made
     before = read_score(parse(file), number)[0]
-    after = read_score(parse(humanize_bytes(file, wild, 2, how._replace(track=number))), number)[0]
+    after = read_score(parse(humanize_bytes(file, wild, 2, settings._replace(track=number))), number)[0]
     rest = np.diff(before.times)[1::2]
     anchored = {
         "none": rest < 0,
         "song": rest < 0,
         "phrase": rest >= before.ticks_per_beat,
         "bar": np.diff(before.bar) > 0,
-    }[how.anchor]
+    }[settings.anchor]
     assert (before.times[2::2] == after.times[2::2])[anchored].all()
-    if how.anchor != "none":
+    if settings.anchor != "none":
         assert before.times[-1] == after.times[-1]
 
 
 @given(made_scores(), st.sampled_from(["none", "bar", "phrase", "song"]))
 def test_strength_0_gives_the_score(phase, made, anchor):
     file, number = made
-    assert humanize_bytes(file, phase, 2, Performance(strength=0, anchor=anchor, track=number)) == file
+    assert humanize_bytes(file, phase, 2, HumanizeSettings(strength=0, anchor=anchor, track=number)) == file
 
 
 def test_strength_0_gives_real_songs_too(phase):
     for file in REAL:
-        assert humanize_bytes(file, phase, 2, Performance(strength=0, temperature=1)) == file
+        assert humanize_bytes(file, phase, 2, HumanizeSettings(strength=0, temperature=1)) == file
 
 
 def a_score(*rows, ticks_per_beat=480):
@@ -183,7 +182,7 @@ def times(file):
 
 
 def test_the_model_is_given_the_song_with_its_zero_rests_on_a_grid_of_32nds(phase):
-    performed = np.diff(times(humanize_bytes(SCORE, phase, 7, Performance(anchor="none"))))
+    performed = np.diff(times(humanize_bytes(SCORE, phase, 7, HumanizeSettings(anchor="none"))))
     predicted = phase.predict([240, 0, 60, 60, 480, 0, 120, 480, 240, 0, 240, 0, 960], 7, step=60)
     assert performed == pytest.approx(predicted, abs=1)
     assert performed != pytest.approx(np.diff(times(SCORE)), abs=1)
@@ -200,7 +199,7 @@ def test_other_resolutions_are_shown_at_480(phase):
 
 def test_strength_is_a_scale(phase):
     def away(strength):
-        return times(humanize_bytes(SCORE, phase, 7, Performance(strength, anchor="song"))) - times(SCORE)
+        return times(humanize_bytes(SCORE, phase, 7, HumanizeSettings(strength, anchor="song"))) - times(SCORE)
 
     assert away(0.5) == pytest.approx(away(1) / 2, abs=1)
     assert away(1.5) == pytest.approx(away(1) * 1.5, abs=2)
@@ -216,14 +215,14 @@ class Slow(torch.nn.Module):
 
 def test_what_an_anchor_takes_back_is_spread_over_all_before_it():
     slow, before = Predictor(Slow(), [2]), times(SCORE)
-    assert times(humanize_bytes(SCORE, slow, 2, Performance(anchor="none"))) == pytest.approx(before * 1.2, abs=1)
+    assert times(humanize_bytes(SCORE, slow, 2, HumanizeSettings(anchor="none"))) == pytest.approx(before * 1.2, abs=1)
     for anchor in ("bar", "phrase", "song"):
-        assert humanize_bytes(SCORE, slow, 2, Performance(anchor=anchor)) == SCORE
+        assert humanize_bytes(SCORE, slow, 2, HumanizeSettings(anchor=anchor)) == SCORE
 
 
-def test_drawn_performances_follow_from_their_seed(phase):
-    def of(**how):
-        return humanize_bytes(SCORE, phase, 2, Performance(**how))
+def test_samples_follow_from_their_seed(phase):
+    def of(**settings):
+        return humanize_bytes(SCORE, phase, 2, HumanizeSettings(**settings))
 
     assert of(seed=1) == of(seed=1, temperature=1.0)
     assert of(temperature=0.7) == of(temperature=0.7, seed=0)
@@ -236,16 +235,16 @@ def test_singers_and_mixtures(phase):
 
 def test_a_score_is_quantized_first(phase):
     rough = a_score((233, 4), (66, 61), (470, 7), (120, 480), (7, 3), (240, 1), (955, 0))
-    on_grid = times(humanize_bytes(rough, phase, 2, Performance(strength=0, quantize="1/32")))
+    on_grid = times(humanize_bytes(rough, phase, 2, HumanizeSettings(strength=0, quantize="1/32")))
     # The short note goes to 0 on this grid, and keeps a tick.
     assert on_grid.tolist() == [0, 240, 240, 300, 360, 840, 840, 960, 1440, 1441, 1441, 1680, 1680, 2640]
-    performed = np.diff(times(humanize_bytes(rough, phase, 2, Performance(quantize="1/32", anchor="none"))))
+    performed = np.diff(times(humanize_bytes(rough, phase, 2, HumanizeSettings(quantize="1/32", anchor="none"))))
     predicted = phase.predict([240, 0, 60, 60, 480, 0, 120, 480, 0, 0, 240, 0, 960], 2, step=60)
     assert performed == pytest.approx(predicted, abs=1.5)
 
 
 def test_the_models_step_is_that_of_the_given_grid(phase):
-    performed = np.diff(times(humanize_bytes(SCORE, phase, 2, Performance(quantize="1/16", anchor="none"))))
+    performed = np.diff(times(humanize_bytes(SCORE, phase, 2, HumanizeSettings(quantize="1/16", anchor="none"))))
     on_grid = [240, 0, 120, 0, 480, 0, 120, 480, 240, 0, 240, 0, 960]
     assert performed == pytest.approx(phase.predict(on_grid, 2, step=120), abs=1.5)
     assert performed != pytest.approx(phase.predict(on_grid, 2, step=60), abs=1.5)
@@ -255,7 +254,7 @@ def test_the_models_step_is_that_of_the_given_grid(phase):
 def test_real_songs_there_and_back(phase, file):
     """Quantized and performed by a model: the notes are where the model puts the table's row."""
     score, voice, _ = read_score(parse(file))
-    performed = humanize_bytes(file, phase, 2, Performance(quantize="1/32", anchor="none"))
+    performed = humanize_bytes(file, phase, 2, HumanizeSettings(quantize="1/32", anchor="none"))
     after = read_score(parse(performed))[0]
     assert len(after.times) == len(score.times)
     assert read_score(parse(performed))[1].lyric == voice.lyric
@@ -279,7 +278,7 @@ def test_the_round_trip_agrees_with_the_table(mssv, config):
     of_files, of_table, copied = [], [], []
     for i in range(0, len(files), 5):
         file, row = files[i].read_bytes(), songs[i]
-        performed = humanize_bytes(file, predictor, row["singer_id"], Performance(quantize="1/32", anchor="none"))
+        performed = humanize_bytes(file, predictor, row["singer_id"], HumanizeSettings(quantize="1/32", anchor="none"))
         sung = np.diff(times(file))
         assert sung[sung > 0].tolist() == row["durations"]
         of_files.append(np.abs(np.diff(times(performed)) - sung)[sung > 0])
@@ -290,18 +289,18 @@ def test_the_round_trip_agrees_with_the_table(mssv, config):
     assert mae_table < 0.9 * mae_copied
 
 
-def test_the_other_kinds_of_files(phase):
+def test_the_other_formats(phase):
     rows = "ticks_per_beat,duration,pitch\n480,240,60\n480,60,62\n480,60,0\n480,480,64\n"
-    performed = humanize_bytes(rows.encode(), phase, 2, kind=".csv", into=".csv")
+    performed = humanize_bytes(rows.encode(), phase, 2, suffix=".csv", out_suffix=".csv")
     of_midi = times(humanize_bytes(a_score((240, 0), (60, 60), (480, 0)), phase, 2))
     onsets = open_csv(performed)[0][0].times[::2]
     assert onsets.tolist() == of_midi[::2].tolist()
     song = {"ticks_per_beat": 480, "durations": [240, 60, 60, 480], "pitch": [60, 62, 0, 64]}
-    performed = humanize_bytes(json.dumps(song).encode(), phase, 2, kind=".json", into=".json")
+    performed = humanize_bytes(json.dumps(song).encode(), phase, 2, suffix=".json", out_suffix=".json")
     assert open_json(performed)[0][0].times[::2].tolist() == onsets.tolist()
 
-    how = Performance(tempo=120)
-    performed = json.loads(humanize_bytes(content(FIRST, SECOND), phase, 2, how, ".ds", ".ds"))
+    at_120 = HumanizeSettings(tempo=120)
+    performed = json.loads(humanize_bytes(content(FIRST, SECOND), phase, 2, at_120, ".ds", ".ds"))
     seconds = np.array(performed[0]["note_dur"].split(), dtype=float)
     assert seconds != pytest.approx([0.5, 0.5, 0.5, 0.3, 0.2], abs=1e-3)
     assert seconds.sum() == pytest.approx(2)
@@ -310,18 +309,18 @@ def test_the_other_kinds_of_files(phase):
     assert np.cumsum(seconds)[:3] == pytest.approx(0.5 + np.array([0, *ticks[2::2]]) / 960, abs=2e-3)
 
 
-@pytest.mark.parametrize("into", [".csv", ".json"])
-def test_durations_of_a_midi_file(phase, into):
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_durations_of_a_midi_file(phase, suffix):
     """Rows of the performance, with its lyrics, which can be read again."""
     file = REAL[2]
     performed = times(humanize_bytes(file, phase, 2))
-    rows = humanize_bytes(file, phase, 2, into=into)
-    read = (open_csv if into == ".csv" else open_json)(rows)[0][0]
+    rows = humanize_bytes(file, phase, 2, out_suffix=suffix)
+    read = (open_csv if suffix == ".csv" else open_json)(rows)[0][0]
     assert (read.times == performed - performed[0]).all()
     assert "랑" in rows.decode()
     # Also where no note moves.
-    still = humanize_bytes(file, phase, 2, Performance(strength=0), into=into)
-    assert ((open_csv if into == ".csv" else open_json)(still)[0][0].times == times(file) - times(file)[0]).all()
+    still = humanize_bytes(file, phase, 2, HumanizeSettings(strength=0), out_suffix=suffix)
+    assert ((open_csv if suffix == ".csv" else open_json)(still)[0][0].times == times(file) - times(file)[0]).all()
 
 
 def test_files_and_folders(phase, tmp_path):
@@ -355,16 +354,16 @@ def test_files_and_folders(phase, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("source", "out", "how", "message"),
+    ("source", "out", "settings", "message"),
     [
         ("nowhere.mid", "out.mid", {}, "nowhere.mid does not exist"),
         ("a.mid", "a.mid", {}, "is a.mid itself, or lies in it"),
         (".", "out", {}, "out is . itself, or lies in it"),
         ("empty", "out", {}, "empty has no .mid, .midi, .ds files."),
         ("broken", "out", {}, "it is not a Standard MIDI File."),
-        ("a.mid", "out.wav", {}, "a .mid file cannot become a file of the kind '.wav'"),
-        ("a.mid", "out", {}, "cannot become a file of the kind ''"),
-        ("notes.txt", "out.txt", {}, "there are no scores of the kind '.txt'"),
+        ("a.mid", "out.wav", {}, "a .mid file can become a .mid or .midi or .csv or .json file, and no '.wav' file"),
+        ("a.mid", "out", {}, "and no '' file"),
+        ("notes.txt", "out.txt", {}, "no scores are read from '.txt' files; known: .csv, .ds, .json, .mid, .midi"),
         ("a.mid", "out.mid", {"strength": 2}, "strength=2: give a number from 0"),
         ("a.mid", "out.mid", {"strength": float("nan")}, "strength=nan"),
         ("a.mid", "out.mid", {"anchor": "bars"}, "did you mean 'bar'?"),
@@ -378,7 +377,7 @@ def test_files_and_folders(phase, tmp_path):
         ("a.mid", "notes.txt/x.mid", {}, "notes.txt/x.mid cannot be written"),
     ],
 )
-def test_mistakes_end_in_one_sentence(phase, tmp_path, monkeypatch, source, out, how, message):
+def test_mistakes_end_in_one_sentence(phase, tmp_path, monkeypatch, source, out, settings, message):
     monkeypatch.chdir(tmp_path)
     for name in ("empty", "broken"):
         (tmp_path / name).mkdir()
@@ -389,15 +388,15 @@ def test_mistakes_end_in_one_sentence(phase, tmp_path, monkeypatch, source, out,
     (tmp_path / "a.csv").write_text("ticks_per_beat,duration,pitch\n480,240,60\n")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError) as error:
-        humanize(source, out, phase, 2, Performance(**how))
+        humanize(source, out, phase, 2, HumanizeSettings(**settings))
     assert message in str(error.value)
     assert str(error.value).count("\n") == 0
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_model_without_a_distribution_cannot_draw(wild, tmp_path):
+def test_a_model_without_a_distribution_cannot_sample(wild, tmp_path):
     (tmp_path / "a.mid").write_bytes(SCORE)
     with pytest.raises(InputError, match="sample: network Wild has no distribution"):
-        humanize(tmp_path / "a.mid", tmp_path / "b.mid", wild, 2, Performance(seed=1))
+        humanize(tmp_path / "a.mid", tmp_path / "b.mid", wild, 2, HumanizeSettings(seed=1))
     with pytest.raises(InputError, match="Singer 3 is not known"):
         humanize(tmp_path / "a.mid", tmp_path / "b.mid", wild, 3)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from toy_duration_predictor.experiment.evaluate import evaluate
     from toy_duration_predictor.experiment.run_folder import load_run
     from toy_duration_predictor.experiment.train import train
-    from toy_duration_predictor.perform import Performance
+    from toy_duration_predictor.perform import HumanizeSettings
     from toy_duration_predictor.predictor import Predictor
     from toy_duration_predictor.score_files import humanize
     from toy_duration_predictor.task import DurationTask
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "Batch": "data.windows",
     "DurationTask": "task",
+    "HumanizeSettings": "perform",
     "InputError": "errors",
     "Limit": "data.recipe",
-    "Performance": "perform",
     "Predictor": "predictor",
     "Recipe": "data.recipe",
     "SongsDataModule": "data.datamodule",
@@ -51,9 +51,9 @@ _MODULE_OF = {
 __all__ = [
     "Batch",
     "DurationTask",
+    "HumanizeSettings",
     "InputError",
     "Limit",
-    "Performance",
     "Predictor",
     "Recipe",
     "SongsDataModule",

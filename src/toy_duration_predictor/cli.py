@@ -10,7 +10,7 @@ from typing import Any
 
 from toy_duration_predictor.errors import InputError
 
-# Files that cannot be used are named in full in the sidecar; the terminal shows the first ones.
+# The terminal shows the first files that cannot be used; the .json file beside a table names them all.
 REFUSED_SHOWN = 10
 
 MODEL_HELP = (
@@ -91,32 +91,35 @@ def _parser() -> argparse.ArgumentParser:
         "--out",
         type=Path,
         required=True,
-        help="the file to write, of the same kind or .csv or .json; or a folder",
+        help="the file to write, in the format of the score; of a .mid file also a .csv or .json file; or a folder",
     )
     humanize.add_argument("--model", default="demo", help=MODEL_HELP)
     humanize.add_argument(
         "--singer", required=True, help="a singer's number, or several with weights, such as mix:2=0.5,7=0.5"
     )
     humanize.add_argument(
-        "--strength", type=float, default=1.0, help="from 0, the score as it is, to 1.5 (default: %(default)s)"
+        "--strength",
+        type=float,
+        default=1.0,
+        help="factor of the deviations: from 0, the score as it is, to 1.5 (default: %(default)s)",
     )
     humanize.add_argument(
         "--anchor",
         default="phrase",
         help="where the singer is back in the score's time: none, bar, phrase or song (default: %(default)s)",
     )
-    humanize.add_argument("--quantize", metavar="GRID", help="put the score on a grid first, such as 1/32 or 1/8t")
-    humanize.add_argument("--temperature", type=float, help="draw a performance: below 1 a likelier one")
-    humanize.add_argument("--seed", type=int, help="draw another performance with each seed")
+    humanize.add_argument("--quantize", metavar="GRID", help="quantize the score first, to a grid such as 1/32 or 1/8t")
+    humanize.add_argument("--temperature", type=float, help="sample a performance; below 1 a likelier one")
+    humanize.add_argument("--seed", type=int, help="sample a performance; another one with each seed")
     humanize.add_argument("--track", type=int, help="the voice's, from 0 (default: the one with the most notes)")
-    humanize.add_argument("--tempo", type=float, help="beats a minute, which .ds files do not say")
+    humanize.add_argument("--tempo", type=float, help="beats a minute; needed for .ds files, which do not say it")
     humanize.add_argument("--device", default="cpu", help="where to compute, such as cuda (default: %(default)s)")
 
     push = commands.add_parser("push", help="put a trained run or a songs table on the Hugging Face Hub")
     push.set_defaults(run=_push)
     push.add_argument("what", type=Path, metavar="RUN", help="a finished run's folder, or a .parquet songs table")
-    push.add_argument("name", metavar="NAME", help="owner/name; made where it is not there")
-    push.add_argument("--private", action="store_true", help="make it for the owner's eyes only")
+    push.add_argument("name", metavar="NAME", help="owner/name; a new repository is made where there is none")
+    push.add_argument("--private", action="store_true", help="make a new repository for the owner's eyes only")
 
     pull = commands.add_parser("pull", help="get a model from the Hugging Face Hub")
     pull.set_defaults(run=_pull)
@@ -198,16 +201,17 @@ def _audit(arguments: argparse.Namespace) -> None:
 
 def _humanize(arguments: argparse.Namespace) -> None:
     singer = _singer(arguments.singer)
-    from toy_duration_predictor.perform import Performance
+    from toy_duration_predictor.perform import HumanizeSettings
     from toy_duration_predictor.score_files import humanize
 
-    how = Performance(**{name: getattr(arguments, name) for name in Performance._fields})
+    # Each setting has an option of the same name.
+    settings = HumanizeSettings(**{name: getattr(arguments, name) for name in HumanizeSettings._fields})
     done = humanize(
         arguments.score,
         arguments.out,
         arguments.model,
         singer,
-        how,
+        settings,
         device=arguments.device,
         progress=partial(_bar, what="Humanizing"),
     )
@@ -269,7 +273,7 @@ def _singer(text: str) -> int | dict[int, float]:
 
 
 def _show_refused(refused: dict[str, str], named: str = "") -> None:
-    """Says which files were left out; `named` says where the rest of them are named."""
+    """Prints which files were left out. `named` says where the files that are not printed are named."""
     for file, reason in list(refused.items())[:REFUSED_SHOWN]:
         sys.stderr.write(f"Left out {file}: {reason}.\n")
     if len(refused) > REFUSED_SHOWN:

@@ -1,7 +1,8 @@
-"""The page of `tdp demo`; what it shows is made in `demo_files`.
+"""The page of `tdp demo`. The files that it shows are made in `demo_files`.
 
-What a visitor uploads lies in a folder of that visit, which goes when the page is closed, or after an hour without use;
-all of them lie in a folder of the server, which goes when it ends. The page asks nothing of any other host.
+A visitor's uploads lie in a folder of the visit. It is deleted when the page is closed, or after an hour without use.
+The folders of all visits lie in a folder of the server, which is deleted when the server ends. The page loads nothing
+from other hosts.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# Before Gradio looks.
+# Gradio reads this when it is imported.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import gradio as gr
@@ -23,7 +24,7 @@ import gradio as gr
 from toy_duration_predictor.demo_files import LARGEST_UPLOAD, read_song, write_performance
 from toy_duration_predictor.demo_songs import write_songs
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.perform import ANCHORS, Performance
+from toy_duration_predictor.perform import ANCHORS, HumanizeSettings
 from toy_duration_predictor.predictor import DEMO, Predictor
 
 IDLE_SECONDS = 3600
@@ -32,28 +33,29 @@ THEME = gr.themes.Base(
     primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], radius_size="sm"
 )
 CSS = "footer { display: none !important; }"
-WHAT = """# A singer's timing for a score
+INTRODUCTION = """# A singer's timing for a score
 
-Notes on a grid go in; the same notes as a singer may time them come out, predicted by a model. Only the notes of the
-vocal track and their lyrics are moved."""
-SIMULATED = "The singers of this model are simulated ones: 18 styles of the project's embedded corpus."
+Notes on a grid go in. The same notes come out, as a model predicts that a singer times them. Only the notes of the
+vocal track and their lyrics move."""
+SIMULATED = "This model has learned from simulated songs: its 18 singers are simulated, too."
 
 
 class Visits:
-    """The folders of visits, each of which holds one song and what was made of it.
+    """The folders of visits. Each holds one song and the files made from it.
 
     Args:
-        folder: Where they are.
+        folder: Where the folders are.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True)
 
-    def new_folder(self, request: gr.Request, kind: str) -> Path:
-        """Returns a new folder of a visit instead of its last one of this kind; forgets visits without use for an hour.
+    def new_folder(self, request: gr.Request, purpose: str) -> Path:
+        """Returns a new folder in a visit's folder, and deletes the last one for this purpose.
 
-        Its name is another one each time, so that no browser takes a file for the one before it.
+        Visits without use for an hour are deleted, too. Each new folder has a new name, so that no browser shows a file
+        of the last one from its cache.
         """
         place = self._place(request)
         place.mkdir(exist_ok=True)
@@ -61,16 +63,16 @@ class Visits:
         for other in self._folder.iterdir():
             if other.stat().st_mtime < time.time() - IDLE_SECONDS:
                 shutil.rmtree(other, ignore_errors=True)
-        for last in place.glob(f"{kind}-*"):
+        for last in place.glob(f"{purpose}-*"):
             shutil.rmtree(last, ignore_errors=True)
-        return Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=place))
+        return Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=place))
 
     def end(self, request: gr.Request) -> None:
         """Deletes a visit's folder."""
         shutil.rmtree(self._place(request), ignore_errors=True)
 
     def _place(self, request: gr.Request) -> Path:
-        # The name is the browser's, and could be any path.
+        # The browser chooses this name, which could be any path.
         return self._folder / hashlib.sha256(str(request.session_hash).encode()).hexdigest()
 
 
@@ -81,7 +83,7 @@ def serve(model: str | Path, host: str, port: int | None, ready: Callable[[str],
         model: See `Predictor.load`.
         host: The address to listen on.
         port: The port, or None for the first free one from 7860 on.
-        ready: Is told the page's address.
+        ready: Is called with the page's address once it can be opened.
 
     Raises:
         InputError: There is no such model, or the address cannot be listened on.
@@ -121,15 +123,15 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
 
     Args:
         predictor: The model.
-        about: What is to be said of it.
-        folder: Where its files go, the visitors' among them.
+        about: A sentence about the model, for the page.
+        folder: Where the files of the page and of its visitors go.
     """
     examples = write_songs(folder / "examples")
-    os.environ["GRADIO_TEMP_DIR"] = str(folder / "files")  # what Gradio stores, and gives to whoever knows the path
+    os.environ["GRADIO_TEMP_DIR"] = str(folder / "files")  # Gradio serves these files to anyone who knows their path
     visits = Visits(folder / "files" / "visits")
 
     def take(upload: str | None, request: gr.Request) -> tuple[Any, Any, Any]:
-        """Takes an upload over into the visit's folder. It is shown where examples are not, or the other way round."""
+        """Moves an upload into the visit's folder. The page shows the upload or an example as chosen, never both."""
         given = Path(upload or "")
         try:
             content = given.read_bytes()
@@ -145,18 +147,19 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
         return place, None, str(place)
 
     def pick(example: str) -> tuple[Path, None]:
-        """Takes an example; no upload is shown then."""
+        """Takes an example, and clears the upload."""
         return examples[example], None
 
     def show(
         place: Path, singer: int, strength: float, anchor: str, temperature: float, seed: float, request: gr.Request
     ) -> tuple[str, Path, Path, Path]:
-        """Returns the picture, and the files of the score's sound, the performance's, and the performance."""
-        how = Performance(strength, anchor, temperature or None, int(seed or 0) if temperature else None)
+        """Performs the song; see `write_performance`."""
+        # A temperature of 0 on the page stands for the median, which has no seed.
+        chosen = HumanizeSettings(strength, anchor, temperature or None, int(seed or 0) if temperature else None)
         try:
             song = read_song(place.read_bytes())
             to = visits.new_folder(request, "sung")
-            return write_performance(song, predictor, singer, how, to, f"{place.stem} - singer {singer}")
+            return write_performance(song, predictor, singer, chosen, to, f"{place.stem} - singer {singer}")
         except FileNotFoundError as error:
             gone = "The page was not used for an hour, and the file is gone; upload it again."
             raise gr.Error(gone, None, print_exception=False) from error
@@ -165,7 +168,7 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
 
     page = gr.Blocks(title="tdp demo", analytics_enabled=False, delete_cache=(60, IDLE_SECONDS))
     with page:
-        gr.Markdown(f"{WHAT} {about}")
+        gr.Markdown(f"{INTRODUCTION} {about}")
         song = gr.State(next(iter(examples.values())))
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
@@ -193,11 +196,11 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
                     1 if predictor.has_distribution else 0,
                     step=0.05,
                     label="Temperature",
-                    info="0 is the median of each duration; else, every take is another performance",
+                    info="0 predicts the median of each duration; above 0, each seed gives another sample",
                     visible=predictor.has_distribution,
                     elem_id="temperature",
                 )
-                seed = gr.Number(0, label="Take", precision=0, minimum=0, visible=predictor.has_distribution)
+                seed = gr.Number(0, label="Seed", precision=0, minimum=0, visible=predictor.has_distribution)
             with gr.Column(scale=3, min_width=320):
                 picture = gr.HTML(elem_id="picture")
                 with gr.Row():

@@ -1,4 +1,7 @@
-"""A score's file in; its performance to see, to hear and to take away, out. Bounded in size and time."""
+"""The files behind the page: an uploaded score is read, and its performance written as picture, sound and MIDI file.
+
+Anyone may upload anything, so size and time have limits.
+"""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -7,27 +10,28 @@ import numpy as np
 from scipy.io import wavfile
 
 from toy_duration_predictor.data.midi import Voice
-from toy_duration_predictor.data.score import Score, move, read_score
-from toy_duration_predictor.data.smf import Tracks, parse, replace_track
+from toy_duration_predictor.data.score import Score
+from toy_duration_predictor.data.score_midi import move_notes, read_score
+from toy_duration_predictor.data.smf import Event, parse, replace_track
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.perform import Performance, perform
-from toy_duration_predictor.piano_roll import Roll, draw
+from toy_duration_predictor.perform import HumanizeSettings, perform
+from toy_duration_predictor.piano_roll import PianoRoll, piano_roll_html
 from toy_duration_predictor.predictor import Predictor, Singer
 from toy_duration_predictor.synthesis import RATE, sing
 
 # A song's file has some ten kB, and some hundred notes.
 LARGEST_UPLOAD = 2**20
 MOST_EVENTS = 20_000
-MOST_SECONDS = 300  # what is drawn and sung; the file to take away is whole
+MOST_SECONDS = 300  # of the picture and the sound; the MIDI file is whole
 MOST_BEATS = 5_000
 
 
 class Song(NamedTuple):
-    """A file, and what is to be known of its voice."""
+    """A MIDI file that was read."""
 
     content: bytes
-    tracks: Tracks
     track: int
+    events: list[Event]
     score: Score
     voice: Voice
 
@@ -36,58 +40,58 @@ def read_song(content: bytes) -> Song:
     """Reads a MIDI file of any origin.
 
     Raises:
-        InputError: It cannot be used, or is larger than a song.
+        InputError: The file cannot be used, or is larger than a song's.
     """
     if len(content) > LARGEST_UPLOAD:
         raise InputError(f"it has {len(content):,} bytes, and a song at most {LARGEST_UPLOAD:,}")
     tracks = parse(content)
-    events = max(map(len, tracks.tracks))
-    if events > MOST_EVENTS:
-        raise InputError(f"a track has {events:,} events, and a song at most {MOST_EVENTS:,}")
+    most = max(map(len, tracks.tracks))
+    if most > MOST_EVENTS:
+        raise InputError(f"a track has {most:,} events, and a song at most {MOST_EVENTS:,}")
     score, voice, track = read_score(tracks)
-    return Song(content, tracks, track, score, voice)
+    return Song(content, track, tracks.tracks[track], score, voice)
 
 
 def write_performance(
-    song: Song, predictor: Predictor, singer: Singer, how: Performance, folder: Path, name: str
+    song: Song, predictor: Predictor, singer: Singer, settings: HumanizeSettings, folder: Path, name: str
 ) -> tuple[str, Path, Path, Path]:
-    """Performs a song.
+    """Performs a song and writes its files.
 
     Args:
-        song: What is sung.
+        song: The score.
         predictor: The model.
         singer: See `Predictor`.
-        how: See `Performance`.
+        settings: See `HumanizeSettings`.
         folder: Where the files go.
-        name: Of the MIDI file, without its suffix.
+        name: The MIDI file's name without its suffix.
 
     Returns:
-        A picture, as HTML; and the files of the score's sound, the performance's, and the performance.
+        The picture as HTML, the sound of the score, the sound of the performance, and the performance as a MIDI file.
 
     Raises:
-        InputError: As of `perform`.
+        InputError: As for `perform`.
     """
-    times = perform(song.score, predictor, singer, how)
+    times = perform(song.score, predictor, singer, settings)
     content = song.content
     if (times != song.score.times).any():
-        content = replace_track(content, song.track, move(song.tracks.tracks[song.track], song.score.times, times))
+        content = replace_track(content, song.track, move_notes(song.events, song.score.times, times))
     result = folder / f"{name}.mid"
     result.write_bytes(content)
     roll, beats = _roll(song, times)
     before, after = folder / "score.wav", folder / "sung.wav"
     for sound, notes in ((before, roll.score), (after, roll.sung)):
         wavfile.write(sound, RATE, sing(notes, roll.pitch, beats))
-    return draw(roll), before, after, result
+    return piano_roll_html(roll), before, after, result
 
 
-def _roll(song: Song, times: np.ndarray) -> tuple[Roll, np.ndarray]:
-    """Returns what is to be drawn of a performance, and the beats, in seconds from its first note."""
+def _roll(song: Song, times: np.ndarray) -> tuple[PianoRoll, np.ndarray]:
+    """Returns the piano roll of a performance, and its beats, in seconds from the score's first onset."""
     voice = song.voice
     score, sung = (voice.seconds(each).reshape(-1, 2) for each in (song.score.times, times))
     begin = score[0, 0]
     shown = np.maximum(score, sung)[:, 0] < begin + MOST_SECONDS
     bars, beats = (voice.seconds(each) - begin for each in _bars_and_beats(voice, song.score.times[-1]))
-    roll = Roll(
+    roll = PianoRoll(
         (score[shown] - begin).clip(max=MOST_SECONDS),
         (sung[shown] - begin).clip(max=MOST_SECONDS),
         voice.pitch[shown],
@@ -98,7 +102,7 @@ def _roll(song: Song, times: np.ndarray) -> tuple[Roll, np.ndarray]:
 
 
 def _bars_and_beats(voice: Voice, last: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns where bars and beats begin, in ticks, up to the last tick."""
+    """Returns the ticks at which bars and beats begin, up to the last tick. At most `MOST_BEATS` a time signature."""
     bars, beats = [], []
     for (since, count, value), until in zip(voice.metres, np.append(voice.metres[1:, 0], last), strict=True):
         beat = 4 * voice.ticks_per_beat / value

@@ -1,4 +1,4 @@
-"""The page's built-in songs: two old tunes, and one of the embedded corpus, made as MIDI files on the spot."""
+"""The page's built-in songs: two old tunes and a simulated song, written as MIDI files."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,9 +40,9 @@ Note = tuple[float, int, str]
 def write_songs(folder: Path) -> dict[str, Path]:
     """Writes the built-in songs as MIDI files and returns them by their names on the page."""
     songs = {
-        "Ode to Joy": _file(_notes(ODE_TO_JOY), beats_per_minute=108),
-        "Hänschen klein": _file(_notes(LITTLE_HANS), beats_per_minute=132),
-        "A song of the embedded corpus": _file(_simulated(), beats_per_minute=120),
+        "Ode to Joy": _midi(_notes(ODE_TO_JOY), beats_per_minute=108),
+        "Hänschen klein": _midi(_notes(LITTLE_HANS), beats_per_minute=132),
+        "A simulated song": _midi(_simulated(), beats_per_minute=120),
     }
     places = {name: folder / f"{name}.mid" for name in songs}
     for name, place in places.items():
@@ -59,19 +59,19 @@ def _notes(text: str) -> list[Note]:
 
 
 def _simulated() -> list[Note]:
-    """Returns the beginning of the corpus's first score, as its singer's performance quantizes."""
+    """Returns the beginning of the first simulated song, quantized."""
     song = simulate_songs(1)[0]
     beats = [ticks / song["ticks_per_beat"] for ticks in song["quantized_durations"][:160]]
     return [(length, pitch, "라") for length, pitch in zip(beats, song["pitch"], strict=False)]
 
 
-def _file(notes: Iterable[Note], beats_per_minute: int) -> bytes:
+def _midi(notes: Iterable[Note], beats_per_minute: int) -> bytes:
     tempo = (60_000_000 // beats_per_minute).to_bytes(3)
     events: list[Event] = [(0, META, SET_TEMPO, tempo), (0, META, TIME_SIGNATURE, bytes([4, 2, 24, 8]))]
     tick = 0
     for beats, number, syllable in notes:
         end = tick + round(beats * TICKS_PER_BEAT)
-        if number and end > tick:
+        if number and end > tick:  # quantizing may leave a note no length
             events += [
                 (tick, META, LYRIC, syllable.encode()),
                 (tick, 0x90, number, bytes([90])),

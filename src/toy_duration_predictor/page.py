@@ -1,4 +1,4 @@
-"""Sections of tables, pictures and remarks: for the terminal, as Markdown, and as a page that is whole in itself."""
+"""Sections of tables, pictures and remarks, rendered for the terminal, as Markdown and as a self-contained page."""
 
 import io
 import json
@@ -39,7 +39,7 @@ figure { margin: 1rem 0; } figure svg { background: #fff; max-width: 100%; heigh
 
 
 class Section(NamedTuple):
-    """A part of a page: a title, a table's heads and rows, what is to be said of them, and pictures."""
+    """A part of a page: a title, a table with its heads and rows, a remark below it, and pictures."""
 
     title: str
     heads: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Section(NamedTuple):
 
 
 def render_text(title: str, sections: Sequence[Section]) -> Group:
-    """Returns what rich prints; without the pictures."""
+    """Returns the sections for rich to print, without the pictures."""
     parts: list[Table | Text] = [Text(f"{title}\n", style="bold")]
     for section in sections:
         parts.append(Text(section.title, style="bold"))
@@ -64,7 +64,19 @@ def render_text(title: str, sections: Sequence[Section]) -> Group:
 
 
 def render_markdown(title: str, sections: Sequence[Section]) -> str:
-    """Returns Markdown; without the pictures."""
+    """Returns the sections as Markdown, without the pictures.
+
+    >>> print(render_markdown("Songs", [Section("By singer", ("singer", "songs"), [("2", "14"), ("7", "9")])]))
+    # Songs
+    <BLANKLINE>
+    ## By singer
+    <BLANKLINE>
+    | singer | songs |
+    | --- | --- |
+    | 2 | 14 |
+    | 7 | 9 |
+    <BLANKLINE>
+    """
     parts = [f"# {title}"]
     for section in sections:
         parts.append(f"## {section.title}")
@@ -77,7 +89,7 @@ def render_markdown(title: str, sections: Sequence[Section]) -> str:
 
 
 def render_html(title: str, sections: Sequence[Section]) -> str:
-    """Returns a page, whole in itself."""
+    """Returns the sections as an HTML page that loads nothing."""
     body = []
     for section in sections:
         body.append(f"<section><h2>{escape(section.title)}</h2>")
@@ -99,10 +111,10 @@ def write_report(folder: Path, title: str, sections: Sequence[Section], facts: A
     """Writes `report.html`, `report.md` and `report.json`.
 
     Args:
-        folder: Where they go.
-        title: Of the report.
+        folder: Where the files go.
+        title: The report's title.
         sections: Its parts.
-        facts: Its numbers, as JSON can hold them.
+        facts: Its numbers, as a value that JSON can hold.
     """
     write_text(folder / "report.html", render_html(title, sections))
     write_text(folder / "report.md", render_markdown(title, sections))
@@ -110,12 +122,13 @@ def write_report(folder: Path, title: str, sections: Sequence[Section], facts: A
 
 
 def _cell(text: str) -> str:
-    """Returns a cell; numbers and names stay on one line, sentences do not."""
-    kind = ' class="text"' if len(text) > LONGEST_LINE else ""
-    return f"<td{kind}>{escape(text)}</td>"
+    """Returns a cell. Numbers and names stay on one line; sentences are broken into lines."""
+    style = ' class="text"' if len(text) > LONGEST_LINE else ""
+    return f"<td{style}>{escape(text)}</td>"
 
 
 def _svg(figure: "Figure") -> str:
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue().partition("<svg")[1] + buffer.getvalue().partition("<svg")[2]
+    figure.savefig(buffer, format="svg", metadata={"Date": None})  # without a date, the same figure gives the same file
+    svg = buffer.getvalue()
+    return svg[svg.index("<svg") :]  # HTML takes no XML declaration

@@ -1,6 +1,6 @@
 """A singer's timing for the notes of a score.
 
-Shapes: `N` notes; see `data.score`.
+Shapes: `N` notes, `T` = `2N - 1` durations of notes and rests; see `data.score`.
 """
 
 from typing import NamedTuple
@@ -16,21 +16,22 @@ from toy_duration_predictor.predictor import Predictor, Singer
 ANCHORS = ("none", "bar", "phrase", "song")
 
 
-class Performance(NamedTuple):
-    """How a score is performed.
+class HumanizeSettings(NamedTuple):
+    """Settings of a performance, and of how its score is read.
 
     Attributes:
-        strength: What the singer's deviations from the score are multiplied with, from 0 to 1.5.
-        anchor: Where the singer is back in the score's time: at the first onset of each `bar`; of each `phrase`, after
-            a rest of a beat; at the end of the `song`; or at the first note alone, `none`. What has run ahead or fallen
-            behind by there is taken from the durations before it, in proportion to their length. Medians do not add up
-            to a median: without an anchor, songs drift by half a beat.
-        temperature: Draws a performance instead of predicting the median of each duration; see `Predictor.sample`.
-        seed: Decides which one is drawn. A seed alone draws at a temperature of 1, a temperature alone with seed 0.
-        quantize: Grid to put the score on first, counted from its first onset: a note value such as `1/32`, or `1/8t`
-            for triplets. None: the score is on a grid of 1/32 already.
-        track: Which track of a MIDI file is the voice, from 0; None is the one with the most notes.
-        tempo: Beats a minute, of `.ds` files, which do not say it.
+        strength: Factor of the singer's deviations from the score, from 0 to 1.5.
+        anchor: Where the singer is back in the score's time: at the first onset of each `bar`; at the first onset of
+            each `phrase`, which is one after a rest of a beat or more; at the end of the `song`; or nowhere but at the
+            first note, `none`. The time that was gained or lost before an anchor is given back evenly between it and
+            the anchor before. Without anchors songs drift by half a beat, because medians do not add up to the median
+            of their sum.
+        temperature: Samples a performance instead of predicting the median of each duration; see `Predictor.sample`.
+        seed: Of the sample. A seed alone samples at a temperature of 1, a temperature alone with seed 0.
+        quantize: The grid that the score is quantized to first, counted from its first onset: a note value such as
+            `1/32`, or `1/8t` for triplets. None: the score is on a grid of 1/32 already.
+        track: The track of a MIDI file that is the voice, from 0; None is the one with the most notes.
+        tempo: Beats a minute. Only `.ds` files need it, because they do not say it.
     """
 
     strength: float = 1.0
@@ -41,61 +42,64 @@ class Performance(NamedTuple):
     track: int | None = None
     tempo: float | None = None
 
+    def validate(self) -> None:
+        """Refuses values that are wrong whatever the score and the model are.
 
-def check(how: Performance) -> None:
-    """Refuses what no score can be performed by.
+        Raises:
+            InputError: The strength is out of range, or there is no such anchor or grid.
+        """
+        if not 0 <= self.strength <= 1.5:
+            raise InputError(f"strength={self.strength}: give a number from 0, the score as it is, to 1.5.")
+        if self.anchor not in ANCHORS:
+            raise InputError(f"anchor={self.anchor}: there is no such anchor; {did_you_mean(self.anchor, ANCHORS)}")
+        if self.quantize is not None:
+            self.grid_step(3 * 256)  # every grid divides this resolution, so only an unknown grid is refused
 
-    Raises:
-        InputError: The strength, the anchor or the grid cannot be.
-    """
-    if not 0 <= how.strength <= 1.5:
-        raise InputError(f"strength={how.strength}: give a number from 0, the score as it is, to 1.5.")
-    if how.anchor not in ANCHORS:
-        raise InputError(f"anchor={how.anchor}: there is no such anchor; {did_you_mean(how.anchor, ANCHORS)}")
-    if how.quantize is not None:
-        _grid(3 * 256, how)  # a resolution that every grid divides
-
-
-def sing(durations: np.ndarray, step: float, predictor: Predictor, singer: Singer, how: Performance) -> np.ndarray:
-    """Returns sung durations, predicted or drawn, float64 `(T,)`; see `Predictor`."""
-    if how.temperature is None and how.seed is None:
-        return predictor.predict(durations, singer, step)
-    temperature = 1.0 if how.temperature is None else how.temperature
-    return predictor.sample(durations, singer, step, temperature=temperature, seed=how.seed or 0)
+    def grid_step(self, ticks_per_beat: int) -> int:
+        """Returns the ticks of a step of the grid `quantize`; see `grid_ticks`."""
+        return grid_ticks(ticks_per_beat, str(self.quantize).removeprefix("1/"))
 
 
-def perform(score: Score, predictor: Predictor, singer: Singer, how: Performance) -> np.ndarray:
-    """Returns when a singer sings the notes of a score, int64 `(2N,)`, ticks; see `Score.times`.
+def predict_or_sample(
+    quantized: np.ndarray, step: float, predictor: Predictor, singer: Singer, settings: HumanizeSettings
+) -> np.ndarray:
+    """Returns sung durations, float64 `(T,)`: a sample where the settings name a temperature or a seed."""
+    if settings.temperature is None and settings.seed is None:
+        return predictor.predict(quantized, singer, step)
+    temperature = 1.0 if settings.temperature is None else settings.temperature
+    return predictor.sample(quantized, singer, step, temperature=temperature, seed=settings.seed or 0)
 
-    Models learn from scores of 120, 480 and 960 ticks per beat; any other is shown to them at 480.
+
+def perform(score: Score, predictor: Predictor, singer: Singer, settings: HumanizeSettings) -> np.ndarray:
+    """Returns the onsets and ends of a score's notes as a singer sings them, int64 `(2N,)`, ticks; see `Score.times`.
 
     Args:
-        score: Its notes.
+        score: The notes.
         predictor: The model.
         singer: See `Predictor`.
-        how: See `Performance`.
+        settings: See `HumanizeSettings`.
 
     Raises:
-        InputError: The singer is not known, a setting cannot be, or the model has no distribution to draw from.
+        InputError: The singer is not known, a setting is out of range, or the model has no distribution to sample from.
     """
-    check(how)
-    durations: np.ndarray = np.diff(score.times)
+    settings.validate()
+    quantized: np.ndarray = np.diff(score.times)
     step = score.ticks_per_beat / 8
-    if how.quantize is not None:
-        step = _grid(score.ticks_per_beat, how)
-        durations = quantize(durations, step)
-        on_grid = np.concatenate([score.times[:1], score.times[0] + np.cumsum(durations)])
+    if settings.quantize is not None:
+        step = settings.grid_step(score.ticks_per_beat)
+        quantized = quantize(quantized, step)
+        on_grid = np.concatenate([score.times[:1], score.times[0] + np.cumsum(quantized)])
+        # The grid may leave a note no ticks. The score's own times keep its least; the model is given the grid's 0.
         score = score._replace(times=fit(on_grid, score, np.array([0])))
+    # Models learn from scores of 120, 480 and 960 ticks per beat; they are given any other score at 480.
     scale = 1.0 if score.ticks_per_beat in RESOLUTIONS else 480 / score.ticks_per_beat
-    sung = sing(durations * scale, step * scale, predictor, singer, how)
-    ahead = np.concatenate([[0], np.cumsum(how.strength * (sung / scale - durations))])
-    anchors = _anchors(score, how.anchor)
-    ahead -= np.interp(score.times, score.times[anchors], ahead[anchors])
-    return fit(score.times + ahead, score, anchors)
-
-
-def _grid(ticks_per_beat: int, how: Performance) -> int:
-    return grid_ticks(ticks_per_beat, str(how.quantize).removeprefix("1/"))
+    sung = predict_or_sample(quantized * scale, step * scale, predictor, singer, settings)
+    # How many ticks later than in the score each onset and end is sung.
+    late = np.concatenate([[0], np.cumsum(settings.strength * (sung / scale - quantized))])
+    anchors = _anchors(score, settings.anchor)
+    # What is left at the anchors is taken away, in proportion to the score's time between them.
+    late -= np.interp(score.times, score.times[anchors], late[anchors])
+    return fit(score.times + late, score, anchors)
 
 
 def _anchors(score: Score, anchor: str) -> np.ndarray:
@@ -111,4 +115,5 @@ def _anchors(score: Score, anchor: str) -> np.ndarray:
         begins = np.diff(score.bar) > 0
     else:
         raise InputError("anchor=bar: bars are known of MIDI files only; choose phrase, song or none.")
+    # `begins` is about the second note and later ones, whose onsets are the times 2, 4, ...
     return np.array([0, *(2 * np.flatnonzero(begins) + 2), last])

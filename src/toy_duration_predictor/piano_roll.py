@@ -1,6 +1,6 @@
-"""Score and performance over each other along one time line, and how far apart they lie, as a picture for a page.
+"""A picture for a page: score and performance over each other on one time line, and the deviations below.
 
-SVG by hand, not by matplotlib: a browser has fonts for lyrics in any script, and scrolls a song of any length.
+The SVG is made by hand, not by matplotlib: a browser has fonts for lyrics in any script, and scrolls long songs.
 
 Shapes: `N` notes, `M` bars.
 """
@@ -14,8 +14,8 @@ SECOND = 96  # pixels
 SEMITONE = 9
 TOP, GAP, DEVIATIONS, BOTTOM = 30, 26, 110, 20
 MARGIN = 12
-LABELS = 52  # width of what stays in place beside the part that scrolls
-LEAST_SCALE = 25.0  # milliseconds that the deviations' scale has at the least
+LABELS = 52  # width of the labels, which stay in place while the notes scroll
+LEAST_SCALE = 25.0  # milliseconds; small deviations look small
 
 # Okabe and Ito's colours, which colour-blind readers tell apart.
 STYLE = """<style>
@@ -42,14 +42,14 @@ STYLE = """<style>
 NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 
 
-class Roll(NamedTuple):
-    """What is drawn. Points in time are in seconds.
+class PianoRoll(NamedTuple):
+    """The contents of a piano roll. Times are in seconds.
 
     Attributes:
         score: float `(N, 2)`; onset and end of each note.
-        sung: float `(N, 2)`; the same as it is sung.
+        sung: float `(N, 2)`; onset and end of each note as it is sung.
         pitch: int `(N,)`, MIDI note numbers.
-        lyric: `N` strings, of anyone's making.
+        lyric: `N` strings. They come from uploaded files, so they are escaped.
         bars: float `(M,)`; where bars begin.
     """
 
@@ -60,8 +60,8 @@ class Roll(NamedTuple):
     bars: np.ndarray
 
 
-def draw(roll: Roll) -> str:
-    """Returns the picture as HTML: a piano roll, and below it how late each note begins, in milliseconds."""
+def piano_roll_html(roll: PianoRoll) -> str:
+    """Returns a piano roll as HTML, and below it how late each note begins, in milliseconds."""
     high, low = int(roll.pitch.max()) + 1, int(roll.pitch.min()) - 1
     bottom = TOP + (high - low) * SEMITONE
     zero = bottom + GAP + DEVIATIONS / 2
@@ -101,7 +101,7 @@ def draw(roll: Roll) -> str:
     labels = [
         f'<text class="small" x="{LABELS - 6}" y="{TOP + (high - pitch + 0.5) * SEMITONE:.1f}" text-anchor="end">'
         f"{_name(pitch)}</text>"
-        for pitch in sorted(set(roll.pitch.tolist()))[::-2]
+        for pitch in sorted(set(roll.pitch.tolist()))[::-2]  # every other one, so that labels do not touch
     ] + [
         f'<text class="small" x="{LABELS - 6}" y="{zero - value / scale * DEVIATIONS / 2 + 3:.1f}" text-anchor="end">'
         f"{f'{value:+.0f}' if value else 0} ms</text>"

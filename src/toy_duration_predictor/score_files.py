@@ -10,22 +10,28 @@ import numpy as np
 from toy_duration_predictor.data.ds import open_ds
 from toy_duration_predictor.data.files import write
 from toy_duration_predictor.data.rows import from_voice, open_csv, open_json
-from toy_duration_predictor.data.score import Opened, move, read_score
+from toy_duration_predictor.data.score import Opened
+from toy_duration_predictor.data.score_midi import move_notes, read_score
 from toy_duration_predictor.data.smf import LARGEST_FILE, parse, replace_track
 from toy_duration_predictor.errors import InputError, did_you_mean
-from toy_duration_predictor.perform import Performance, check, perform, sing
+from toy_duration_predictor.perform import HumanizeSettings, perform, predict_or_sample
 from toy_duration_predictor.predictor import Predictor, Singer
 
 MIDI, ROWS = (".mid", ".midi"), (".csv", ".json")
-KINDS = (*MIDI, ".ds", *ROWS)
-# What is read of a folder: its other .csv and .json files need not be scores.
-OF_FOLDER = (*MIDI, ".ds")
+SUFFIXES = (*MIDI, ".ds", *ROWS)
+# What is read of a folder. Its .csv and .json files are left alone, because they need not be scores.
+FOLDER_SUFFIXES = (*MIDI, ".ds")
 
-DEFAULT = Performance()
+DEFAULT = HumanizeSettings()
 
 
 class Humanized(NamedTuple):
-    """How many files were written; and which could not be used, and why."""
+    """What `humanize` did.
+
+    Attributes:
+        files: How many files were written.
+        refused: Why a file could not be used, by the file.
+    """
 
     files: int
     refused: dict[str, str]
@@ -36,7 +42,7 @@ def humanize(
     out: str | Path,
     model: Predictor | str | Path,
     singer: Singer,
-    how: Performance = DEFAULT,
+    settings: HumanizeSettings = DEFAULT,
     device: str = "cpu",
     progress: Callable[[Iterable[Path], int], Iterator[Path]] | None = None,
 ) -> Humanized:
@@ -44,22 +50,23 @@ def humanize(
 
     Args:
         source: A `.mid`, `.midi`, `.ds`, `.csv` or `.json` file (see `data.ds` and `data.rows`), or a folder.
-        out: The file to write, of the same kind, or `.csv` or `.json` of a MIDI file; or the folder.
+        out: The file to write, or the folder. A MIDI file may become a `.csv` or `.json` file; every other file keeps
+            its format.
         model: A predictor, or what `Predictor.load` takes.
         singer: See `Predictor`.
-        how: See `Performance`.
+        settings: See `HumanizeSettings`.
         device: Where to compute; a predictor has its own.
-        progress: Wraps the files of a folder, whose number it is given, to show a progress bar.
+        progress: Wraps the files of a folder to show a progress bar. It is given the files and their number.
 
     Returns:
-        What was written. A folder's files that cannot be used are left out.
+        What was written. Files of a folder that cannot be used are left out.
 
     Raises:
-        InputError: The file, or every file of the folder, cannot be used; the model or a setting cannot; or `out`
-            cannot be written.
+        InputError: The file, or every file of the folder, cannot be used; the model or a setting cannot be used; or
+            `out` cannot be written.
     """
     source, out = Path(source), Path(out)
-    check(how)
+    settings.validate()
     if not source.exists():
         raise InputError(f"{source} does not exist; give a score, or a folder of scores.")
     if source.resolve() in (out.resolve(), *out.resolve().parents):
@@ -67,16 +74,18 @@ def humanize(
     is_folder = source.is_dir()
     files = [source]
     if is_folder:
-        files = sorted(path for path in source.rglob("*") if path.suffix.lower() in OF_FOLDER and path.is_file())
+        files = sorted(path for path in source.rglob("*") if path.suffix.lower() in FOLDER_SUFFIXES and path.is_file())
         if not files:
-            raise InputError(f"{source} has no {', '.join(OF_FOLDER)} files.")
+            raise InputError(f"{source} has no {', '.join(FOLDER_SUFFIXES)} files.")
     predictor = model if isinstance(model, Predictor) else Predictor.load(model, device)
-    sing(np.array([1.0]), 1.0, predictor, singer, how)  # what no file can help is refused before the first one
+    # A song of one note: a wrong singer, seed or temperature is refused once, before any file is read.
+    predict_or_sample(np.array([1.0]), 1.0, predictor, singer, settings)
     refused: dict[str, str] = {}
     for file in progress(files, len(files)) if progress and is_folder else files:
         place = out / file.relative_to(source) if is_folder else out
+        suffixes = file.suffix.lower(), place.suffix.lower()
         try:
-            content = humanize_bytes(_read(file), predictor, singer, how, file.suffix.lower(), place.suffix.lower())
+            content = humanize_bytes(_read(file), predictor, singer, settings, *suffixes)
         except InputError as error:
             refused[str(file)] = str(error).rstrip(".")
         else:
@@ -92,47 +101,48 @@ def humanize_bytes(
     content: bytes,
     predictor: Predictor,
     singer: Singer,
-    how: Performance = DEFAULT,
-    kind: str = ".mid",
-    into: str = ".mid",
+    settings: HumanizeSettings = DEFAULT,
+    suffix: str = ".mid",
+    out_suffix: str = ".mid",
 ) -> bytes:
     """Returns the file of a performance.
 
-    Of a MIDI file, the notes of the vocal track move, and nothing else. Lyrics of that track keep their bytes and go
-    with their notes; what stands on other tracks stays. Where no note moves, the file is the same to the byte.
+    In a MIDI file only the notes of the vocal track move, and its lyrics with them; lyrics keep their bytes. Other
+    tracks stay as they are. Where no note moves, the file stays the same to the byte.
 
     Args:
         content: The score's file.
         predictor: The model.
         singer: See `Predictor`.
-        how: See `Performance`.
-        kind: The suffix of the score, one of `KINDS`.
-        into: The suffix of the performance: the same, or `.csv` or `.json` of a MIDI file.
+        settings: See `HumanizeSettings`.
+        suffix: The format of the score, one of `SUFFIXES`.
+        out_suffix: The format of the performance: the same; or of a MIDI file `.csv` or `.json`.
 
     Raises:
-        InputError: The file cannot be used; or as of `perform`.
+        InputError: The file cannot be used; or as for `perform`.
     """
-    if kind not in KINDS:
-        raise InputError(f"there are no scores of the kind '{kind}'; {did_you_mean(kind, KINDS)}")
-    if into not in ((*MIDI, *ROWS) if kind in MIDI else (kind,)):
-        raise InputError(f"a {kind} file cannot become a file of the kind '{into}'")
-    opened = _open(content, how, kind, into)
-    times = [perform(score, predictor, singer, how) for score in opened.scores]
+    if suffix not in SUFFIXES:
+        raise InputError(f"no scores are read from '{suffix}' files; {did_you_mean(suffix, SUFFIXES)}")
+    possible = (*MIDI, *ROWS) if suffix in MIDI else (suffix,)
+    if out_suffix not in possible:
+        raise InputError(f"a {suffix} file can become a {' or '.join(possible)} file, and no '{out_suffix}' file")
+    opened = _open(content, settings, suffix, out_suffix)
+    times = [perform(score, predictor, singer, settings) for score in opened.scores]
     unmoved = all(np.array_equal(new, score.times) for new, score in zip(times, opened.scores, strict=True))
-    return content if unmoved and (into in MIDI) == (kind in MIDI) else opened.write(times)
+    return content if unmoved and (out_suffix in MIDI) == (suffix in MIDI) else opened.write(times)
 
 
-def _open(content: bytes, how: Performance, kind: str, into: str) -> Opened:
-    if kind == ".ds":
-        return open_ds(content, how.tempo)
-    if kind in ROWS:
-        return open_csv(content) if kind == ".csv" else open_json(content)
+def _open(content: bytes, settings: HumanizeSettings, suffix: str, out_suffix: str) -> Opened:
+    if suffix == ".ds":
+        return open_ds(content, settings.tempo)
+    if suffix in ROWS:
+        return open_csv(content) if suffix == ".csv" else open_json(content)
     tracks = parse(content)
-    score, voice, track = read_score(tracks, how.track)
-    if into in ROWS:
-        return Opened([score], lambda times: from_voice(times[0], voice, into))
+    score, voice, track = read_score(tracks, settings.track)
+    if out_suffix in ROWS:
+        return Opened([score], lambda times: from_voice(times[0], voice, out_suffix))
     events = tracks.tracks[track]
-    return Opened([score], lambda times: replace_track(content, track, move(events, score.times, times[0])))
+    return Opened([score], lambda times: replace_track(content, track, move_notes(events, score.times, times[0])))
 
 
 def _read(file: Path) -> bytes:

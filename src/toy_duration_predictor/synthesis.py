@@ -1,4 +1,4 @@
-"""A simple voice, to hear the timing by: one vowel, a little vibrato, short fades.
+"""A simple voice that makes timing audible: one vowel, a little vibrato, short fades.
 
 Shapes: `N` notes, `S` samples.
 """
@@ -12,19 +12,19 @@ RATE = 22_050  # samples a second
 FORMANTS = ((730.0, 90.0, 1.0), (1090.0, 110.0, 0.56), (2440.0, 170.0, 0.04))
 
 ATTACK, RELEASE = 0.02, 0.03  # seconds within which a note comes and goes
-VIBRATO = 5.5  # a second
-VIBRATO_DEPTH = 0.3  # semitones, once a note has lasted for the seconds below
-VIBRATO_ONSET = 0.4
+VIBRATO = 5.5  # hertz
+VIBRATO_DEPTH = 0.3  # semitones, reached after VIBRATO_ONSET
+VIBRATO_ONSET = 0.4  # seconds
 TABLE = 2048  # samples of one period
 
 
 def sing(notes: np.ndarray, pitch: np.ndarray, beats: np.ndarray) -> np.ndarray:
-    """Sings notes, with a soft click at every beat to hear them against.
+    """Sings notes, with a soft click at every beat for comparison.
 
     Args:
         notes: float `(N, 2)`, seconds; onset and end of each note.
         pitch: int `(N,)`, MIDI note numbers.
-        beats: float, seconds; where the clicks are.
+        beats: float, seconds; the times of the clicks.
 
     Returns:
         int16 `(S,)`, at `RATE`; a second longer than the last note.
@@ -45,7 +45,7 @@ def _note(samples: int, pitch: int) -> np.ndarray:
     seconds = np.arange(samples) / RATE
     depth = VIBRATO_DEPTH * np.clip(seconds / VIBRATO_ONSET, 0, 1) ** 2
     hertz = 440 * 2 ** ((pitch - 69 + depth * np.sin(2 * np.pi * VIBRATO * seconds)) / 12)
-    period = np.cumsum(hertz) / RATE
+    period = np.cumsum(hertz) / RATE  # how many periods have passed, so that a varying pitch makes no jumps
     wave = _period(440 * 2 ** ((pitch - 69) / 12))[(period * TABLE).astype(np.int64) % TABLE]
     fade = np.minimum(np.minimum(seconds / ATTACK, (samples / RATE - seconds) / RELEASE), 1)
     sung: np.ndarray = (wave * np.sin(np.pi / 2 * fade) ** 2).astype(np.float32)
@@ -53,8 +53,8 @@ def _note(samples: int, pitch: int) -> np.ndarray:
 
 
 def _period(hertz: float) -> np.ndarray:
-    """Returns one period of the vowel, float `(TABLE,)`, of the same loudness whatever its pitch."""
-    # Up to where vibrato keeps below half the rate.
+    """Returns one period of the vowel, float `(TABLE,)`, equally loud at every pitch."""
+    # Higher harmonics would fold back: with vibrato they would reach half the sampling rate.
     harmonics = np.arange(1, max(int(0.48 * RATE / hertz), 1) + 1)[: TABLE // 2 - 1]
     frequency = harmonics * hertz
     levels = 0.02 + sum(level / (1 + ((frequency - at) / width) ** 2) for at, width, level in FORMANTS)

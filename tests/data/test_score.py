@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toy_duration_predictor.data.midi import read_voice
-from toy_duration_predictor.data.score import Score, fit, move, read_score, warp
+from toy_duration_predictor.data.score import Score, fit, warp
+from toy_duration_predictor.data.score_midi import move_notes, read_score
 from toy_duration_predictor.data.smf import LAST_TICK, LYRIC, META, TEXT, TIME_SIGNATURE, Tracks
 from toy_duration_predictor.errors import InputError
 
@@ -127,7 +128,7 @@ def test_lyrics_go_with_their_notes_and_nothing_else_does():
         off(300, 62),
         meta(300, END, b""),
     ]
-    moved = move(events, np.array([100, 200, 200, 300]), np.array([100, 180, 260, 400]))
+    moved = move_notes(events, np.array([100, 200, 200, 300]), np.array([100, 180, 260, 400]))
     assert moved == [
         events[0],
         events[1],
@@ -144,7 +145,7 @@ def test_lyrics_go_with_their_notes_and_nothing_else_does():
 @pytest.mark.parametrize(("lyrics", "moves_to"), [([], 260), ([meta(90, LYRIC)], 200)])
 def test_text_at_an_onset_is_a_lyric_where_there_are_none(lyrics, moves_to):
     events = [*lyrics, on(100), meta(150, TEXT), off(200), on(200, 62), meta(200, TEXT), off(300, 62)]
-    moved = move(events, np.array([100, 200, 200, 300]), np.array([100, 180, 260, 400]))
+    moved = move_notes(events, np.array([100, 200, 200, 300]), np.array([100, 180, 260, 400]))
     assert [tick for tick, status, kind, _ in moved if (status, kind) == (META, TEXT)] == [150, moves_to]
 
 
@@ -175,7 +176,7 @@ UNTIDY = {
 def test_untidy_notes_move_and_do_not_overlap(events):
     before = read(*events)
     after = fit(before.times * 1.5 + 7, before, np.array([0]))
-    moved = move(events, before.times, after)
+    moved = move_notes(events, before.times, after)
     assert (read(*moved).times == after).all()
     assert sorted(event[1:] for event in moved) == sorted(event[1:] for event in events)
     notes = heard(moved)
@@ -189,7 +190,7 @@ def test_untidy_notes_move_and_do_not_overlap(events):
 def test_a_hanging_note_keeps_hanging():
     events = [on(0), on(100), off(200)]
     before = read(*events)
-    moved = move(events, before.times, np.array([0, 120, 120, 300]))
+    moved = move_notes(events, before.times, np.array([0, 120, 120, 300]))
     assert moved == [on(0), on(120), off(300)]
 
 
@@ -204,5 +205,5 @@ def test_a_lyric_beside_an_onset_stays_on_its_side(stray, expected):
     lyrics = [(stray, META, LYRIC, b"stray"), (100, META, LYRIC, b"own")]
     notes = [(10, 0x90, 60, b"@"), (20, 0x80, 60, b""), (100, 0x90, 60, b"@"), (200, 0x80, 60, b"")]
     events = sorted([*lyrics, *notes], key=lambda event: event[0])
-    moved = move(events, np.array([10, 20, 100, 200]), np.array([10, 20, 40, 42]))
+    moved = move_notes(events, np.array([10, 20, 100, 200]), np.array([10, 20, 40, 42]))
     assert {data: tick for tick, status, _, data in moved if status == META} == {b"own": 40, b"stray": expected}

@@ -1,13 +1,13 @@
 """DiffSinger's `.ds` files: a JSON list of segments, whose numbers are strings with spaces between them.
 
-`note_seq` has names of notes, or `rest`; `note_dur` their durations in seconds, without gaps; `note_slur` says which
-notes go on with the word of the note before. A word begins with its vowel, at a note's onset. `ph_dur` has the
-durations of its phonemes; `word_dur`, which older files have, those of words. Curves such as `f0_seq` and `energy` have
-a value every `f0_timestep` and `energy_timestep` seconds. See https://github.com/openvpi/DiffSinger,
+`note_seq` has names of notes, or `rest`. `note_dur` has their durations in seconds, without gaps. `note_slur` says
+which notes continue the word of the note before. A word begins with its vowel, at a note's onset. `ph_dur` has the
+durations of phonemes. Older files have the durations of words, too, in `word_dur`. Curves such as `f0_seq` and `energy`
+have a value every `f0_timestep` and `energy_timestep` seconds. See https://github.com/openvpi/DiffSinger,
 `inference/ds_variance.py`.
 
-Where notes are moved, phonemes, words and curves are stretched along with them, so that a word's phonemes go on to
-last as long as its notes. Everything else stays as it is.
+Where notes move, phonemes, words and curves are stretched along with them: the phonemes of a word still last as long as
+its notes. Everything else stays as it is.
 
 Shapes: `R` notes and rests of a segment.
 """
@@ -21,18 +21,18 @@ from toy_duration_predictor.data.rows import to_durations, to_score
 from toy_duration_predictor.data.score import Opened, Score
 from toy_duration_predictor.errors import InputError
 
-# Seconds are counted in so many parts of a beat: every grid divides it, and half a microsecond is lost at most.
+# Seconds become ticks of this resolution. Every grid divides it, and rounding loses half a microsecond at most.
 TICKS_PER_BEAT = 960_000
-# Notes and rests keep this many seconds, about two frames: a rest holds the consonants before the next vowel.
+# The least seconds of notes and rests, about two frames. Rests need them for the consonants before the next vowel.
 LEAST_SECONDS = 0.02
 
 
 def open_ds(content: bytes, tempo: float | None) -> Opened:
-    """Reads a file; each segment is a voice of its own, which begins with its first note.
+    """Reads a file. Each segment is a voice of its own, whose score begins with its first note.
 
     Args:
         content: The file.
-        tempo: Beats a minute; these files do not say it.
+        tempo: Beats a minute, which these files do not say.
 
     Raises:
         InputError: It cannot be used; the message says why.
@@ -46,6 +46,7 @@ def open_ds(content: bytes, tempo: float | None) -> Opened:
     if not isinstance(segments, list) or not all(isinstance(segment, dict) for segment in segments):
         raise InputError("it is no list of segments")
     ticks_per_second = tempo / 60 * TICKS_PER_BEAT
+    # Of each segment with notes: its number, its score, the ticks of its notes and rests, and which are rests.
     read: list[tuple[int, Score, np.ndarray, np.ndarray]] = []
     for i, segment in enumerate(segments):
         seconds = _numbers(segment, "note_dur", i)
@@ -54,6 +55,7 @@ def open_ds(content: bytes, tempo: float | None) -> Opened:
             raise InputError(f"segment {i} has {len(names)} notes in note_seq and {len(seconds)} in note_dur")
         rest = np.array([name.lower() == "rest" for name in names], dtype=bool)
         if not rest.all():
+            # The ends are rounded, not the durations, so that rounding errors do not add up.
             ticks = np.diff(np.rint(np.cumsum(seconds) * ticks_per_second).astype(np.int64), prepend=0)
             least = np.minimum(ticks, round(LEAST_SECONDS * ticks_per_second))
             read.append((i, to_score(ticks, rest, least, TICKS_PER_BEAT), ticks, rest))
@@ -73,10 +75,18 @@ def open_ds(content: bytes, tempo: float | None) -> Opened:
 
 
 def _stretched(segment: dict[str, Any], number: int, old: np.ndarray, new: np.ndarray) -> dict[str, Any]:
-    """Returns a segment whose notes end at new times, seconds; float64 `(R,)`."""
+    """Returns a segment with its notes, phonemes, words and curves moved.
+
+    Args:
+        segment: The segment.
+        number: Its number in the file, for messages.
+        old: float64 `(R,)`, seconds; the ends of its notes and rests.
+        new: float64 `(R,)`, seconds; the ends that they move to.
+    """
     old, new = (np.concatenate([[0.0], each]) for each in (old, new))
 
     def moved(times: np.ndarray) -> np.ndarray:
+        # Phonemes may last longer than the notes; what is beyond the last note keeps its length.
         beyond: np.ndarray = np.interp(times, old, new) + np.maximum(times - old[-1], 0)
         return beyond
 
@@ -85,6 +95,7 @@ def _stretched(segment: dict[str, Any], number: int, old: np.ndarray, new: np.nd
         if segment.get(name):
             ends = moved(np.cumsum(_numbers(segment, name, number)))
             changed[name] = _text(np.diff(ends.round(6), prepend=0).round(6))
+    # A curve is known by its time step. Some are called by the name alone, such as `energy`, others `f0_seq`.
     for step_name in segment:
         curve = step_name.removesuffix("_timestep")
         name = f"{curve}_seq" if f"{curve}_seq" in segment else curve
@@ -94,6 +105,7 @@ def _stretched(segment: dict[str, Any], number: int, old: np.ndarray, new: np.nd
         step = float(_numbers(segment, step_name, number)[0])
         if step > 0:
             length = max(1, len(values) + round(float(new[-1] - old[-1]) / step))
+            # Where each value of the new curve lies in the old one; the nearest old value is taken.
             was = np.interp(np.arange(length) * step, new, old) + np.maximum(np.arange(length) * step - new[-1], 0)
             changed[name] = " ".join(values[i] for i in np.rint(was / step).astype(int).clip(max=len(values) - 1))
     return {**segment, **changed}

@@ -1,10 +1,11 @@
 """Durations in `.csv` and `.json` files: notes and rests, one after the other, as the songs table has them.
 
 A CSV file has a row a note or rest, with the columns `ticks_per_beat`, `duration` (ticks) and `pitch` (MIDI note
-numbers, 0 is a rest). A JSON file is an object with `ticks_per_beat`, and the lists `durations` and `pitch`. Whatever
-else they have stays as it is.
+numbers, 0 is a rest). A JSON file is an object with `ticks_per_beat`, and the lists `durations` and `pitch`. Other
+columns and keys stay as they are.
 
-No row is added and none is taken away: a rest that a singer makes between two notes that touch belongs to the first.
+No row is added and none is taken away. Where a singer leaves a rest between two notes that touch in the score, its
+ticks go to the first note's row.
 
 Shapes: `R` rows, `N` notes among them.
 """
@@ -27,16 +28,20 @@ NEEDED = ("ticks_per_beat", "duration", "pitch")
 
 
 def to_score(durations: np.ndarray, rest: np.ndarray, least: np.ndarray, ticks_per_beat: int) -> Score:
-    """Returns the notes among rows.
+    """Returns the score of the notes among the rows.
 
     Args:
         durations: int64 `(R,)`, ticks.
-        rest: bool `(R,)`.
-        least: int64 `(R,)`; what each row must keep, ticks.
+        rest: bool `(R,)`; which rows are rests.
+        least: int64 `(R,)`; the least ticks that each row may become.
         ticks_per_beat: The resolution.
 
     Raises:
-        InputError: There are no notes, or one has no length.
+        InputError: There are no notes, or a note has no length.
+
+    >>> rest = np.array([False, True, False])
+    >>> to_score(np.array([240, 60, 480]), rest, np.array([1, 0, 1]), ticks_per_beat=480).times
+    array([  0, 240, 300, 780])
     """
     note = np.flatnonzero(~rest)
     if not len(note):
@@ -45,6 +50,8 @@ def to_score(durations: np.ndarray, rest: np.ndarray, least: np.ndarray, ticks_p
         raise InputError(f"row {note[durations[note].argmin()]} is a note of no length, which no score has")
     ends = np.cumsum(durations)
     kept = np.concatenate([[0], np.cumsum(least)])
+    # Rests at the end have no note after them to move with, so the whole keeps its length. The last note may last until
+    # they are at their least.
     has_rest_at_end = note[-1] < len(rest) - 1
     return Score(
         times=np.stack([ends[note] - durations[note], ends[note]], axis=1).ravel(),
@@ -56,17 +63,19 @@ def to_score(durations: np.ndarray, rest: np.ndarray, least: np.ndarray, ticks_p
 
 
 def to_durations(times: np.ndarray, score: Score, durations: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Returns the rows' durations where the notes have moved, int64 `(R,)`, ticks.
+    """Returns the durations of the rows after the notes have moved, int64 `(R,)`, ticks.
 
     Args:
-        times: int64 `(2N,)`; where the notes are now.
-        score: Where they were; what `to_score` made of the rows.
-        durations: int64 `(R,)`, ticks; what they were.
-        rest: bool `(R,)`.
+        times: int64 `(2N,)`; the new times of the notes.
+        score: The notes before they moved; what `to_score` made of the rows.
+        durations: int64 `(R,)`, ticks; the rows before the notes moved.
+        rest: bool `(R,)`; which rows are rests.
     """
     edges = np.concatenate([[0], np.cumsum(durations)])
+    # Several rests may stand between two notes; they are stretched together.
     begins = warp(edges, score.times, times)
     note = np.flatnonzero(~rest)
+    # A row ends where the next one begins. Only a note before a rest, or at the end, ends by itself.
     before_rest = np.append(rest, True)[note + 1]
     begins[note[before_rest] + 1] = times[1::2][before_rest]
     begins[note] = times[::2]
@@ -122,20 +131,20 @@ def open_json(content: bytes) -> Opened:
     return _opened(durations, pitch, resolution, lambda moved: _json({**song, "durations": moved.tolist()}))
 
 
-def from_voice(times: np.ndarray, voice: Voice, kind: str) -> bytes:
-    """Returns a `.csv` or `.json` file of a voice whose notes are at these times, with its lyrics.
+def from_voice(times: np.ndarray, voice: Voice, suffix: str) -> bytes:
+    """Returns a `.csv` or `.json` file of a MIDI file's voice at these times, with its lyrics.
 
     Args:
         times: int64 `(2N,)`; onset and end of each note.
-        voice: What the notes are.
-        kind: The file's suffix.
+        voice: The notes.
+        suffix: `.csv` or `.json`.
     """
     durations, pitch = np.diff(times), np.zeros(len(times) - 1, dtype=np.int64)
     lyric = np.full(len(pitch), "", dtype=object)
     pitch[::2], lyric[::2] = voice.pitch, voice.lyric
-    kept = durations > 0  # a rest of 0 ticks is none
+    kept = durations > 0  # a rest of 0 ticks gets no row
     columns = {"duration": durations[kept].tolist(), "pitch": pitch[kept].tolist(), "lyric": lyric[kept].tolist()}
-    if kind == ".csv":
+    if suffix == ".csv":
         rows = zip(*columns.values(), strict=True)
         return _csv([{"ticks_per_beat": voice.ticks_per_beat, **dict(zip(columns, row, strict=True))} for row in rows])
     columns["durations"] = columns.pop("duration")
@@ -160,6 +169,7 @@ def _opened(
     if len(durations) and ticks_per_beat < 1:
         raise InputError(f"its ticks_per_beat is {ticks_per_beat}, and must be above 0")
     rest = pitch == 0
+    # A note keeps at least a tick; a rest may vanish.
     score = to_score(durations, rest, (~rest).astype(np.int64), ticks_per_beat)
     return Opened([score], lambda times: save(to_durations(times[0], score, durations, rest)))
 
