@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from toy_duration_predictor.data.midi import read_voice
-from toy_duration_predictor.data.prepare import NAMES, find_files, read_files
-from toy_duration_predictor.data.recipe import Recipe, song
+from toy_duration_predictor.data.prepare import find_files
+from toy_duration_predictor.data.recipe import NAMES, Recipe, read_row, song
+from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.data.smf import parse
 from toy_duration_predictor.errors import InputError
 
@@ -31,18 +32,18 @@ MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
 def prepare(folder: Path) -> None:
     """Times reading on one core against the published preparation of the same files, in turn."""
     files = find_files(folder)
-    read_files(list(files.items())[:1], str(folder), Recipe(), NAMES)  # compiles the quantizer
+    read_row(folder / next(iter(files)), Recipe(), NAMES)  # compiles the quantizer
     ours, published = [], []
     for _ in range(3):
         began = time.process_time()
-        rows = read_files(list(files.items()), str(folder), Recipe(), NAMES)
+        rows = [read_row(folder / file, Recipe(), NAMES)[0] for file in files]
         ours.append((time.process_time() - began) / len(files))
         began = time.process_time()
         same = [_published_preparation(folder / file) for file in files]
         published.append((time.process_time() - began) / len(files))
         for row, (durations, quantized) in zip(rows, same, strict=True):
-            assert np.frombuffer(row.durations or b"", np.int32).tolist() == durations  # noqa: S101
-            assert np.frombuffer(row.quantized_durations or b"", np.int32).tolist() == quantized  # noqa: S101
+            assert row[SUNG_COLUMN].tolist() == durations  # noqa: S101
+            assert row[QUANTIZED_COLUMN].tolist() == quantized  # noqa: S101
     shown = Table("", "published", "this project", "ratio", title=f"{len(files)} songs, processor time, best of 3")
     a, b = min(published), min(ours)
     shown.add_row("ms a song", f"{1e3 * a:.2f}", f"{1e3 * b:.2f}", f"{a / b:.0f}")

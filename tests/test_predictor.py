@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.conftest import SMALL
-from toy_duration_predictor.data.limits import LONGEST
+from toy_duration_predictor.data.schema import LONGEST
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.train import train

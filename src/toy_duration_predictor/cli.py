@@ -141,8 +141,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
-    from toy_duration_predictor.data.prepare import NAMES, prepare
-    from toy_duration_predictor.data.recipe import Limit, Recipe
+    from toy_duration_predictor.data.prepare import prepare
+    from toy_duration_predictor.data.recipe import NAMES, Limit, Recipe
 
     if arguments.jobs is not None and arguments.jobs < 1:
         raise InputError(f"--jobs {arguments.jobs}: give at least 1.")

@@ -5,7 +5,7 @@ from datasets import Dataset
 
 from tests.conftest import flat
 from toy_duration_predictor.data.datamodule import SongsDataModule
-from toy_duration_predictor.data.quantize import CARRIED, carried, kind
+from toy_duration_predictor.data.quantize import CARRIED, carried, grid_step, kind
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.windows import ShuffledBatches, Songs, Windows
 from toy_duration_predictor.errors import InputError
@@ -148,7 +148,7 @@ def test_only_sung_durations_are_quantized_anew(caplog):
     caplog.set_level("INFO")
     table = simulate_songs(songs=20)
     stored = [
-        carried(np.array(song), int(np.gcd.reduce(quantized)))
+        carried(np.array(song), grid_step(np.array(quantized)))
         for song, quantized in zip(table["durations"], table["quantized_durations"], strict=True)
     ]
     published = SongsDataModule(table.remove_columns("durations").add_column("durations", stored), requantize="sung")
@@ -162,7 +162,7 @@ def test_only_sung_durations_are_quantized_anew(caplog):
 
 def test_carried_values_are_repaired_and_quantized_anew():
     table = simulate_songs(songs=20)
-    steps = [int(np.gcd.reduce(quantized)) for quantized in table["quantized_durations"]]
+    steps = [grid_step(np.array(quantized)) for quantized in table["quantized_durations"]]
     stored = [carried(np.array(song), step) for song, step in zip(table["durations"], steps, strict=True)]
     published = table.remove_columns("durations").add_column("durations", stored)
     data = SongsDataModule(published, window=1000, requantize="repaired", move_windows=False)

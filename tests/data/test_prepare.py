@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from toy_duration_predictor.data import prepare as module
-from toy_duration_predictor.data.limits import LONGEST
-from toy_duration_predictor.data.prepare import NAMES, find_files, prepare, song_and_singer
-from toy_duration_predictor.data.recipe import Recipe
+from toy_duration_predictor.data.prepare import find_files, prepare
+from toy_duration_predictor.data.recipe import NAMES, Recipe, song_and_singer
+from toy_duration_predictor.data.schema import LONGEST
 from toy_duration_predictor.data.smf import parse, unparse
 from toy_duration_predictor.data.songs import fingerprint, validate_songs
 from toy_duration_predictor.data.sources import load_songs
@@ -32,8 +32,8 @@ def folder(tmp_path):
 def reads(monkeypatch):
     """Counts the files that are read."""
     read = []
-    original = module._read_file
-    monkeypatch.setattr(module, "_read_file", lambda file, *rest: read.append(file) or original(file, *rest))
+    original = module.read_row
+    monkeypatch.setattr(module, "read_row", lambda path, *rest: read.append(path.name) or original(path, *rest))
     return read
 
 
@@ -80,13 +80,13 @@ def test_strict_ends_at_the_first_refusal(folder, tmp_path):
 
 
 def test_interrupted_work_goes_on(folder, tmp_path, reads, monkeypatch):
-    monkeypatch.setattr(module, "FILES_AT_ONCE", 1)
+    monkeypatch.setattr(module, "FILES_A_PART", 1)
 
-    def interrupted(batches, _):
-        for i, batch in enumerate(batches):
-            if i == 2:
+    def interrupted(parts, _):
+        for i, part in enumerate(parts):
+            yield part
+            if i == 1:
                 raise KeyboardInterrupt
-            yield batch
 
     with pytest.raises(KeyboardInterrupt):
         prepare(folder, tmp_path / "songs.parquet", progress=interrupted)
@@ -100,18 +100,19 @@ def test_interrupted_work_goes_on(folder, tmp_path, reads, monkeypatch):
     assert rows(whole) == rows(tmp_path / "songs.parquet")
 
 
-def test_only_changed_files_are_read_again(folder, tmp_path, reads):
+def test_only_changed_parts_are_read_again(folder, tmp_path, reads, monkeypatch):
+    monkeypatch.setattr(module, "FILES_A_PART", 1)
     out = tmp_path / "songs.parquet"
-    prepare(folder, out, keep_store=True)
+    prepare(folder, out, keep_parts=True)
     assert len(reads) == 4
     reads.clear()
-    assert prepare(folder, out, keep_store=True).read == 0
+    assert prepare(folder, out, keep_parts=True).read == 0
     assert not reads
 
     changed = folder / "ba_05688_-4_a_s02_m_02.mid"
     os.utime(changed, ns=(1, 1))
     (folder / "ba_09303_+0_a_s02_m_02.mid").unlink()
-    summary = prepare(folder, out, keep_store=True)
+    summary = prepare(folder, out, keep_parts=True)
     assert reads == [changed.name]
     assert (summary.files, summary.songs) == (3, 3)
     assert len(rows(out)) == 3
@@ -119,24 +120,38 @@ def test_only_changed_files_are_read_again(folder, tmp_path, reads):
 
 def test_another_recipe_reads_all_again(folder, tmp_path, reads):
     out = tmp_path / "songs.parquet"
-    prepare(folder, out, keep_store=True)
+    prepare(folder, out, keep_parts=True)
     before = rows(out)
     reads.clear()
-    prepare(folder, out, Recipe(grid="16"), keep_store=True)
+    prepare(folder, out, Recipe(grid="16"), keep_parts=True)
     assert len(reads) == 4
     assert rows(out) != before
 
 
-def test_a_damaged_store_is_made_anew(folder, tmp_path):
+def test_a_damaged_part_is_made_anew(folder, tmp_path):
     out = tmp_path / "songs.parquet"
-    (tmp_path / ".songs.parquet.store").write_bytes(b"not a database" * 1000)
-    assert prepare(folder, out).songs == 4
+    prepare(folder, out, keep_parts=True)
+    [part] = (tmp_path / ".songs.parquet.parts").iterdir()
+    part.write_bytes(part.read_bytes()[:-100])
+    assert prepare(folder, out, keep_parts=True).read == 4
+    assert prepare(folder, out, keep_parts=True).read == 0
+
+
+def test_a_file_more_leaves_the_other_parts_as_they_are(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "FILES_A_PART", 10)
+    files = {f"{i:03d}.mid": "1-1" for i in range(500)}
+    parts = module._parts(files, tmp_path, "")
+    assert [file for part in parts.values() for file in part] == list(files)
+    assert 25 < len(parts) < 100
+    more = module._parts(dict(sorted((files | {"2505.mid": "1-1"}).items())), tmp_path, "")
+    assert len(more.keys() - parts.keys()) in (1, 2)
+    assert not module._parts(files, tmp_path, "another recipe").keys() & parts.keys()
 
 
 def test_processes_give_the_same_rows(folder, tmp_path, monkeypatch):
     prepare(folder, tmp_path / "one.parquet", jobs=1)
     monkeypatch.setattr(module, "FILES_WORTH_PROCESSES", 0)
-    monkeypatch.setattr(module, "FILES_AT_ONCE", 2)
+    monkeypatch.setattr(module, "FILES_A_PART", 1)
     prepare(folder, tmp_path / "two.parquet", jobs=2)
     assert rows(tmp_path / "one.parquet") == rows(tmp_path / "two.parquet")
 
@@ -218,10 +233,9 @@ def test_odd_names_and_lengths_are_refused_one_by_one(folder, tmp_path):
 
 def test_places_that_cannot_be_written_are_refused(folder, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be made: "):
-        prepare(folder, tmp_path / "file" / "songs.parquet")
-    with pytest.raises(InputError, match=r"cannot be (made|written)"):
-        prepare(folder, "/proc/songs.parquet")
+    for out in (tmp_path / "file" / "songs.parquet", "/proc/songs.parquet"):
+        with pytest.raises(InputError, match="cannot be written: "):
+            prepare(folder, out)
 
 
 def test_folders_without_songs_are_refused(tmp_path):

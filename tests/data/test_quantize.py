@@ -10,6 +10,7 @@ from toy_duration_predictor.data.quantize import (
     NEITHER,
     SUNG,
     carried,
+    grid_step,
     grid_ticks,
     kind,
     left_behind,
@@ -120,3 +121,11 @@ def test_an_error_carried_in_is_that_of_a_note_before(song, step, share):
 )
 def test_kinds_of_songs(stored, quantized, expected):
     assert kind(np.array(stored), np.array(quantized)) == expected
+
+
+@pytest.mark.parametrize(
+    ("quantized", "step"), [([30, 0, 45], 15), ([60, 120], 60), ([7], 7), ([2, 3], 1), ([0, 0], 1), ([], 1)]
+)
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.float64])
+def test_the_grid_step_that_durations_show(quantized, step, dtype):
+    assert grid_step(np.array(quantized, dtype)) == step

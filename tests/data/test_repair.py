@@ -36,9 +36,9 @@ def readings(c, q):
 def test_the_quantizer_turns_it_back_into_what_was_given(sung, step):
     c, q = spoil(sung, step)
     done = repair([c], [q], [step])
-    assert carried(done.durations[0], step).tolist() == c.tolist()
-    assert quantize(done.durations[0], step).tolist() == q.tolist()
-    assert done.durations[0].min() >= 1
+    assert carried(done.sung[0], step).tolist() == c.tolist()
+    assert quantize(done.sung[0], step).tolist() == q.tolist()
+    assert done.sung[0].min() >= 1
 
 
 @given(durations, st.sampled_from([15, 60, 7]))
@@ -46,7 +46,7 @@ def test_what_is_decided_is_right(sung, step):
     c, q = spoil(sung, step)
     done = repair([c], [q], [step])
     decided = ~done.undecided[0]
-    assert done.durations[0][decided].tolist() == np.array(sung)[decided].tolist()
+    assert done.sung[0][decided].tolist() == np.array(sung)[decided].tolist()
 
 
 @given(st.lists(st.integers(1, 12) | st.integers(1, 40), min_size=1, max_size=8))
@@ -66,7 +66,7 @@ def test_the_likelier_of_two_readings_is_taken():
         others = spoil([common] * 3 + [30, common] * 50, 15)
         done = repair([c, others[0]], [q, others[1]], [120, 120])
         assert done.undecided[0].tolist() == [False, True]
-        assert done.durations[0].tolist() == [13, common]
+        assert done.sung[0].tolist() == [13, common]
 
 
 def test_values_that_no_quantizer_left_are_refused():
@@ -80,7 +80,7 @@ def test_simulated_songs_come_back():
     steps = [ticks // 8 for ticks in songs["ticks_per_beat"]]
     spoilt = [spoil(sung, step) for sung, step in zip(songs["durations"], steps, strict=True)]
     done = repair([c for c, _ in spoilt], [q for _, q in spoilt], steps)
-    right, undecided = flat(done.durations) == flat(songs["durations"]), flat(done.undecided)
+    right, undecided = flat(done.sung) == flat(songs["durations"]), flat(done.undecided)
     assert right[~undecided].all()
     assert right.mean() > 0.9
     assert flat([c for c, _ in spoilt]).tolist() != flat(songs["durations"]).tolist()
@@ -91,6 +91,6 @@ def test_real_songs_come_back(mssv):
     published, sung = (load_songs("parquet", path=mssv / f"{name}.parquet") for name in ("published", "corrected"))
     arrays = [[np.array(song) for song in published[column]] for column in ("durations", "quantized_durations")]
     done = repair(*arrays, published["ticks_per_beat"])
-    right, undecided = flat(done.durations) == flat(sung["durations"]), flat(done.undecided)
+    right, undecided = flat(done.sung) == flat(sung["durations"]), flat(done.undecided)
     assert right[~undecided].all()
     assert right.mean() > 0.96

@@ -106,9 +106,15 @@ def test_the_fingerprint_changes_with_the_contents(columns):
 
 
 def test_ragged_reads_a_selection_of_rows():
-    values, offsets = ragged(table().select([1, 0]), "durations")
+    values, offsets = ragged(table().select([1, 0]), "sung")
     assert values.tolist() == [30, 10, 20]
     assert offsets.tolist() == [0, 1, 3]
+
+
+@pytest.mark.parametrize(("name", "published"), [("sung", "durations"), ("quantized", "quantized_durations")])
+def test_columns_have_a_short_name_beside_the_published_one(name, published):
+    for each in (name, published):
+        assert ragged(table(), each)[0].tolist() == [note for song in GOOD[published] for note in song]
 
 
 def many(rows, notes):

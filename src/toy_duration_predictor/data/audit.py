@@ -5,8 +5,9 @@ from collections import Counter
 import numpy as np
 from datasets import Dataset
 
-from toy_duration_predictor.data.quantize import CARRIED, EITHER, NEITHER, SUNG, kind, quantize
+from toy_duration_predictor.data.quantize import CARRIED, EITHER, NEITHER, SUNG, grid_step, kind, quantize
 from toy_duration_predictor.data.repair import Repaired, is_carried, repair
+from toy_duration_predictor.data.schema import SUNG_COLUMN
 from toy_duration_predictor.data.songs import fingerprint, ragged
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.errors import InputError
@@ -22,12 +23,11 @@ class Columns:
 
     def __init__(self, table: Dataset) -> None:
         self.table = table
-        self.sung, self.offsets = ragged(table, "durations")
-        self.quantized, _ = ragged(table, "quantized_durations")
+        self.sung, self.offsets = ragged(table, "sung")
+        self.quantized, _ = ragged(table, "quantized")
         self.lengths = np.diff(self.offsets)
         self.row = np.repeat(np.arange(len(table)), self.lengths)
-        # The greatest common divisor of a row, and 0 where all of it is 0.
-        self.step = np.gcd.reduceat(self.quantized, self.offsets[:-1])
+        self.step = np.array([grid_step(self.song(self.quantized, row)) for row in range(len(table))])
         self.pitch = ragged(table, "pitch")[0] if "pitch" in table.column_names else None
         self.ticks_per_beat = self._known("ticks_per_beat")
         self.tempo = self._known("tempo")
@@ -97,12 +97,12 @@ def repair_table(table: Dataset) -> tuple[Dataset, int]:
         [columns.song(columns.quantized, row) for row in rows],
         [int(columns.step[row]) for row in rows],
     )
-    durations = [columns.song(columns.sung, row) for row in range(len(table))]
+    sung = [columns.song(columns.sung, row) for row in range(len(table))]
     undecided = [np.zeros(length, dtype=bool) for length in columns.lengths]
-    for row, sung, open_ in zip(rows, done.durations, done.undecided, strict=True):
-        durations[row], undecided[row] = sung, open_
-    others = {name: table[name] for name in table.column_names if name != "durations"}
-    return Dataset.from_dict({**others, "durations": durations, "undecided": undecided}), len(rows)
+    for row, recovered, open_ in zip(rows, done.sung, done.undecided, strict=True):
+        sung[row], undecided[row] = recovered, open_
+    others = {name: table[name] for name in table.column_names if name != SUNG_COLUMN}
+    return Dataset.from_dict({**others, SUNG_COLUMN: sung, "undecided": undecided}), len(rows)
 
 
 def _contents(columns: Columns) -> Section:
@@ -183,14 +183,14 @@ def _outliers(columns: Columns) -> Section:
     beats = columns.sung / columns.ticks_per_beat[columns.row]
     by_known = ~np.isnan(beats)
     # Where the resolution is not known, the grid stands in for it.
-    step_beats = columns.sung / np.maximum(8 * columns.step[columns.row], 1)
+    step_beats = columns.sung / (8 * columns.step[columns.row])
     long = np.where(by_known, beats, step_beats) > OUTLIER_BEATS
     rows = []
     for note in np.flatnonzero(long)[np.argsort(-columns.sung[long], kind="stable")][:5]:
         row = columns.row[note]
         kind = "" if columns.pitch is None else ("rest" if columns.pitch[note] == 0 else "note")
         rows.append((str(row), str(note - columns.offsets[row]), kind, f"{columns.sung[note]:,}"))
-    off = np.abs(columns.sung - columns.quantized) > np.maximum(2 * columns.step[columns.row], 1)
+    off = np.abs(columns.sung - columns.quantized) > 2 * columns.step[columns.row]
     remark = (
         f"{long.sum():,} durations are longer than {OUTLIER_BEATS} beats, and {off.sum():,} are more than two grid "
         f"steps from their quantized ones; {(columns.sung == 0).sum():,} are 0."
@@ -252,7 +252,6 @@ def _fault(columns: Columns) -> Section:
             "The published fault", ("how a row's durations fit its quantized ones", "rows"), rows, "It is not found."
         )
     carried = np.array([each == CARRIED for each in found])[columns.row]
-    step = columns.step[columns.row]
     # Were the stored durations the sung ones, so many notes would have been quantized to another value ...
     requantized = np.concatenate(
         [quantize(columns.song(columns.sung, r), int(columns.step[r])) for r, k in enumerate(found) if k == CARRIED]
@@ -263,7 +262,7 @@ def _fault(columns: Columns) -> Section:
     first = np.zeros(len(error), dtype=bool)
     first[columns.offsets[:-1]] = True
     into = np.where(first, 0, np.roll(error, 1))
-    touched = int((carried & (into != 0) & (step > 0)).sum())
+    touched = int((carried & (into != 0)).sum())
     notes = carried.sum()
     remark = (
         f"It is found in {counts[CARRIED]:,} of {len(found):,} rows: every one of their {notes:,} notes is quantized "

@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from toy_duration_predictor.data.limits import LONGEST
+from toy_duration_predictor.data.quantize import grid_step
+from toy_duration_predictor.data.schema import LONGEST
 from toy_duration_predictor.errors import InputError
 
 # Durations of one song, `(T,)` ticks; of several songs; and the ticks of a grid step, for all songs or for each.
@@ -67,7 +68,7 @@ def checked_steps(step: Step, songs: list[np.ndarray]) -> list[float]:
     [60.0, 30.0]
     """
     if step is None:
-        found = [float(np.gcd.reduce(song.astype(np.int64)) or 1) for song in songs]
+        found = [float(grid_step(song)) for song in songs]
         for i, (song, ticks) in enumerate(zip(songs, found, strict=True)):
             # Songs of 0 and 1 tick have the divisor 1, too, and are on the grid of 1 tick.
             if (song % 1).any() or (ticks == 1 and song.max() > 1):

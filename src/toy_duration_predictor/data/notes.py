@@ -12,6 +12,8 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
+from toy_duration_predictor.data.schema import column
+
 
 class Notes:
     """A list column of a songs table.
@@ -33,9 +35,10 @@ class Notes:
         self._starts = np.cumsum([0, *map(len, self.chunks)])
 
     @classmethod
-    def of(cls, table: Dataset, column: str) -> "Notes":
-        """Returns a column of a validated songs table."""
-        return cls(table.select_columns([column]).with_format("arrow")[:][column])
+    def of(cls, table: Dataset, name: str) -> "Notes":
+        """Returns a list column, such as `sung`, `quantized` or `pitch`, of a validated songs table."""
+        values = table.select_columns([column(name)]).with_format("arrow")[:]
+        return cls(values[column(name)])
 
     def song(self, row: int) -> np.ndarray:
         """Returns a song's notes, int64 `(T,)`."""

@@ -1,79 +1,42 @@
 """A folder of MIDI files to a songs table, on all cores, in memory that does not grow with the folder.
 
-Rows go to a store, an SQLite file, as they are made. So interrupted work goes on where it stopped, and files that have
-not changed since are not read again.
+The folder is read in parts, each a file beside the table until the table is written. So interrupted work goes on where
+it stopped, and parts whose files have not changed since are not read again.
 """
 
+import hashlib
 import json
-import multiprocessing
 import os
-import re
-import signal
-import sqlite3
-import threading
+import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from contextlib import closing
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.metadata import version
-from itertools import islice
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
+from torch.utils.data import DataLoader
 
 from toy_duration_predictor.data.files import write, write_text
-from toy_duration_predictor.data.midi import read_voice
-from toy_duration_predictor.data.recipe import Recipe, check, song
-from toy_duration_predictor.data.smf import LARGEST_FILE, parse
+from toy_duration_predictor.data.recipe import NAMES, Recipe, check, read_row
+from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.errors import InputError
 
-# File names of two corpora: ba_05688_-4_a_s02_m_02.mid and SINGER_16_10TO29_CLEAR_FEMALE_BALLAD_C0632.mid.
-NAMES = r"[a-z]+_(?P<song>\d+)_(?:.*_)?s(?P<singer>\d+)_.*|SINGER_(?P<singer_>\d+)_.*_(?P<song_>[A-Z]+\d+)"
-
-# Files that a process reads before it hands their rows over, and rows that are written at a time.
-FILES_AT_ONCE, ROWS_AT_ONCE = 50, 1000
+# Files of a part, on average; they are read again when one of them has changed.
+FILES_A_PART = 100
 # Below this many files, starting processes takes longer than reading.
 FILES_WORTH_PROCESSES = 400
 
 SCHEMA = pa.schema(
-    [
-        ("song_id", pa.string()),
-        ("singer_id", pa.int64()),
-        ("ticks_per_beat", pa.int64()),
-        ("tempo", pa.int64()),
-        ("pitch", pa.list_(pa.int64())),
-        ("durations", pa.list_(pa.int64())),
-        ("quantized_durations", pa.list_(pa.int64())),
-    ]
+    [("song_id", pa.string())]
+    + [(name, pa.int64()) for name in ("singer_id", "ticks_per_beat", "tempo")]
+    + [(name, pa.list_(pa.int64())) for name in ("pitch", SUNG_COLUMN, QUANTIZED_COLUMN)]
 )
-LISTS = ("pitch", "durations", "quantized_durations")
-
-
-class Read(NamedTuple):
-    """What became of a file: a row of the store. A list is the bytes of an int32 array.
-
-    Attributes:
-        file: Path within the folder.
-        signature: Size and time of change.
-        refused: Why it cannot be used; None for a song, and then the rest is known.
-        repairs: JSON; see `Voice.repairs`.
-    """
-
-    file: str
-    signature: str
-    refused: str | None
-    repairs: str = "{}"
-    song_id: str | None = None
-    singer_id: int | None = None
-    ticks_per_beat: int | None = None
-    tempo: int | None = None
-    pitch: bytes | None = None
-    durations: bytes | None = None
-    quantized_durations: bytes | None = None
 
 
 class Summary(NamedTuple):
@@ -96,45 +59,6 @@ class Summary(NamedTuple):
     repairs: dict[str, int]
 
 
-def read_files(files: list[tuple[str, str]], folder: str, recipe: Recipe, names: str) -> list[Read]:
-    """Reads some files; this is what each process does, whoever starts it.
-
-    Args:
-        files: Paths within the folder, and signatures.
-        folder: Where they are.
-        recipe: How a performance becomes a row.
-        names: A regular expression for file names without their ending; see `prepare`.
-    """
-    return [_read_file(file, signature, folder, recipe, names) for file, signature in files]
-
-
-def _read_file(file: str, signature: str, folder: str, recipe: Recipe, names: str) -> Read:
-    try:
-        path = Path(folder, file)
-        song_id, singer_id = song_and_singer(path.stem, names)
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError(f"it is larger than {LARGEST_FILE >> 20} MiB")
-        voice = read_voice(parse(path.read_bytes()), recipe.track)
-        row = song(voice, recipe)
-    except (InputError, OSError) as error:
-        return Read(file, signature, refused=str(error).rstrip("."))
-    lists = {name: row.pop(name).astype(np.int32).tobytes() for name in LISTS}
-    return Read(file, signature, None, json.dumps(voice.repairs), song_id, singer_id, **row, **lists)
-
-
-def song_and_singer(name: str, names: str) -> tuple[str, int]:
-    """Returns the song and the singer that a file name, without its ending, stands for.
-
-    Raises:
-        InputError: The name does not fit the pattern.
-    """
-    match = re.fullmatch(names, name)
-    groups = {key.rstrip("_"): value for key, value in match.groupdict().items() if value} if match else {}
-    if not groups.get("singer", "").isdecimal() or len(groups["singer"]) > 18:
-        raise InputError(f"its name does not say the singer's number by the pattern {names}")
-    return groups.get("song", name), int(groups["singer"])
-
-
 def prepare(
     folder: str | Path,
     out: str | Path,
@@ -143,8 +67,8 @@ def prepare(
     strict: bool = False,
     jobs: int | None = None,
     engine: str = "local",
-    keep_store: bool = False,
-    progress: Callable[[Iterable[Any], int], Iterable[Any]] = lambda batches, _: batches,
+    keep_parts: bool = False,
+    progress: Callable[[Iterable[Any], int], Iterable[Any]] = lambda parts, _: parts,
 ) -> Summary:
     """Makes a songs table of all `.mid` and `.midi` files below a folder, in the order of their paths.
 
@@ -154,13 +78,13 @@ def prepare(
         folder: Where the files are.
         out: The table, in Parquet format.
         recipe: How a performance becomes a row.
-        names: A regular expression for file names without their ending, with a group `singer` (a number) and, if names
-            tell the songs apart, a group `song`; otherwise every file is a song of its own.
+        names: What file names say; see `song_and_singer`.
         strict: Whether a file that cannot be used ends the work.
         jobs: Processes; None is as many as there are cores.
-        engine: `local` processes, or `ray`: Ray Data, on this machine or on the cluster that RAY_ADDRESS names.
-        keep_store: Whether to keep the store, so that another preparation reads only what has changed.
-        progress: Wraps the batches that are read; their number is its second argument.
+        engine: `local` processes, or `ray`: Ray Data, on this machine or on the cluster that RAY_ADDRESS names. Its
+            machines must see the folder, and that of the table.
+        keep_parts: Whether to keep the parts, so that another preparation reads only those that have changed.
+        progress: Wraps the parts that are read; their number is its second argument.
 
     Raises:
         InputError: The folder or the pattern cannot be used, no file can be, or one cannot and `strict` is given.
@@ -168,51 +92,47 @@ def prepare(
     folder, out = Path(folder), Path(out)
     if not out.name or out.is_dir():
         raise InputError(f"The table's name '{out}' is that of a folder; give a file's, such as songs.parquet.")
-    check(recipe)
+    if engine not in ENGINES:
+        raise InputError(f"engine={engine}: there is no such engine; known: {', '.join(ENGINES)}")
+    check(recipe, names)
     files = find_files(folder)
-    try:
-        groups = re.compile(names).groupindex
-    except re.error as error:
-        raise InputError(f"The pattern {names} is no regular expression: {error}.") from error
-    if "singer" not in groups:
-        raise InputError(f"The pattern {names} has no group (?P<singer>...), which says the singer's number.")
 
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out.parent} cannot be made: {error.strerror or error}.") from error
-    store_path = out.with_name(f".{out.name}.store")
-    work = partial(read_files, folder=str(folder), recipe=recipe, names=names)
-    made_by = json.dumps([recipe, names, version("toy-duration-predictor"), str(folder.resolve())])
-    with closing(_open_store(store_path, made_by)) as store:
-        known = dict(store.execute("SELECT file, signature FROM songs"))
-        store.executemany("DELETE FROM songs WHERE file = ?", [(file,) for file in known.keys() - files.keys()])
-        new = [(file, signature) for file, signature in files.items() if known.get(file) != signature]
-        batches = [new[i : i + FILES_AT_ONCE] for i in range(0, len(new), FILES_AT_ONCE)]
-        engines = {"local": _local, "ray": _ray}
-        if engine not in engines:
-            raise InputError(f"engine={engine}: there is no such engine; known: {', '.join(engines)}")
-        for rows in progress(engines[engine](work, batches, jobs or os.cpu_count() or 1), len(batches)):
-            places = ", ".join("?" * len(Read._fields))
-            store.executemany(f"INSERT OR REPLACE INTO songs VALUES ({places})", rows)  # noqa: S608
-            store.commit()
-            if strict and any(row.refused for row in rows):
-                break
-        refused = store.execute("SELECT file, refused FROM songs WHERE refused IS NOT NULL ORDER BY file").fetchone()
-        if strict and refused:
-            raise InputError(f"{folder / refused[0]}: {refused[1]}.")
-        if store.execute("SELECT count(*) FROM songs WHERE refused IS NULL").fetchone() == (0,):
-            store_path.unlink(missing_ok=True)
-            raise InputError(f"None of {len(files)} files can be used; the first is {refused[0]}: {refused[1]}.")
-        summary = _write_table(store, out, len(files), len(new))
+    store = out.with_name(f".{out.name}.parts")
+    parts = _parts(files, store, made_by=(recipe, names, version("toy-duration-predictor"), folder.resolve()))
+    done = {path: _what_was_done(path) for path in parts}
+    # A strict preparation reads what was refused again, to end there.
+    new = [(path, parts[path]) for path, known in done.items() if known is None or (strict and known["refused"])]
+    work = partial(_read_part, folder=folder, recipe=recipe, names=names, strict=strict)
+    for failure in progress(ENGINES[engine](work, new, jobs or os.cpu_count() or 1), len(new)):
+        if failure:
+            raise InputError(failure)
+    done |= {path: _what_was_done(path) for path, _ in new}
+
+    refused = {file: reason for each in done.values() for file, reason in each["refused"].items()}
+    if len(refused) == len(files):
+        shutil.rmtree(store)
+        file, reason = next(iter(refused.items()))
+        raise InputError(f"None of {len(files)} files can be used; the first is {file}: {reason}.")
+    write(out, partial(_write_table, parts))
+    summary = Summary(
+        files=len(files),
+        read=sum(len(some) for _, some in new),
+        songs=len(files) - len(refused),
+        notes=sum(each["notes"] for each in done.values()),
+        refused=refused,
+        repairs=dict(sum((Counter(each["repairs"]) for each in done.values()), Counter())),
+    )
     _write_sidecar(out, folder, recipe, names, summary)
-    if not keep_store:
-        store_path.unlink(missing_ok=True)
+    if keep_parts:
+        for path in set(store.glob("*.parquet")) - parts.keys():
+            path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(store, ignore_errors=True)
     return summary
 
 
 def find_files(folder: Path) -> dict[str, str]:
-    """Returns the MIDI files below a folder, sorted, as paths within it, and their signatures.
+    """Returns the MIDI files below a folder, sorted, as paths within it, with their sizes and times of change.
 
     Raises:
         InputError: There is no such folder, or no such file in it.
@@ -231,67 +151,73 @@ def find_files(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): f"{stat.st_size}-{stat.st_mtime_ns}" for path, stat in stats}
 
 
-def _open_store(path: Path, made_by: str) -> sqlite3.Connection:
-    """Opens a store, or begins a new one if it is of another recipe, or damaged."""
-    for _ in range(2):
+def _parts(files: dict[str, str], store: Path, made_by: Any) -> dict[Path, list[str]]:
+    """Splits files into parts; a part's path in the store follows from all that its rows follow from."""
+    signed = list(files.items())
+    # A file's own name says whether a part ends with it: another file more or less leaves the other parts as they are.
+    ends = {i for i, file in enumerate(files, 1) if crc32(file.encode()) % FILES_A_PART == 0}
+    parts = {}
+    for begin, end in pairwise(sorted({0, *ends, len(files)})):
+        digest = hashlib.sha256(repr((made_by, signed[begin:end])).encode()).hexdigest()
+        parts[store / f"{digest[:32]}.parquet"] = [file for file, _ in signed[begin:end]]
+    return parts
+
+
+def _read_part(part: tuple[Path, list[str]], folder: Path, recipe: Recipe, names: str, strict: bool) -> str:
+    """Writes the rows of a part, with `notes`, `refused` and `repairs` of a `Summary` as metadata.
+
+    This is what each process does, whoever starts it.
+
+    Returns:
+        Why it cannot be done: an error that is raised would bring the process's traceback with it.
+    """
+    path, files = part
+    rows, refused, repairs = [], {}, Counter[str]()
+    for file in files:
         try:
-            store = sqlite3.connect(path)
-        except sqlite3.OperationalError as error:
-            raise InputError(f"{path.parent} cannot be written ({error}).") from error
-        try:
-            store.execute("CREATE TABLE IF NOT EXISTS made_by (recipe TEXT)")
-            store.execute(f"CREATE TABLE IF NOT EXISTS songs ({', '.join(Read._fields)}, PRIMARY KEY (file))")
-            found = store.execute("SELECT recipe FROM made_by").fetchone()
-            if found is None:
-                store.execute("INSERT INTO made_by VALUES (?)", (made_by,))
-                store.commit()
-            if found in (None, (made_by,)):
-                return store
-        except sqlite3.OperationalError as error:
-            raise InputError(
-                f"{path} cannot be used ({error}); is another preparation writing the same table?"
-            ) from error
-        except sqlite3.DatabaseError:
-            pass
-        store.close()
-        path.unlink()
-    raise InputError(f"{path} cannot be written.")
+            row, mended = read_row(folder / file, recipe, names)
+        except (InputError, OSError) as error:
+            refused[file] = str(error).rstrip(".")
+            if strict:
+                return f"{folder / file}: {refused[file]}."
+        else:
+            rows.append(row)
+            repairs.update(mended)
+    done = {"notes": sum(len(row["pitch"]) for row in rows), "refused": refused, "repairs": repairs}
+    table = pa.Table.from_pylist(rows, SCHEMA.with_metadata({"done": json.dumps(done)}))
+    try:
+        write(path, partial(pq.write_table, table))
+    except InputError as error:
+        return str(error)
+    return ""
 
 
-def _local(work: Callable[..., list[Read]], batches: list[Any], jobs: int) -> Iterator[list[Read]]:
-    """Yields the rows of each batch, from processes if that is worth it; a few batches ahead of what is taken."""
-    if jobs == 1 or sum(map(len, batches)) < FILES_WORTH_PROCESSES:
-        yield from map(work, batches)
-        return
-    left = iter(batches)
-    # A new interpreter a process: a fork of this one would share its threads' locks.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, initializer=_follow_parent) as pool:
-        try:
-            running = {pool.submit(work, batch) for batch in islice(left, 2 * jobs)}
-            while running:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                running |= {pool.submit(work, batch) for batch in islice(left, len(done))}
-                yield from (each.result() for each in done)
-        finally:
-            pool.shutdown(cancel_futures=True)
+def _what_was_done(path: Path) -> Any:
+    """Returns the metadata of a part; None if it has not been written, or is damaged."""
+    try:
+        return json.loads(pq.read_schema(path).metadata[b"done"])
+    except (OSError, pa.ArrowInvalid):
+        return None
 
 
-def _follow_parent() -> None:
-    """Leaves Ctrl-C, which reaches all processes of a terminal, to the parent; and ends when the parent is no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
+def _local(work: Callable[[Any], str], parts: list[Any], jobs: int) -> Iterable[str]:
+    """Works in processes, if that is worth it: torch's, which end with this one, and at Ctrl-C without a word."""
+    few = sum(len(files) for _, files in parts) < FILES_WORTH_PROCESSES
+    processes = 0 if few else jobs
+    return DataLoader(
+        parts,  # type: ignore[arg-type]
+        batch_size=None,
+        collate_fn=work,
+        num_workers=processes,
+        # A new interpreter a process: a fork of this one would share its threads' locks.
+        multiprocessing_context="spawn" if processes else None,
+        # The loader draws a number, which must not come from the generator that training draws from.
+        generator=torch.Generator(),
+    )
 
-        def follow() -> None:
-            parent.join()
-            os._exit(1)
 
-        threading.Thread(target=follow, daemon=True).start()
-
-
-def _ray(work: Callable[..., list[Read]], batches: list[Any], jobs: int) -> Iterator[list[Read]]:
-    """Yields the same rows, made by Ray Data."""
+def _ray(work: Callable[[Any], str], parts: list[Any], jobs: int) -> Iterable[str]:
+    """Works in Ray Data."""
     try:
         import ray
     except ImportError as error:
@@ -299,34 +225,19 @@ def _ray(work: Callable[..., list[Read]], batches: list[Any], jobs: int) -> Iter
     address = os.environ.get("RAY_ADDRESS")
     if not ray.is_initialized():
         ray.init(address=address, num_cpus=None if address else jobs, log_to_driver=False, logging_level="warning")
-    read = ray.data.from_items([{"batch": batch} for batch in batches]).map(lambda row: {"rows": work(row["batch"])})
-    for row in read.iter_rows():
-        yield [Read(*each) for each in row["rows"]]
+    done = ray.data.from_items([{"part": part} for part in parts]).map(lambda row: {"failure": work(row["part"])})
+    return (row["failure"] for row in done.iter_rows())
 
 
-def _write_table(store: sqlite3.Connection, out: Path, files: int, read: int) -> Summary:
-    """Writes the store's songs, in the order of their files."""
-    refused = dict(store.execute("SELECT file, refused FROM songs WHERE refused IS NOT NULL ORDER BY file"))
-    columns = ", ".join(SCHEMA.names)
-    query = store.execute(f"SELECT {columns} FROM songs WHERE refused IS NULL ORDER BY file")  # noqa: S608
-    notes = 0
+ENGINES = {"local": _local, "ray": _ray}
 
-    def save(path: Path) -> None:
-        nonlocal notes
-        with pq.ParquetWriter(path, SCHEMA) as writer:
-            while rows := query.fetchmany(ROWS_AT_ONCE):
-                table = {
-                    name: [np.frombuffer(each, np.int32) for each in values] if name in LISTS else values
-                    for name, values in zip(SCHEMA.names, zip(*rows, strict=True), strict=True)
-                }
-                notes += sum(map(len, table["durations"]))
-                writer.write_table(pa.table(table, SCHEMA))
 
-    write(out, save)
-    repairs: Counter[str] = Counter()
-    for (each,) in store.execute("SELECT repairs FROM songs WHERE repairs != '{}'"):
-        repairs.update(json.loads(each))
-    return Summary(files, read, files - len(refused), notes, refused, dict(repairs))
+def _write_table(parts: Iterable[Path], path: Path) -> None:
+    with pq.ParquetWriter(path, SCHEMA) as writer:
+        for part in parts:
+            rows = pq.read_table(part)
+            if len(rows):
+                writer.write_table(rows.cast(SCHEMA))
 
 
 def _write_sidecar(out: Path, folder: Path, recipe: Recipe, names: str, summary: Summary) -> None:

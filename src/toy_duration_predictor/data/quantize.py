@@ -31,6 +31,18 @@ def grid_ticks(ticks_per_beat: int, grid: str = "32") -> int:
     return ticks
 
 
+def grid_step(quantized: np.ndarray) -> int:
+    """Returns the ticks of the grid step that a song's quantized durations show: their greatest common divisor.
+
+    Args:
+        quantized: `(T,)`, whole ticks of any numeric type.
+
+    Returns:
+        At least 1. A song whose durations are all 0 shows no grid, and lies on the finest that there is: 1 tick.
+    """
+    return int(np.gcd.reduce(quantized.astype(np.int64))) or 1
+
+
 def quantize(durations: np.ndarray, step: int, forward_error: bool = True) -> np.ndarray:
     """Quantizes durations to multiples of `step`.
 
@@ -102,21 +114,21 @@ def left_behind(sung: Tensor, quantized: Tensor, error: Tensor) -> Tensor:
 SUNG, CARRIED, EITHER, NEITHER = "sung", "carried", "either", "neither"
 
 
-def kind(durations: np.ndarray, quantized: np.ndarray) -> str:
+def kind(sung: np.ndarray, quantized: np.ndarray) -> str:
     """Returns what a song's durations are, going by how they are quantized.
 
     Sung durations give the quantized ones when they are quantized with error forwarding (`SUNG`). Values that the
     quantizer left behind give them when each is rounded by itself (`CARRIED`). Short songs can do both (`EITHER`).
 
     Args:
-        durations: int64 `(T,)`, ticks.
-        quantized: int64 `(T,)`, ticks; their greatest common divisor is the step.
+        sung: int64 `(T,)`, ticks; the durations in question.
+        quantized: int64 `(T,)`, ticks.
     """
-    step = int(np.gcd.reduce(quantized))
-    if step == 0:
+    if not quantized.any():  # a grid coarse enough gives these by either way
         return EITHER
-    forwarded = bool((quantize(durations, step) == quantized).all())
-    rounded = bool((nearest(durations, step) == quantized).all())
+    step = grid_step(quantized)
+    forwarded = bool((quantize(sung, step) == quantized).all())
+    rounded = bool((nearest(sung, step) == quantized).all())
     return {(True, False): SUNG, (False, True): CARRIED, (True, True): EITHER}.get((forwarded, rounded), NEITHER)
 
 

@@ -1,14 +1,19 @@
-"""From a voice's notes to a song: which part of it, which rests, and its durations on a grid."""
+"""From a MIDI file to a row of a songs table: which part of the song, which rests, and its durations on a grid."""
 
 import re
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from toy_duration_predictor.data.limits import LONGEST
-from toy_duration_predictor.data.midi import Voice
+from toy_duration_predictor.data.midi import Voice, read_voice
 from toy_duration_predictor.data.quantize import carried, grid_ticks, quantize
+from toy_duration_predictor.data.schema import LONGEST, QUANTIZED_COLUMN, SUNG_COLUMN
+from toy_duration_predictor.data.smf import LARGEST_FILE, parse
 from toy_duration_predictor.errors import InputError
+
+# File names of two corpora: ba_05688_-4_a_s02_m_02.mid and SINGER_16_10TO29_CLEAR_FEMALE_BALLAD_C0632.mid.
+NAMES = r"[a-z]+_(?P<song>\d+)_(?:.*_)?s(?P<singer>\d+)_.*|SINGER_(?P<singer_>\d+)_.*_(?P<song_>[A-Z]+\d+)"
 
 
 class Limit(NamedTuple):
@@ -59,21 +64,59 @@ class Recipe(NamedTuple):
     published: bool = False
 
 
-def check(recipe: Recipe) -> None:
-    """Refuses a recipe that no song can be made by.
+def check(recipe: Recipe, names: str) -> None:
+    """Refuses a recipe, or a pattern of file names, that no song can be made by.
 
     Raises:
-        InputError: There is no such grid, or the options exclude each other.
+        InputError: There is no such grid, the options exclude each other, or the pattern cannot be used.
     """
     grid_ticks(3 * 256, recipe.grid)  # a resolution that every grid divides
     if recipe.published and not recipe.forward_error:
         raise InputError("The published recipe carries errors forward; leave out one of the two options.")
     if recipe.track is not None and recipe.track < 0:
         raise InputError(f"track {recipe.track}: tracks are numbered from 0.")
+    try:
+        groups = re.compile(names).groupindex
+    except re.error as error:
+        raise InputError(f"The pattern {names} is no regular expression: {error}.") from error
+    if "singer" not in groups:
+        raise InputError(f"The pattern {names} has no group (?P<singer>...), which says the singer's number.")
+
+
+def read_row(path: Path, recipe: Recipe, names: str) -> tuple[dict[str, Any], dict[str, int]]:
+    """Returns a MIDI file's row of a songs table, and what was mended; see `Voice.repairs`.
+
+    Raises:
+        InputError: The file cannot be used.
+        OSError: It cannot be read.
+    """
+    song_id, singer_id = song_and_singer(path.stem, names)
+    if path.stat().st_size > LARGEST_FILE:
+        raise InputError(f"it is larger than {LARGEST_FILE >> 20} MiB")
+    voice = read_voice(parse(path.read_bytes()), recipe.track)
+    return {"song_id": song_id, "singer_id": singer_id, **song(voice, recipe)}, voice.repairs
+
+
+def song_and_singer(name: str, names: str) -> tuple[str, int]:
+    """Returns the song and the singer that a file name stands for.
+
+    Args:
+        name: The file's, without its ending.
+        names: A regular expression for such names, with a group `singer` (a number) and, if names tell the songs apart,
+            a group `song`; otherwise every file is a song of its own.
+
+    Raises:
+        InputError: The name does not fit the pattern.
+    """
+    match = re.fullmatch(names, name)
+    groups = {key.rstrip("_"): value for key, value in match.groupdict().items() if value} if match else {}
+    if not groups.get("singer", "").isdecimal() or len(groups["singer"]) > 18:
+        raise InputError(f"its name does not say the singer's number by the pattern {names}")
+    return groups.get("song", name), int(groups["singer"])
 
 
 def song(voice: Voice, recipe: Recipe) -> dict[str, Any]:
-    """Returns `ticks_per_beat`, `tempo`, `pitch`, `durations` and `quantized_durations` of one performance.
+    """Returns a row of the songs table, but for the names of song and singer, of one performance.
 
     The tempo is that of the first note, in microseconds per beat.
 
@@ -82,19 +125,19 @@ def song(voice: Voice, recipe: Recipe) -> dict[str, Any]:
     """
     step = grid_ticks(voice.ticks_per_beat, recipe.grid)
     part = with_rests(sung_part(voice, recipe), recipe.shortest_rest)
-    durations = part.duration
-    if durations.max() > LONGEST:
-        raise InputError(f"a note or rest is {durations.max()} ticks long, and the longest that can be is {LONGEST}")
-    quantized = quantize(durations, step, recipe.forward_error)
+    sung = part.duration
+    if sung.max() > LONGEST:
+        raise InputError(f"a note or rest is {sung.max()} ticks long, and the longest that can be is {LONGEST}")
+    quantized = quantize(sung, step, recipe.forward_error)
     if recipe.published:
-        durations = carried(durations, step)
+        sung = carried(sung, step)
     since = np.searchsorted(part.tempos[:, 0], part.onset[0], side="right") - 1
     return {
         "ticks_per_beat": voice.ticks_per_beat,
         "tempo": int(part.tempos[since, 1]),
         "pitch": part.pitch,
-        "durations": durations,
-        "quantized_durations": quantized,
+        SUNG_COLUMN: sung,
+        QUANTIZED_COLUMN: quantized,
     }
 
 

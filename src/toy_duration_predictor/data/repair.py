@@ -35,12 +35,12 @@ class Repaired(NamedTuple):
     """Songs with their sung durations, as far as these could be recovered.
 
     Attributes:
-        durations: int64 `(T,)` for each song, ticks.
+        sung: int64 `(T,)` for each song, ticks.
         undecided: bool `(T,)` for each song; true where the arithmetic leaves more than one duration, and the likelier
             one was taken.
     """
 
-    durations: list[np.ndarray]
+    sung: list[np.ndarray]
     undecided: list[np.ndarray]
 
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from toy_duration_predictor.data.limits import LONGEST
 from toy_duration_predictor.data.midi import Voice
+from toy_duration_predictor.data.schema import LONGEST
 from toy_duration_predictor.data.score import Opened, Score, warp
 from toy_duration_predictor.data.smf import LAST_TICK
 from toy_duration_predictor.errors import InputError

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toy_duration_predictor.data.limits import LONGEST
+from toy_duration_predictor.data.schema import LONGEST
 from toy_duration_predictor.data.smf import LAST_TICK
 
 

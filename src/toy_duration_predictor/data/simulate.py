@@ -11,6 +11,7 @@ import numpy as np
 from datasets import Dataset
 
 from toy_duration_predictor.data.quantize import grid_ticks, quantize
+from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
 
 SINGERS = 18
 
@@ -92,7 +93,7 @@ def simulate_songs(songs: int = 252, seed: int = 0, singer_effect: float = 1.0) 
         rng = np.random.default_rng([seed, 2, row])
         beats = _perform(lengths, rests, styles[singer], rng)
         ticks_per_beat = int(rng.choice(RESOLUTIONS, p=RESOLUTION_SHARES))
-        durations = _to_ticks(beats, ticks_per_beat)
+        sung = _to_ticks(beats, ticks_per_beat)
         rows.append(
             {
                 "song_id": f"simulated-{score:05d}",
@@ -100,8 +101,8 @@ def simulate_songs(songs: int = 252, seed: int = 0, singer_effect: float = 1.0) 
                 "ticks_per_beat": ticks_per_beat,
                 "tempo": 500_000,
                 "pitch": pitch,
-                "durations": durations,
-                "quantized_durations": quantize(durations, grid_ticks(ticks_per_beat)),
+                SUNG_COLUMN: sung,
+                QUANTIZED_COLUMN: quantize(sung, grid_ticks(ticks_per_beat)),
             }
         )
     return Dataset.from_dict({column: [row[column] for row in rows] for column in rows[0]})

@@ -1,17 +1,4 @@
-"""The songs table: a row a performance, durations in MIDI ticks. What it must hold, and its fingerprint.
-
-| column | type | |
-| --- | --- | --- |
-| `singer_id` | int | required |
-| `durations` | list of int >= 0 | required; the sung durations, ticks |
-| `quantized_durations` | list of int >= 0 | required; the score's durations, ticks, as many as `durations` |
-| `song_id` | str | optional; the same for two performances of one song |
-| `ticks_per_beat` | int > 0 | optional; the file's resolution |
-| `tempo` | int > 0 | optional; microseconds per beat |
-| `pitch` | list of int 0..127 | optional; MIDI note numbers, 0 is a rest, as many as `durations` |
-
-A null in `song_id`, `ticks_per_beat` or `tempo` means that it is not known for that row.
-"""
+"""A songs table checked against its schema, kept in little memory, and its fingerprint."""
 
 import hashlib
 import logging
@@ -27,15 +14,10 @@ import pyarrow.compute as pc
 from datasets import Dataset
 from datasets.fingerprint import generate_random_fingerprint
 
-from toy_duration_predictor.data.limits import LONGEST
 from toy_duration_predictor.data.notes import Notes
+from toy_duration_predictor.data.schema import LIST, LONGEST, OPTIONAL, REQUIRED, SUNG_COLUMN, TYPES
 from toy_duration_predictor.errors import InputError
 
-REQUIRED = ("singer_id", "durations", "quantized_durations")
-OPTIONAL = ("song_id", "ticks_per_beat", "tempo", "pitch")
-# What is kept of a column that is no integer.
-LIST = pa.list_(pa.int32())
-TYPES = {"song_id": pa.string(), "durations": LIST, "quantized_durations": LIST, "pitch": LIST}
 # Rows that are checked, and kept, at a time.
 ROWS_AT_ONCE = 1000
 
@@ -43,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def validate_songs(table: Dataset, name: str = "songs table") -> Dataset:
-    """Checks a table against the schema above and returns it with the schema's columns only.
+    """Checks a table against the schema (`data.schema`) and returns it with the schema's columns only.
 
     Args:
         table: The table to check.
@@ -144,14 +126,14 @@ def fingerprint(table: Dataset) -> str:
     return digest.hexdigest()[:16]
 
 
-def ragged(table: Dataset, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """Reads a list column as one array.
+def ragged(table: Dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Reads a list column, such as `sung`, `quantized` or `pitch`, as one array.
 
     Returns:
         The notes of all rows one after the other, int64 `(notes,)`, and where each row starts and the last one
         ends, int64 `(rows + 1,)`.
     """
-    notes = Notes.of(table, column)
+    notes = Notes.of(table, name)
     return np.concatenate([np.zeros(0, np.int64), *notes.chunks], dtype=np.int64), notes.offsets
 
 
@@ -198,8 +180,8 @@ def _checked(rows: pa.Table, column: str, name: str, first: int) -> pa.Array:
     refuse(_null(values), lambda _: "is null; leave out the row, or fill it in")
     lengths = pc.list_value_length(values).to_numpy(zero_copy_only=False)
     refuse(lengths == 0, lambda _: "is empty; leave out songs without notes")
-    wanted = pc.list_value_length(rows["durations"].combine_chunks()).fill_null(0).to_numpy(zero_copy_only=False)
-    refuse(lengths != wanted, lambda r: f"has {lengths[r]} notes where 'durations' has {wanted[r]}")
+    wanted = pc.list_value_length(rows[SUNG_COLUMN].combine_chunks()).fill_null(0).to_numpy(zero_copy_only=False)
+    refuse(lengths != wanted, lambda r: f"has {lengths[r]} notes where '{SUNG_COLUMN}' has {wanted[r]}")
 
     notes = values.flatten()
     row_of = np.repeat(np.arange(len(lengths)), lengths)

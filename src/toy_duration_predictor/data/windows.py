@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from toy_duration_predictor.data.notes import Notes
-from toy_duration_predictor.data.quantize import left_behind, requantize
+from toy_duration_predictor.data.quantize import grid_step, left_behind, requantize
 from toy_duration_predictor.data.repair import repair
 from toy_duration_predictor.errors import InputError
 
@@ -62,12 +62,11 @@ class Songs:
         if unknown:
             raise InputError(f"Singers {unknown} are not known; known are {singers}.")
         known = table["ticks_per_beat"] if "ticks_per_beat" in table.column_names else [None] * len(table)
-        self.sung, self.quantized = Notes.of(table, "durations"), Notes.of(table, "quantized_durations")
+        self.sung, self.quantized = Notes.of(table, "sung"), Notes.of(table, "quantized")
         self.offsets = torch.from_numpy(self.sung.offsets)
         self.singer = torch.tensor([index[singer_id] for singer_id in singer_ids])
         self.ticks_per_beat = torch.tensor([float(ticks or "nan") for ticks in known])
-        # The greatest common divisor of a song's quantized durations.
-        steps = [max(int(np.gcd.reduce(song)), 1) for song in self.quantized.songs(np.arange(len(table)))]
+        steps = [grid_step(song) for song in self.quantized.songs(np.arange(len(table)))]
         self.step = torch.tensor(steps).float()
 
     def repaired(self, rows: np.ndarray) -> Notes:
@@ -76,7 +75,7 @@ class Songs:
         for some in np.array_split(rows, -(-len(rows) // SONGS_TO_REPAIR)):
             steps = self.step[torch.from_numpy(some)].int().tolist()
             found = repair(list(self.sung.songs(some)), list(self.quantized.songs(some)), steps)
-            recovered |= dict(zip(some.tolist(), found.durations, strict=True))
+            recovered |= dict(zip(some.tolist(), found.sung, strict=True))
         every = (recovered[row] if row in recovered else self.sung.song(row) for row in range(len(self.singer)))
         return Notes(pa.chunked_array([pa.array(every, type=pa.list_(pa.int32()))]))
 

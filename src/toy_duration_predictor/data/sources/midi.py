@@ -7,8 +7,8 @@ from pathlib import Path
 from datasets import Dataset
 
 from toy_duration_predictor.data.files import cache_folder
-from toy_duration_predictor.data.prepare import NAMES, prepare
-from toy_duration_predictor.data.recipe import Limit, Recipe
+from toy_duration_predictor.data.prepare import prepare
+from toy_duration_predictor.data.recipe import NAMES, Limit, Recipe
 from toy_duration_predictor.data.sources.parquet import parquet
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def midi(
     path = path.expanduser()
     key = hashlib.sha256(repr((str(path.resolve()), recipe, names)).encode()).hexdigest()[:16]
     table = cache_folder() / "midi" / f"{key}.parquet"
-    summary = prepare(path, table, recipe, names or NAMES, keep_store=True)
+    summary = prepare(path, table, recipe, names or NAMES, keep_parts=True)
     log.info("%s: %d songs of %d files, %d of them read now", path, summary.songs, summary.files, summary.read)
     for file, reason in summary.refused.items():
         log.warning("Left out %s: %s.", path / file, reason)
