@@ -107,10 +107,12 @@ def prepare(
         if failure:
             raise InputError(failure)
     done |= {path: _what_was_done(path) for path, _ in new}
+    if None in done.values():
+        raise InputError(f"{store} is gone; is another preparation writing the same table? Give the command again.")
 
     refused = {file: reason for each in done.values() for file, reason in each["refused"].items()}
     if len(refused) == len(files):
-        shutil.rmtree(store)
+        shutil.rmtree(store, ignore_errors=True)
         file, reason = next(iter(refused.items()))
         raise InputError(f"None of {len(files)} files can be used; the first is {file}: {reason}.")
     write(out, partial(_write_table, parts))
