@@ -21,8 +21,9 @@ LOGGER = "+loggers.x._target_=lightning.pytorch.loggers."
 def trainers(monkeypatch):
     """The trainers that a run makes: the one that tests, and the one that trains."""
     made = []
-    make = module.make_trainer
-    monkeypatch.setattr(module, "make_trainer", lambda *a, **k: made.append(make(*a, **k)) or made[-1])
+    for name in ("make_trainer", "make_fitter"):
+        make = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, make=make, **k: made.append(make(*a, **k)) or made[-1])
     return made
 
 

@@ -15,7 +15,8 @@ from toy_duration_predictor.experiment.config import CompareConfig, TrainConfig,
 from toy_duration_predictor.experiment.evidence import Run, read_run
 from toy_duration_predictor.experiment.gather import MODEL, gather
 from toy_duration_predictor.experiment.terminal import console_log
-from toy_duration_predictor.experiment.train import train, use_threads
+from toy_duration_predictor.experiment.train import train
+from toy_duration_predictor.experiment.trainer import use_threads
 
 log = logging.getLogger(__name__)
 

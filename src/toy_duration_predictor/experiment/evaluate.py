@@ -21,7 +21,7 @@ from toy_duration_predictor.experiment.run_folder import (
     write_predictions,
 )
 from toy_duration_predictor.experiment.terminal import console_log, show_results
-from toy_duration_predictor.experiment.train import make_trainer, use_threads
+from toy_duration_predictor.experiment.trainer import make_trainer, use_threads
 
 log = logging.getLogger(__name__)
 

@@ -3,10 +3,8 @@
 import inspect
 import logging
 import math
-import os
 import shutil
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,7 +12,6 @@ from typing import Any, NoReturn
 import lightning.pytorch as pl
 import torch
 from datasets import Dataset
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
@@ -25,9 +22,8 @@ from toy_duration_predictor.data.files import write_text
 from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.experiment.callbacks import StopOnSignal, callbacks
-from toy_duration_predictor.experiment.config import Data, Hardware, TrainConfig, validated
-from toy_duration_predictor.experiment.extras import make
+from toy_duration_predictor.experiment.callbacks import StopOnSignal
+from toy_duration_predictor.experiment.config import Data, TrainConfig, validated
 from toy_duration_predictor.experiment.provenance import changed_sources, provenance, write_sources
 from toy_duration_predictor.experiment.run_folder import (
     Metrics,
@@ -39,7 +35,8 @@ from toy_duration_predictor.experiment.run_folder import (
     write_predictions,
 )
 from toy_duration_predictor.experiment.tensorboard import write_results
-from toy_duration_predictor.experiment.terminal import console_log, file_log, show_results, shows_progress
+from toy_duration_predictor.experiment.terminal import console_log, file_log, show_results
+from toy_duration_predictor.experiment.trainer import end_processes, make_fitter, make_trainer, use_threads
 from toy_duration_predictor.task import DurationTask
 
 log = logging.getLogger(__name__)
@@ -77,7 +74,7 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
         # Both before anything is written: they refuse what this machine, or Lightning, does not take.
         tester = make_trainer(settings.trainer.model_copy(update={"progress": False}), logger=False)
         stop = StopOnSignal(folder / "checkpoints" / "last.ckpt")
-        trainer = _fitter(settings, stop, logger)
+        trainer = make_fitter(settings, stop, logger)
         if helps:
             _help(trainer, stop, task, data)
         if settings.force or settings.resume == "never":
@@ -124,45 +121,6 @@ def _say_what_changed(folder: Path) -> None:
         )
 
 
-def use_threads(trainer: Hardware) -> None:
-    """Sets the number of CPU threads that torch computes with."""
-    if trainer.threads:
-        torch.set_num_threads(trainer.threads)
-
-
-def make_trainer(settings: Hardware, **arguments: Any) -> pl.Trainer:
-    """Returns a quiet Lightning trainer for the configured hardware.
-
-    Args:
-        settings: The hardware.
-        arguments: Further ones of `pl.Trainer`.
-
-    Raises:
-        InputError: This machine has no such hardware, or Lightning refuses an argument.
-    """
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # A batch is a gather from a few tensors; worker processes would only slow that down.
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    # Everything is logged once an epoch, however few batches that has.
-    warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
-    # A run that goes on finds its own checkpoints there.
-    warnings.filterwarnings("ignore", ".*exists and is not empty.*")
-    # Lightning's use of torch, not ours.
-    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
-    try:
-        return pl.Trainer(
-            accelerator=settings.accelerator,
-            precision=settings.precision,
-            enable_progress_bar=shows_progress(settings),
-            # The sampler shares out training windows itself; each process validates on all songs.
-            use_distributed_sampler=False,
-            **{"devices": 1, "enable_model_summary": False, **arguments},
-        )
-    except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:
-        raise InputError(f"trainer={settings.accelerator} cannot be used on this machine: {error}") from error
-
-
 def make_data_and_task(settings: TrainConfig, table: Dataset) -> tuple[SongsDataModule, DurationTask]:
     """Returns what a configuration trains on, and what it trains, with fresh weights."""
     data = SongsDataModule(table, **_taken_by(SongsDataModule, settings))
@@ -183,22 +141,6 @@ def _taken_by(part: Callable[..., Any], settings: TrainConfig) -> dict[str, Any]
     return {name: every[name] for name in inspect.signature(part).parameters if name in every}
 
 
-def _fitter(settings: TrainConfig, stop: StopOnSignal, logger: TensorBoardLogger) -> pl.Trainer:
-    """Returns the trainer of a run, with what its configuration adds to it."""
-    loggers = [logger, *make("loggers", settings.loggers)]
-    every = [stop, *callbacks(settings, stop.last.parent), *make("callbacks", settings.callbacks)]
-    further = {"num_sanity_val_steps": 0, **settings.trainer.further}
-    try:
-        return make_trainer(
-            settings.trainer, max_epochs=settings.training.max_epochs, logger=loggers, callbacks=every, **further
-        )
-    except InputError as error:
-        if not (settings.trainer.further or settings.callbacks):
-            raise
-        # The hardware has been tried before.
-        raise InputError(f"What the configuration adds to the trainer cannot be used: {error.__cause__}") from error
-
-
 def _fit(trainer: pl.Trainer, stop: StopOnSignal, task: DurationTask, data: SongsDataModule) -> Metrics:
     """Trains, from `last.ckpt` if there is one, and returns what is to be said of the training."""
     last = stop.last
@@ -208,7 +150,7 @@ def _fit(trainer: pl.Trainer, stop: StopOnSignal, task: DurationTask, data: Song
             log.info("Going on after epoch %d, from %s", progress["epochs"], last)
         with stop.fitting(trainer):
             trainer.fit(task, datamodule=data, ckpt_path=last if progress else None, weights_only=True)
-        _part(trainer)
+        end_processes()
         progress = _progress(last)
     epochs, seconds = progress["epochs"], progress["seconds"]
     return {
@@ -223,16 +165,6 @@ def _help(trainer: pl.Trainer, stop: StopOnSignal, task: DurationTask, data: Son
     """Trains with the first process, and ends; writes nothing."""
     _fit(trainer, stop, task, data)
     sys.exit()
-
-
-def _part(trainer: pl.Trainer) -> None:
-    """Ends what several processes have together, so that the first one tests alone."""
-    if trainer.world_size > 1:
-        trainer.strategy.barrier()
-        torch.distributed.destroy_process_group()
-        # By these a next run in this process would take itself for one of several.
-        for name in ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
-            os.environ.pop(name, None)
 
 
 def _progress(last: Path) -> dict[str, Any]:
