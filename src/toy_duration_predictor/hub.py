@@ -14,8 +14,7 @@ from huggingface_hub import HfApi
 
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.experiment.evidence import read_run
-from toy_duration_predictor.experiment.run_folder import load_run
+from toy_duration_predictor.experiment.run_folder import load_run, read_run
 from toy_duration_predictor.hub_download import download, hub_errors
 from toy_duration_predictor.model_card import dataset_card, model_card
 from toy_duration_predictor.saved_model import (

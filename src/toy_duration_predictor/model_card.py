@@ -8,7 +8,8 @@ from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard,
 
 from toy_duration_predictor.data.audit import audit
 from toy_duration_predictor.data.songs import fingerprint
-from toy_duration_predictor.experiment.evidence import Run, SongErrors, song_errors
+from toy_duration_predictor.experiment.evidence import SongErrors, song_errors
+from toy_duration_predictor.experiment.run_folder import FinishedRun
 from toy_duration_predictor.experiment.statistics import Interval, difference_interval, mae_interval
 from toy_duration_predictor.page import render_markdown
 
@@ -27,7 +28,7 @@ COLUMNS = {
 }
 
 
-def model_card(run: Run, name: str, carried: bool) -> ModelCard:
+def model_card(run: FinishedRun, name: str, carried: bool) -> ModelCard:
     """Returns the card of a trained model. It names no path, because a card is public and paths may be private.
 
     Args:
@@ -174,7 +175,7 @@ def _row(what: str, interval: Interval) -> str:
     return f"| {what} | {interval.estimate:.3f} | {interval.low:.3f} to {interval.high:.3f} |"
 
 
-def _limits(run: Run, carried: bool) -> str:
+def _limits(run: FinishedRun, carried: bool) -> str:
     limits = [
         "One seed and one split. The intervals hold for other songs by these singers, not for other singers.",
         f"It knows the {run.metrics['data/singers']} singers of its table and no others. For singers without a song in "

@@ -1,12 +1,12 @@
-"""The ladder of baselines that a network is compared with: copying, median lookups and boosted trees.
+"""The baselines that a network is compared with: the copy baseline, median lookups and boosted trees.
 
-All of them predict sung durations from quantized durations and the singer, in ticks, and learn a correction, which is
-sung minus quantized. They see the songs that they are fitted on and nothing else: give them the training split.
+All of them predict sung durations from quantized durations and the singer, in ticks. What they learn is a correction:
+sung minus quantized. They see only the songs that they are fitted on, so give them the training split.
 
-    songs = performances(table, split.train)
-    predicted = LADDER["neighbours"]().fit(songs).predict(performances(table, split.test))
+    songs = song_arrays(table, split.train)
+    predicted = BASELINES["neighbours"]().fit(songs).predict(song_arrays(table, split.test))
 
-| rung | predicts |
+| baseline | predicts |
 | --- | --- |
 | `copy` | the quantized duration |
 | `value` | plus the median correction of all notes of that quantized value |
@@ -23,9 +23,13 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from datasets import Dataset
 
+from toy_duration_predictor.data.quantize import grid_step
 from toy_duration_predictor.data.songs import ragged
+from toy_duration_predictor.data.split import Split
+from toy_duration_predictor.experiment.predictions import predictions_table
 
 # A key of a lookup is used from this many training notes on; the median of fewer says little. Set beforehand; by
 # cross-validation within the training songs of the 160 real ones, 3 to 10 differ by less than 0.01 of the copy error.
@@ -38,7 +42,7 @@ OUTSIDE = -1
 REACH = 3
 
 
-class Performances(NamedTuple):
+class SongArrays(NamedTuple):
     """Songs as the baselines take them.
 
     Attributes:
@@ -52,7 +56,7 @@ class Performances(NamedTuple):
     singer: np.ndarray
 
 
-def performances(table: Dataset, rows: Iterable[int]) -> Performances:
+def song_arrays(table: Dataset, rows: Iterable[int]) -> SongArrays:
     """Reads some rows of a validated songs table, in the order given."""
     songs = table.select(list(rows))
 
@@ -61,17 +65,17 @@ def performances(table: Dataset, rows: Iterable[int]) -> Performances:
         return np.split(values, offsets[1:-1])
 
     singer = np.array(songs["singer_id"], dtype=np.int64)
-    return Performances(lists("quantized_durations"), lists("durations"), singer)
+    return SongArrays(lists("quantized_durations"), lists("durations"), singer)
 
 
 class Baseline(Protocol):
-    """What every rung of the ladder can do."""
+    """What every baseline can do."""
 
-    def fit(self, songs: Performances) -> Self:
+    def fit(self, songs: SongArrays) -> Self:
         """Learns from these songs, forgets all earlier ones, and returns itself."""
         ...
 
-    def predict(self, songs: Performances) -> list[np.ndarray]:
+    def predict(self, songs: SongArrays) -> list[np.ndarray]:
         """Returns the predicted durations, a float array `(notes,)` a song, ticks, never below 0.
 
         Values, neighbours and singers that training did not have are no error.
@@ -94,7 +98,7 @@ class Lookup:
         self.keys = keys
         self.medians: list[pd.Series] = []
 
-    def fit(self, songs: Performances) -> Self:
+    def fit(self, songs: SongArrays) -> Self:
         """Takes the medians; see `Baseline.fit`."""
         notes = _keyed(songs)
         notes["correction"] = np.concatenate(songs.sung) - notes["this"]
@@ -104,7 +108,7 @@ class Lookup:
             self.medians.append(found.loc[found["size"] >= LEAST_NOTES, "median"])
         return self
 
-    def predict(self, songs: Performances) -> list[np.ndarray]:
+    def predict(self, songs: SongArrays) -> list[np.ndarray]:
         """Looks the notes up; see `Baseline.predict`."""
         notes = _keyed(songs)
         correction = np.full(len(notes), np.nan)
@@ -118,8 +122,8 @@ class Lookup:
 class Boosting:
     """Gradient-boosted trees (scikit-learn's, at its defaults) that predict the correction, by mean absolute error.
 
-    They compute in steps, a step being the song's smallest quantized duration above 0, and weigh each note by its
-    song's step: the loss that they minimise is the absolute error in ticks. They see, for each note,
+    They compute in grid steps of the song, as the networks do, and weigh each note by its song's step. So the loss that
+    they minimise is the absolute error in ticks. They see, for each note,
 
     - its quantized duration and those of `REACH` notes on either side, in steps, `OUTSIDE` beyond the song's
       ends (a logarithm would add nothing, as trees only compare);
@@ -136,7 +140,7 @@ class Boosting:
         self.singers = np.empty(0, dtype=np.int64)
         self.trees: Any = None
 
-    def fit(self, songs: Performances) -> Self:
+    def fit(self, songs: SongArrays) -> Self:
         """Grows the trees; see `Baseline.fit`. The same songs give the same trees."""
         # Imported here because it takes a second, which no other command should wait.
         from sklearn.ensemble import HistGradientBoostingRegressor
@@ -153,17 +157,15 @@ class Boosting:
             self.trees.fit(features, correction / step, sample_weight=step)
         return self
 
-    def predict(self, songs: Performances) -> list[np.ndarray]:
+    def predict(self, songs: SongArrays) -> list[np.ndarray]:
         """Runs the trees; see `Baseline.predict`."""
         features, step = self._features(songs)
         with _one_thread():
             return _corrected(songs, self.trees.predict(features) * step)
 
-    def _features(self, songs: Performances) -> tuple[np.ndarray, np.ndarray]:
+    def _features(self, songs: SongArrays) -> tuple[np.ndarray, np.ndarray]:
         """Returns what the trees see, float `(notes, features)`, and the step of each note's song, float `(notes,)`."""
-        # A song of zeros has no step; any number serves, as there is nothing to divide.
-        steps = [song[song > 0].min() if song.any() else 1 for song in songs.quantized]
-        step = _by_note(songs, np.array(steps, dtype=float))
+        step = _by_note(songs, np.array([grid_step(song) for song in songs.quantized], dtype=float))
         ticks = np.stack([_neighbour(songs, by) for by in range(-REACH, REACH + 1)])
         columns = [*np.where(ticks == OUTSIDE, OUTSIDE, ticks / step)]
         odd = np.concatenate([np.arange(len(song)) % 2 for song in songs.quantized])
@@ -182,14 +184,14 @@ def _one_thread() -> AbstractContextManager[Any]:
     return limits
 
 
-def _keyed(songs: Performances) -> pd.DataFrame:
+def _keyed(songs: SongArrays) -> pd.DataFrame:
     """Returns a row a note, with the columns that keys are made of."""
     shifts = {"previous": -1, "this": 0, "next": 1}
     columns = {name: _neighbour(songs, by) for name, by in shifts.items()}
     return pd.DataFrame({**columns, "singer": _by_note(songs, songs.singer)})
 
 
-def _neighbour(songs: Performances, by: int) -> np.ndarray:
+def _neighbour(songs: SongArrays, by: int) -> np.ndarray:
     """Returns for each note the quantized duration `by` notes later in its song, or `OUTSIDE`, `(notes,)`."""
     values = np.concatenate(songs.quantized)
     length = _by_note(songs, np.array([len(song) for song in songs.quantized]))
@@ -197,18 +199,18 @@ def _neighbour(songs: Performances, by: int) -> np.ndarray:
     return np.where((position >= 0) & (position < length), np.roll(values, -by), OUTSIDE)
 
 
-def _by_note(songs: Performances, values: np.ndarray) -> np.ndarray:
+def _by_note(songs: SongArrays, values: np.ndarray) -> np.ndarray:
     """Repeats a value a song for each of its notes."""
     return np.repeat(values, [len(song) for song in songs.quantized])
 
 
-def _corrected(songs: Performances, correction: np.ndarray) -> list[np.ndarray]:
+def _corrected(songs: SongArrays, correction: np.ndarray) -> list[np.ndarray]:
     """Adds the corrections of all notes, `(notes,)`, ticks, to the quantized durations, and parts the songs."""
     predicted = np.maximum(np.concatenate(songs.quantized) + correction, 0.0)
     return np.split(predicted, np.cumsum([len(song) for song in songs.quantized])[:-1])
 
 
-LADDER: dict[str, Callable[[], Baseline]] = {
+BASELINES: dict[str, Callable[[], Baseline]] = {
     "copy": Lookup,
     "value": lambda: Lookup(("this",)),
     "value_singer": lambda: Lookup(("this", "singer"), ("this",)),
@@ -219,3 +221,28 @@ LADDER: dict[str, Callable[[], Baseline]] = {
     "boosting": lambda: Boosting(use_singer=False),
     "boosting_singer": lambda: Boosting(use_singer=True),
 }
+LOOKUPS = ("value", "value_singer", "neighbours", "neighbours_singer")
+
+
+class Tested(NamedTuple):
+    """A baseline that was fitted on training songs.
+
+    Attributes:
+        predictions: Of the test songs; see `predictions`.
+        validation: Mean absolute error over the notes of the validation songs, ticks.
+    """
+
+    predictions: pa.Table
+    validation: float
+
+
+def tested_baselines(table: Dataset, split: Split) -> dict[str, Tested]:
+    """Fits every baseline on the training songs, and lets it predict the others."""
+    train, validation, test = (song_arrays(table, rows) for rows in split)
+    tested = {}
+    for name, baseline in BASELINES.items():
+        fitted = baseline().fit(train)
+        error = np.abs(np.concatenate(fitted.predict(validation)) - np.concatenate(validation.sung)).mean()
+        predictions = predictions_table(table, split.test, np.concatenate(fitted.predict(test)))
+        tested[name] = Tested(predictions, float(error))
+    return tested

@@ -1,9 +1,9 @@
 """Calibration: does a predicted distribution say how far the sung duration may be from it?
 
 A network that predicts distributions has `distribution`, which returns a histogram of the sung duration of each note:
-probabilities, and the edges of their bins in ticks, ascending. Two edges may be equal, such as
-those of bins that end at 0 ticks; their probability is then that of the very value. Sung durations are whole ticks: one
-of `y` ticks stands for all from `y - 1/2` to `y + 1/2`.
+probabilities, and the edges of their bins in ticks, ascending. Two edges may be equal, as where bins end at 0 ticks;
+the bin's probability is then the probability of exactly this duration. Sung durations are whole ticks: a duration of
+`y` ticks stands for everything from `y - 1/2` to `y + 1/2`.
 
 Shapes: `N` notes, `V` bins.
 """
@@ -14,8 +14,10 @@ import numpy as np
 import pyarrow as pa
 import torch
 from datasets import Dataset
+from torch import Tensor
 
-from toy_duration_predictor.data.windows import Songs, Windows
+from toy_duration_predictor.data.windows import Batch
+from toy_duration_predictor.experiment.predictions import predict_songs, predictions_table
 from toy_duration_predictor.experiment.statistics import Interval, mae_interval
 from toy_duration_predictor.models import DistributionNetwork
 from toy_duration_predictor.task import DurationTask
@@ -24,6 +26,11 @@ LEVELS = (0.5, 0.8, 0.9, 0.95)
 
 # The least probability of a tick that the likelihood counts with: a single impossible note would make it infinite.
 LEAST = 1e-6
+
+# Bars of the histogram of the probability integral transform.
+BARS = 20
+
+# Smaller than elsewhere, as histograms of all notes of a batch take room.
 BATCH_SIZE = 64
 
 
@@ -31,18 +38,18 @@ class Calibration(NamedTuple):
     """How well predicted distributions fit what was sung. Intervals are BCa intervals over songs.
 
     Attributes:
-        coverage: For each level, the share of notes within the central interval that should hold so many.
-        crps: Continuous ranked probability score, ticks; that of a single value is its absolute error.
+        coverage: For each level, the share of notes within the central interval of this probability.
+        crps: Continuous ranked probability score, ticks. For a single value it is the absolute error.
         negative_log_likelihood: Of the sung tick, nats a note.
         impossible: The share of notes whose tick had a probability below `LEAST`.
-        pit: Probability integral transform of each note, float64 `(N,)`; uniform where all is well.
+        pit: Density of the probability integral transform in each of `BARS` equal parts of 0..1; 1 where all is well.
     """
 
     coverage: dict[float, Interval]
     crps: Interval
     negative_log_likelihood: Interval
     impossible: float
-    pit: np.ndarray
+    pit: list[float]
 
 
 def predicts_distributions(task: DurationTask) -> bool:
@@ -50,7 +57,6 @@ def predicts_distributions(task: DurationTask) -> bool:
     return isinstance(task.network, DistributionNetwork)
 
 
-@torch.no_grad()
 def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples: int) -> Calibration:
     """Compares a model's distributions with what was sung in its test songs.
 
@@ -60,19 +66,20 @@ def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples:
         rows: Its test rows, int64 `(S,)`.
         resamples: Of the bootstrap.
     """
-    task = task.eval()
     network = cast(DistributionNetwork, task.network)
-    songs = Songs(table.select(rows.tolist()), task.singers)
+
+    def distribution(batch: Batch) -> tuple[Tensor, Tensor]:
+        return network.distribution(*task.inputs(batch))
+
     found = []
-    for batch in Windows(songs, torch.arange(len(rows)), task.window, "quantized").in_order(BATCH_SIZE):
-        both = network.distribution(*task.inputs(batch))
+    for batch, both in predict_songs(task, table, rows, ask=distribution, batch_size=BATCH_SIZE):
         probabilities, edges = (each[batch.mask].double().numpy() for each in both)
         probabilities /= probabilities.sum(axis=1, keepdims=True)  # it adds up in single precision only
         sung = batch.target[batch.mask].double().numpy()
         song = batch.row[:, None].expand_as(batch.mask)[batch.mask].numpy()
         figures = (pit, crps, probability)
         found.append((song, *(figure(probabilities, edges, sung) for figure in figures)))
-    song, transformed, score, of_tick = (np.concatenate(each) for each in zip(*found, strict=True))
+    song, transformed, loss, of_tick = (np.concatenate(each) for each in zip(*found, strict=True))
     notes, singers = np.bincount(song), np.asarray(table["singer_id"])[rows]
 
     def over_songs(values: np.ndarray) -> Interval:
@@ -80,37 +87,27 @@ def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples:
 
     return Calibration(
         coverage={level: over_songs(within(transformed, level)) for level in LEVELS},
-        crps=over_songs(score),
+        crps=over_songs(loss),
         negative_log_likelihood=over_songs(-np.log(np.maximum(of_tick, LEAST))),
         impossible=float((of_tick < LEAST).mean()),
-        pit=transformed,
+        pit=np.histogram(transformed, BARS, (0, 1), density=True)[0].tolist(),
     )
 
 
-@torch.no_grad()
 def sampled(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -> pa.Table:
-    """Draws a model's test songs once from its distributions; arguments as of `calibration`.
+    """Samples a model's test songs once from its distributions; arguments as of `calibration`.
 
     Returns:
-        Like `predictions.parquet`.
+        A table as `predictions` describes it.
     """
-    rows = np.sort(rows)
-    chosen = table.select(rows.tolist())
-    songs, generator = Songs(chosen, task.singers), torch.Generator().manual_seed(seed)
-    network = cast(DistributionNetwork, task.eval().network)
-    drawn = [
-        network.sample(*task.inputs(batch), generator=generator)[batch.mask].numpy()
-        for batch in Windows(songs, torch.arange(len(rows)), task.window, "quantized").in_order(BATCH_SIZE)
-    ]
-    return pa.table(
-        {
-            "row": rows,
-            "singer_id": chosen["singer_id"][:],
-            "quantized": chosen["quantized_durations"][:],
-            "original": chosen["durations"][:],
-            "predicted": np.split(np.concatenate(drawn), songs.offsets[1:-1].numpy()),
-        }
-    )
+    rows, generator = np.sort(rows), torch.Generator().manual_seed(seed)
+    network = cast(DistributionNetwork, task.network)
+
+    def sample(batch: Batch) -> Tensor:
+        return network.sample(*task.inputs(batch), generator=generator)
+
+    batches = predict_songs(task, table, rows, ask=sample, batch_size=BATCH_SIZE)
+    return predictions_table(table, rows, np.concatenate([notes[batch.mask].numpy() for batch, notes in batches]))
 
 
 def cumulative(probabilities: np.ndarray, edges: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from toy_duration_predictor.data.split import FOLDS
 from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.experiment.arms import MODEL, check_names
 from toy_duration_predictor.experiment.config import CompareConfig, TrainConfig, validated
-from toy_duration_predictor.experiment.evidence import Run, read_run
-from toy_duration_predictor.experiment.gather import MODEL, gather
+from toy_duration_predictor.experiment.gather import gather
+from toy_duration_predictor.experiment.report import write_comparison
+from toy_duration_predictor.experiment.run_folder import FinishedRun, read_run
 from toy_duration_predictor.experiment.terminal import console_log
 from toy_duration_predictor.experiment.train import train
 from toy_duration_predictor.experiment.trainer import use_threads
@@ -35,10 +37,6 @@ def compare(config: DictConfig | dict[str, Any], compose: Callable[[list[str]], 
         InputError: The configuration, the songs or the runs cannot be used.
         Interrupted: SIGINT or SIGTERM; the same call goes on.
     """
-    from toy_duration_predictor.experiment.report import facts, sections
-    from toy_duration_predictor.experiment.report_events import write_events
-    from toy_duration_predictor.page import write_report
-
     settings = validated(config, CompareConfig)
     console_log()
     if settings.runs is None:
@@ -47,17 +45,14 @@ def compare(config: DictConfig | dict[str, Any], compose: Callable[[list[str]], 
         runs = _finished_runs(settings.runs)
     use_threads(settings.trainer)
     comparison = gather(runs, settings.resamples)
-    data = runs[0].metrics
-    out = settings.out or settings.logs / "comparisons" / f"{data['data/source']}-{data['data/fingerprint']}"
-    title = "Does a sequence model put a singer's own timing back?"
-    parts = sections(comparison)
-    write_report(out, title, parts, facts(comparison))
-    write_events(out, title, parts, comparison.errors)
+    songs = comparison.provenance
+    out = settings.out or settings.logs / "comparisons" / f"{songs.source}-{songs.fingerprint}"
+    write_comparison(out, comparison)
     log.info("Report: %s", out / "report.html")
     return out
 
 
-def _finished_runs(pattern: str) -> list[Run]:
+def _finished_runs(pattern: str) -> list[FinishedRun]:
     """Reads the finished runs among the folders that fit a pattern."""
     folders = (Path(path) for path in sorted(glob.glob(pattern)))  # noqa: PTH207 (the pattern may be absolute)
     runs = [read_run(folder) for folder in folders if (folder / "metrics.json").is_file()]
@@ -87,6 +82,7 @@ def _plan(settings: CompareConfig, compose: Callable[[list[str]], DictConfig]) -
     for repetition, fold in itertools.product(range(settings.seeds), folds):
         further = [f"data={settings.data.source}", *settings.each]
         runs = {arm: compose([f"experiment={arm}", *further]) for arm in settings.arms}
+        check_names({arm: OmegaConf.select(run, "name") for arm, run in runs.items()})
         for run in runs.values():
             with open_dict(run):
                 run.data.update(settings.data.options)

@@ -1,47 +1,15 @@
-"""Runs as evidence: which there are, and the errors of each on each of its test songs.
+"""Errors as evidence: those of a set of predictions on each test song, over repetitions, and over all songs.
 
 Shapes: `S` songs, in the order of their rows in the songs table.
 """
 
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from omegaconf import OmegaConf
 
-from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.experiment.run_folder import Metrics, read_metrics
-
-
-class Run(NamedTuple):
-    """A finished run.
-
-    Attributes:
-        folder: Its folder.
-        arm: The experiment's name.
-        seed: Of weights and batches.
-        split: How the songs are split.
-        split_seed: Decides the split.
-        config: Its settings, nested.
-        metrics: Its `metrics.json`.
-        predictions: Its `predictions.parquet`.
-    """
-
-    folder: Path
-    arm: str
-    seed: int
-    split: str
-    split_seed: int
-    config: dict[str, Any]
-    metrics: Metrics
-    predictions: pa.Table
-
-    @property
-    def repetition(self) -> tuple[int, int, str]:
-        """Seed, split seed and fold: what runs of different arms must share to be compared."""
-        return self.seed, self.split_seed, self.split if self.split.startswith("fold") else ""
+from toy_duration_predictor.experiment.predictions import SUNG, notes_by_song
+from toy_duration_predictor.experiment.statistics import Interval, difference_interval, mae_interval
 
 
 class SongErrors(NamedTuple):
@@ -65,42 +33,45 @@ class SongErrors(NamedTuple):
         return float(self.error.sum() / self.notes.sum())
 
 
-def read_run(folder: Path) -> Run:
-    """Reads a finished run.
+class ArmErrors(NamedTuple):
+    """The error of an arm or baseline over all test songs.
 
-    Raises:
-        InputError: It is not finished, or a file of it cannot be read.
+    Attributes:
+        mae: Mean absolute error, averaged over the repetitions, with its interval over songs, ticks.
+        share_of_copy: The same over the error of the copy baseline.
+        repetitions: Mean absolute error in each repetition, ticks.
     """
-    metrics = read_metrics(folder)
-    if metrics is None:
-        raise InputError(f"{folder} is no finished run; the command that began it goes on.")
-    try:
-        config: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
-        predictions = pq.read_table(folder / "predictions.parquet")
-        data = config["data"]
-        return Run(
-            folder, config["name"], config["seed"], data["split"], data["split_seed"], config, metrics, predictions
-        )
-    except (OSError, KeyError, pa.ArrowException) as error:
-        raise InputError(
-            f"{folder} cannot be read ({type(error).__name__}: {error}); run it again with force=true."
-        ) from error
+
+    mae: Interval
+    share_of_copy: float
+    repetitions: list[float]
+
+
+class AblationErrors(NamedTuple):
+    """The error of Model B under an ablation.
+
+    Attributes:
+        mae: Mean absolute error, averaged over the repetitions, ticks.
+        share_of_copy: The same over the error of the copy baseline.
+        difference: How much larger it is than without the ablation, with its interval over songs, ticks.
+    """
+
+    mae: float
+    share_of_copy: float
+    difference: Interval
 
 
 def song_errors(predictions: pa.Table, column: str = "predicted") -> SongErrors:
-    """Returns the errors of a column of `predictions.parquet`; `quantized` is copying."""
+    """Returns the errors of a column of a predictions table; `quantized` is the copy baseline."""
     ordered = predictions.sort_by("row")
-    lengths = ordered["original"].combine_chunks().value_lengths().to_numpy(zero_copy_only=False)
-    sung, predicted = (
-        ordered[name].combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.float64)
-        for name in ("original", column)
-    )
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    sung, predicted = (notes_by_song(ordered, name) for name in (SUNG, column))
+    notes = np.array([len(song) for song in sung], dtype=np.int64)
+    starts = np.cumsum(notes) - notes
     return SongErrors(
         row=ordered["row"].to_numpy(),
         singer=ordered["singer_id"].to_numpy(),
-        notes=lengths.astype(np.int64),
-        error=np.add.reduceat(np.abs(predicted - sung), starts),
+        notes=notes,
+        error=np.add.reduceat(np.abs(np.concatenate(predicted) - np.concatenate(sung)).astype(np.float64), starts),
     )
 
 
@@ -114,8 +85,30 @@ def mean_over_repetitions(repetitions: list[SongErrors]) -> SongErrors:
     total, times = np.zeros(len(rows)), np.zeros(len(rows))
     singer, notes = np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows), dtype=np.int64)
     for each in repetitions:
-        place = np.searchsorted(rows, each.row)
-        total[place] += each.error
-        times[place] += 1
-        singer[place], notes[place] = each.singer, each.notes
+        at = np.searchsorted(rows, each.row)
+        total[at] += each.error
+        times[at] += 1
+        singer[at], notes[at] = each.singer, each.notes
     return SongErrors(rows, singer, notes, total / times)
+
+
+def arm_errors(repetitions: list[SongErrors], copy: SongErrors, resamples: int) -> ArmErrors:
+    """Returns the error of an arm or baseline over all test songs.
+
+    Args:
+        repetitions: Its errors, one a repetition.
+        copy: The errors of the copy baseline, averaged over the repetitions.
+        resamples: Of the bootstrap.
+    """
+    songs = mean_over_repetitions(repetitions)
+    interval = mae_interval(songs.error, songs.notes, songs.singer, resamples=resamples)
+    return ArmErrors(interval, interval.estimate / copy.mae, [each.mae for each in repetitions])
+
+
+def ablation_errors(
+    repetitions: list[SongErrors], model: SongErrors, copy: SongErrors, resamples: int
+) -> AblationErrors:
+    """Returns the error of Model B under an ablation; `model` has its errors without it, otherwise as `arm_errors`."""
+    songs = mean_over_repetitions(repetitions)
+    difference = difference_interval(songs.error, model.error, songs.notes, songs.singer, resamples=resamples)
+    return AblationErrors(songs.mae, songs.mae / copy.mae, difference)

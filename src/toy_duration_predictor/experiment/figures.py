@@ -1,5 +1,7 @@
 """Pictures of a run's predictions, from `predictions.parquet` as written. Each returns a matplotlib figure."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -39,19 +41,24 @@ def phrase(predictions: pa.Table, song: int = 0, notes: int = 24) -> Figure:
 
 
 def error_by_singer(predictions: pa.Table) -> Figure:
-    """Draws the mean absolute error of each singer's test songs, model beside copying."""
+    """Draws the mean absolute error of each singer's test songs, the model beside the copy baseline."""
     errors = note_errors(predictions)
     singers = np.unique(errors["singer_id"])
+    copy, model = (
+        [float(np.abs(errors[key][errors["singer_id"] == singer]).mean()) for singer in singers]
+        for key in ("copy", "model")
+    )
+    return bars_by_singer([str(singer) for singer in singers], copy, model)
+
+
+def bars_by_singer(singers: Sequence[str], copy: Sequence[float], model: Sequence[float]) -> Figure:
+    """Draws two bars a singer: the mean absolute errors of the copy baseline and of the model, ticks."""
     figure = Figure(figsize=(6, 3), dpi=150, layout="constrained")
     axes = figure.add_subplot()
-    place = np.arange(len(singers))
-    for offset, key, label, colour in (
-        (-0.2, "copy", "copying", QUANTIZED),
-        (0.2, "model", "model", PREDICTED),
-    ):
-        heights = [np.abs(errors[key][errors["singer_id"] == singer]).mean() for singer in singers]
-        axes.bar(place + offset, heights, 0.4, label=label, color=colour)
-    axes.set_xticks(place, [str(singer) for singer in singers])
+    left = np.arange(len(singers))
+    axes.bar(left - 0.2, copy, 0.4, label="copy", color=QUANTIZED)
+    axes.bar(left + 0.2, model, 0.4, label="model", color=PREDICTED)
+    axes.set_xticks(left, singers)
     axes.set_xlabel("singer")
     axes.set_ylabel("mean absolute error, ticks")
     axes.legend(frameon=False)
@@ -73,16 +80,15 @@ def residuals(predictions: pa.Table) -> Figure:
     return figure
 
 
-def pit(transformed: np.ndarray) -> Figure:
-    """Draws how often sung durations lie in each twentieth of their predicted distributions.
+def pit(densities: Sequence[float]) -> Figure:
+    """Draws how often sung durations lie in each part of their predicted distributions.
 
     Args:
-        transformed: Probability integral transforms `(N,)`; see `calibration.pit`.
+        densities: Of the probability integral transform, in equal parts of 0..1; see `calibration.pit`.
     """
     figure = Figure(figsize=(6, 3), dpi=150, layout="constrained")
     axes = figure.add_subplot()
-    share = np.full(len(transformed), 20 / len(transformed))
-    axes.hist(transformed, bins=20, range=(0, 1), weights=share, color=PREDICTED)
+    axes.bar(np.arange(len(densities)) / len(densities), densities, 1 / len(densities), align="edge", color=PREDICTED)
     axes.axhline(1, color=SUNG, linewidth=1.8, label="calibrated")
     axes.set_xlim(0, 1)
     axes.set_xlabel("predicted probability of a shorter duration")

@@ -1,68 +1,132 @@
-"""From runs to what a report is made of: baselines, ablations and figures on the songs that the runs were tested on."""
+"""From finished runs to everything that a report says: computed once, in the order in which the report says it."""
 
 import logging
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from datasets import Dataset
 
 from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
-from toy_duration_predictor.data.split import Split, split_rows
+from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.experiment.ablation import Metric, ablations, published_metric
-from toy_duration_predictor.experiment.baselines import LADDER, performances
-from toy_duration_predictor.experiment.calibration import Calibration, calibration, predicts_distributions, sampled
-from toy_duration_predictor.experiment.ceiling import Matches, matches
+from toy_duration_predictor.experiment import calibration, recognition, timing
+from toy_duration_predictor.experiment.ablation import ablations
+from toy_duration_predictor.experiment.arms import MODEL, runs_by_arm
+from toy_duration_predictor.experiment.baselines import BASELINES, LOOKUPS, song_arrays, tested_baselines
+from toy_duration_predictor.experiment.between_singers import RUN, BetweenSingers, between_singers
 from toy_duration_predictor.experiment.config import Data
-from toy_duration_predictor.experiment.evidence import Run, SongErrors, mean_over_repetitions, song_errors
-from toy_duration_predictor.experiment.questions import Part, judge
-from toy_duration_predictor.experiment.recognition import Recognition, recognition
-from toy_duration_predictor.experiment.run_folder import load_run
+from toy_duration_predictor.experiment.evidence import (
+    AblationErrors,
+    ArmErrors,
+    ablation_errors,
+    arm_errors,
+    mean_over_repetitions,
+    song_errors,
+)
+from toy_duration_predictor.experiment.learning_curves import Curve, learning_curve
+from toy_duration_predictor.experiment.published_metric import Metric, published_metric
+from toy_duration_predictor.experiment.questions import COPY, Answers, judge, rivalries
+from toy_duration_predictor.experiment.run_folder import FinishedRun, load_run
 
 log = logging.getLogger(__name__)
 
-MODEL, CONTROL, ANONYMOUS = "model_b", "model_a", "model_b_anonymous"
-LOOKUPS = ("value", "value_singer", "neighbours", "neighbours_singer")
+# Test songs that the report draws, and how many notes and rests of each.
+EXAMPLES, EXAMPLE_NOTES = 2, 24
+
+
+class Method(NamedTuple):
+    """What was decided before any number was known.
+
+    Attributes:
+        resamples: Of the bootstrap.
+        phrase_rest: Grid steps of a rest that ends a phrase.
+        segment: Notes and rests of a segment whose singer is to be recognised.
+        matching_run: Notes that performances must have in common to be aligned.
+        least_probability: What the likelihood counts with at least.
+    """
+
+    resamples: int
+    phrase_rest: int
+    segment: int
+    matching_run: int
+    least_probability: float
+
+
+class Provenance(NamedTuple):
+    """Which songs and runs the numbers are of.
+
+    Attributes:
+        source: Of the songs.
+        fingerprint: Of the songs table.
+        songs: Rows of the table.
+        test_songs: Rows that were tested in any repetition.
+        test_singers: Their singers.
+        repetitions: Seed, split seed and fold of each, the last one empty where there are no folds.
+        network: Model B's, and its sizes.
+        training: How Model B was trained.
+        commit: Of the code that trained it.
+        versions: Of this package, and of what it ran on.
+        seconds: Each arm's median training time.
+        runs: The run folders of each arm, in the order of the repetitions.
+    """
+
+    source: str
+    fingerprint: str
+    songs: int
+    test_songs: int
+    test_singers: int
+    repetitions: list[tuple[int, int, str]]
+    network: dict[str, Any]
+    training: dict[str, Any]
+    commit: str
+    versions: dict[str, str]
+    seconds: dict[str, float]
+    runs: dict[str, list[str]]
 
 
 class Comparison(NamedTuple):
-    """Everything that a report is made of.
+    """Everything that a report says. Plain values, nested: `report.json` holds them as they are.
 
     Attributes:
-        table: The songs.
-        runs: The finished runs of each arm, one a repetition, in the same order of repetitions.
-        errors: Test errors of each arm and baseline, one a repetition.
-        baselines: Predictions of each baseline in the first repetition, like `predictions.parquet`.
-        ablations: Test errors of Model B under each ablation, one a repetition.
+        questions: The answers, and the comparisons of Model B with its rivals.
+        errors: Of each arm and baseline.
         best_lookup: The lookup with the least error on the validation songs.
-        metrics: Each arm's error as the published metric counts it and otherwise, in the first repetition.
-        recognition: Whether the singers are told from what the arms and baselines predict, in the first repetition.
-        matches: Notes that several singers sang.
-        calibration: Of Model B in the first repetition, if it predicts distributions.
-        sampled: Like `predictions.parquet`, drawn from these distributions.
-        parts: The comparisons that answer the questions.
-        resamples: Of the bootstrap.
+        learning_curves: Of each arm, one a repetition.
+        ablations: Of Model B.
+        published_metric: Of each arm in the first repetition, counted in four ways.
+        timing: Of each arm and baseline in the first repetition, and of Model B's samples if it has distributions.
+        error_by_length: Of Model B in the first repetition, as all that follows.
+        error_by_phrase_position: Empty where rests are not known.
+        error_by_singer: By `singer_id`.
+        recognition: Whether predictions tell the singer; None where there are fewer than two singers to tell apart.
+        between_singers: How far singers of the same song differ; None where no song is known to have several.
+        calibration: None where Model B predicts no distributions.
+        examples: The first notes of some test songs: the columns of `predictions.parquet`.
+        method: What was decided beforehand.
+        provenance: Which songs and runs the numbers are of.
     """
 
-    table: Dataset
-    runs: dict[str, list[Run]]
-    errors: dict[str, list[SongErrors]]
-    baselines: dict[str, pa.Table]
-    ablations: dict[str, list[SongErrors]]
+    questions: Answers
+    errors: dict[str, ArmErrors]
     best_lookup: str
-    metrics: dict[str, list[Metric]]
-    recognition: Recognition | None
-    matches: Matches | None
-    calibration: Calibration | None
-    sampled: pa.Table | None
-    parts: list[Part]
-    resamples: int
+    learning_curves: dict[str, list[Curve]]
+    ablations: dict[str, AblationErrors]
+    published_metric: dict[str, list[Metric]]
+    timing: dict[str, timing.Timing]
+    error_by_length: list[timing.Group]
+    error_by_phrase_position: list[timing.Group]
+    error_by_singer: list[timing.Group]
+    recognition: recognition.Recognition | None
+    between_singers: BetweenSingers | None
+    calibration: calibration.Calibration | None
+    examples: list[dict[str, Any]]
+    method: Method
+    provenance: Provenance
 
 
-def gather(runs: list[Run], resamples: int) -> Comparison:
-    """Brings runs together with the baselines and ablations on their songs.
+def gather(runs: list[FinishedRun], resamples: int) -> Comparison:
+    """Compares runs with each other, with the baselines and with ablations.
 
     Args:
         runs: Finished runs; the arms must have the same repetitions, and the same songs.
@@ -71,105 +135,96 @@ def gather(runs: list[Run], resamples: int) -> Comparison:
     Raises:
         InputError: The runs do not belong together, or Model B is not among them.
     """
-    by_arm = _by_arm(runs)
-    first = by_arm[MODEL][0]
-    data = Data.model_validate(first.config["data"])
-    table = load_songs(data.source, **data.options)
-    if fingerprint(table) != first.metrics["data/fingerprint"]:
-        raise InputError(f"{first.folder} was trained on other songs than data.source={data.source} gives now.")
+    by_arm = runs_by_arm(runs)
+    own = by_arm[MODEL]
+    first = own[0]
+    table = _songs(first)
 
-    log.info("Baselines and ablations of %d runs of %s", len(by_arm[MODEL]), MODEL)
-    splits = [split_rows(table, run.split, run.split_seed) for run in by_arm[MODEL]]
+    log.info("Baselines and ablations of %d runs of %s", len(own), MODEL)
+    splits = [split_rows(table, run.split, run.split_seed) for run in own]
+    # Baselines have no seed: repetitions on the same split share them.
+    of_split = {run.repetition[1:]: split for run, split in zip(own, splits, strict=True)}
+    baselines = {key: tested_baselines(table, split) for key, split in of_split.items()}
+    validation = {name: np.mean([each[name].validation for each in baselines.values()]) for name in LOOKUPS}
+    best_lookup = min(LOOKUPS, key=validation.__getitem__)
+
     errors = {arm: [song_errors(run.predictions) for run in of_arm] for arm, of_arm in by_arm.items()}
-    baselines, on_validation = {}, {}
-    # Of the baselines' splits, each once: seeds of the network change nothing there.
-    of_split = {run.repetition[1:]: split for run, split in zip(by_arm[MODEL], splits, strict=True)}
-    for name in LADDER:
-        made = {key: _baseline(name, table, split) for key, split in of_split.items()}
-        errors[name] = [song_errors(made[run.repetition[1:]][0]) for run in by_arm[MODEL]]
-        baselines[name] = made[first.repetition[1:]][0]
-        on_validation[name] = float(np.mean([validation for _, validation in made.values()]))
-    best_lookup = min(LOOKUPS, key=on_validation.__getitem__)
-
+    for name in BASELINES:
+        of_baseline = {key: song_errors(each[name].predictions) for key, each in baselines.items()}
+        errors[name] = [of_baseline[run.repetition[1:]] for run in own]
     ablated = [
-        ablations(load_run(run.folder), table, split.test, run.seed)
-        for run, split in zip(by_arm[MODEL], splits, strict=True)
+        ablations(load_run(run.folder), table, split.test, run.seed) for run, split in zip(own, splits, strict=True)
     ]
-    of_model = {name: [each[name] for each in ablated] for name in ablated[0]}
-    rivals = [
-        ("Q1", CONTROL, errors.get(CONTROL)),
-        ("Q2", "copy", errors["copy"]),
-        ("Q2", best_lookup, errors[best_lookup]),
-    ]
-    rivals += [("Q3", ANONYMOUS, errors.get(ANONYMOUS)), ("Q3", "another singer", of_model.get("another singer"))]
-    known = [(question, rival, of_rival) for question, rival, of_rival in rivals if of_rival is not None]
-    parts = judge(errors[MODEL], known, mean_over_repetitions(errors["copy"]), resamples)
+    of_ablations = {name: [each[name] for each in ablated] for name in ablated[0]}
 
+    predictions = {arm: of_arm[0].predictions for arm, of_arm in by_arm.items()}
+    predictions |= {name: each.predictions for name, each in baselines[first.repetition[1:]].items()}
     models = {arm: load_run(of_arm[0].folder) for arm, of_arm in by_arm.items()}
-    predictions = {arm: of_arm[0].predictions for arm, of_arm in by_arm.items()} | baselines
-    known_singers = recognition(performances(table, splits[0].train), predictions, resamples)
-    calibrated = drawn = None
-    if predicts_distributions(models[MODEL]):
-        calibrated = calibration(models[MODEL], table, splits[0].test, resamples)
-        drawn = sampled(models[MODEL], table, splits[0].test, first.seed)
+    samples, calibrated = {}, None
+    if calibration.predicts_distributions(models[MODEL]):
+        samples[f"{MODEL}, sampled"] = calibration.sampled(models[MODEL], table, splits[0].test, first.seed)
+        calibrated = calibration.calibration(models[MODEL], table, splits[0].test, resamples)
+
+    model, copy = mean_over_repetitions(errors[MODEL]), mean_over_repetitions(errors[COPY])
+    pair = predictions[MODEL], predictions[best_lookup]
     return Comparison(
-        table=table,
-        runs=by_arm,
-        errors=errors,
-        baselines=baselines,
-        ablations=of_model,
+        questions=judge(errors | of_ablations, rivalries(by_arm, best_lookup), resamples),
+        errors={name: arm_errors(each, copy, resamples) for name, each in errors.items()},
         best_lookup=best_lookup,
-        metrics={arm: published_metric(model, table, splits[0].test) for arm, model in models.items()},
-        recognition=known_singers,
-        matches=matches(table),
+        learning_curves={arm: [learning_curve(run.folder) for run in of_arm] for arm, of_arm in by_arm.items()},
+        ablations={name: ablation_errors(each, model, copy, resamples) for name, each in of_ablations.items()},
+        published_metric={arm: published_metric(each, table, splits[0].test) for arm, each in models.items()},
+        timing={name: timing.timing(each) for name, each in (samples | predictions).items()},
+        error_by_length=timing.error_by_length(*pair),
+        error_by_phrase_position=timing.error_by_phrase_position(*pair, table),
+        error_by_singer=timing.error_by_singer(*pair),
+        recognition=recognition.recognition(song_arrays(table, splits[0].train), predictions, resamples),
+        between_singers=between_singers(table, first.predictions, resamples),
         calibration=calibrated,
-        sampled=drawn,
-        parts=parts,
-        resamples=resamples,
+        examples=_examples(first),
+        method=Method(resamples, timing.PHRASE_REST, recognition.SEGMENT, RUN, calibration.LEAST),
+        provenance=_provenance(by_arm, table, model.row, model.singer),
     )
 
 
-def _by_arm(runs: list[Run]) -> dict[str, list[Run]]:
-    """Returns the runs of each arm in the order of their repetitions."""
-    if MODEL not in {run.arm for run in runs}:
-        raise InputError(f"No run of {MODEL} is among these; the questions are about it.")
-    for key in ("data/fingerprint", "data/source"):
-        if len(values := {str(run.metrics[key]) for run in runs}) > 1:
-            raise InputError(
-                f"These runs are on different songs ({key}: {', '.join(sorted(values))}); compare those of one table."
-            )
-    by_arm: dict[str, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: run.repetition):
-        by_arm.setdefault(run.arm, []).append(run)
-    wanted = [run.repetition for run in by_arm[MODEL]]
-    if len(set(wanted)) < len(wanted):
-        raise InputError(
-            f"Several runs of {MODEL} have the same seed and split, with other settings; choose with runs=PATTERN."
-        )
-    for arm, of_arm in by_arm.items():
-        if [run.repetition for run in of_arm] != wanted:
-            raise InputError(
-                f"{arm} and {MODEL} have not been run with the same seeds and splits; choose with runs=PATTERN."
-            )
-        for run, other in zip(of_arm, by_arm[MODEL], strict=True):
-            if set(run.predictions["row"].to_pylist()) != set(other.predictions["row"].to_pylist()):
-                raise InputError(
-                    f"{run.folder} and {other.folder} were not tested on the same songs; give both the same data.split."
-                )
-    return by_arm
+def _songs(run: FinishedRun) -> Dataset:
+    """Loads the songs that a run was trained on."""
+    data = Data.model_validate(run.config["data"])
+    table = load_songs(data.source, **data.options)
+    if fingerprint(table) != run.metrics["data/fingerprint"]:
+        raise InputError(f"{run.folder} was trained on other songs than data.source={data.source} gives now.")
+    return table
 
 
-def _baseline(name: str, table: Dataset, split: Split) -> tuple[pa.Table, float]:
-    """Returns a baseline's predictions for the test songs, and its MAE on the validation songs."""
-    fitted = LADDER[name]().fit(performances(table, split.train))
-    validation = performances(table, split.val)
-    error = np.concatenate([np.abs(p - s) for p, s in zip(fitted.predict(validation), validation.sung, strict=True)])
-    test = performances(table, split.test)
-    columns = {
-        "row": split.test,
-        "singer_id": test.singer,
-        "quantized": test.quantized,
-        "original": test.sung,
-        "predicted": fitted.predict(test),
-    }
-    return pa.table(columns), float(error.mean())
+def _examples(run: FinishedRun) -> list[dict[str, Any]]:
+    songs: list[dict[str, Any]] = run.predictions.slice(0, EXAMPLES).to_pylist()
+    return [
+        {name: value[:EXAMPLE_NOTES] if isinstance(value, list) else value for name, value in song.items()}
+        for song in songs
+    ]
+
+
+def _provenance(
+    by_arm: dict[str, list[FinishedRun]], table: Dataset, rows: np.ndarray, singers: np.ndarray
+) -> Provenance:
+    first = by_arm[MODEL][0]
+    metrics = first.metrics
+    return Provenance(
+        source=str(metrics["data/source"]),
+        fingerprint=str(metrics["data/fingerprint"]),
+        songs=len(table),
+        test_songs=len(rows),
+        test_singers=len(np.unique(singers)),
+        repetitions=[run.repetition for run in by_arm[MODEL]],
+        network=first.config["model"],
+        training=first.config["training"],
+        commit=str(metrics["git/commit"]),
+        versions={
+            key.removeprefix("version/"): str(value) for key, value in metrics.items() if key.startswith("version/")
+        },
+        seconds={
+            arm: float(np.median([float(run.metrics["train/seconds"]) for run in of_arm]))
+            for arm, of_arm in by_arm.items()
+        },
+        runs={arm: [str(run.folder) for run in of_arm] for arm, of_arm in by_arm.items()},
+    )

@@ -1,8 +1,8 @@
-"""Can the verdict on the singer be trusted? The rule, tried on simulated corpora whose singer effect is known.
+"""Can the verdict on the singer be trusted? The rule, tried on simulated songs whose singer effect is known.
 
-A fast model, a baseline with and without the singer, stands for Model B and its anonymous arm. It has no seed, so the
-test over repetitions falls away, and what is tried is the rest of the rule: the interval, the test over songs, and the
-region of no practical difference. Songs are split by song, each corpus by a seed of its own.
+A fast model, a baseline with and without the singer, stands for Model B and its anonymous arm. It has no seed, so there
+is no test over repetitions. What is tried is the rest of the rule: the interval, the test over songs, and the region of
+no practical difference. Each corpus is split by song, with a seed of its own.
 """
 
 import logging
@@ -10,7 +10,6 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 from omegaconf import DictConfig
 from rich.progress import track
 from scipy.stats import binomtest
@@ -18,29 +17,31 @@ from scipy.stats import binomtest
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.songs import validate_songs
 from toy_duration_predictor.data.split import split_rows
-from toy_duration_predictor.experiment.baselines import LADDER, performances
+from toy_duration_predictor.experiment.baselines import BASELINES, song_arrays
 from toy_duration_predictor.experiment.config import PowerConfig, validated
-from toy_duration_predictor.experiment.questions import INCONCLUSIVE, LEVEL, NO_DIFFERENCE, REFUTED, SUPPORTED
-from toy_duration_predictor.experiment.statistics import difference_interval, song_sign_flip, verdict
+from toy_duration_predictor.experiment.questions import LEVEL, NO_DIFFERENCE, SUPPORTED
+from toy_duration_predictor.experiment.report_power import write_power
+from toy_duration_predictor.experiment.statistics import Interval, difference_interval, song_sign_flip, verdict
 from toy_duration_predictor.experiment.terminal import console_log
-from toy_duration_predictor.page import Section, write_report
 
 log = logging.getLogger(__name__)
 
 
 class Cell(NamedTuple):
-    """What became of the corpora of one kind.
+    """What became of the corpora of one size and singer effect.
 
     Attributes:
         effect: Their `singer_effect`.
         songs: Their rows.
         words: How many had each verdict.
-        share: The mean of what the singer took off the error, as a share of the error of copying.
+        supported: The share with the verdict *supported*, with its 95 % interval by Wilson's method.
+        share: The mean of what the singer took off the error, as a share of the copy baseline's error.
     """
 
     effect: float
     songs: int
     words: dict[str, int]
+    supported: Interval
     share: float
 
 
@@ -55,17 +56,13 @@ def power(config: DictConfig | dict[str, Any]) -> list[Cell]:
     """
     settings = validated(config, PowerConfig)
     console_log()
-    kinds = [(effect, songs) for songs in settings.songs for effect in settings.effects]
-    trials = [(kind, repetition) for kind in kinds for repetition in range(settings.repetitions)]
-    outcomes: dict[tuple[float, int], list[tuple[str, float]]] = {kind: [] for kind in kinds}
+    sizes = [(effect, songs) for songs in settings.songs for effect in settings.effects]
+    trials = [(size, repetition) for size in sizes for repetition in range(settings.repetitions)]
+    outcomes: dict[tuple[float, int], list[tuple[str, float]]] = {size: [] for size in sizes}
     for (effect, songs), repetition in track(trials, "Corpora"):
         outcomes[effect, songs].append(trial(effect, songs, repetition, settings.baseline, settings.resamples))
-    cells = [
-        Cell(*kind, dict(Counter(word for word, _ in found)), float(np.mean([share for _, share in found])))
-        for kind, found in outcomes.items()
-    ]
-    title = "Can the verdict on the singer be trusted?"
-    write_report(settings.out, title, _sections(cells, settings), [cell._asdict() for cell in cells])
+    cells = [_cell(effect, songs, found) for (effect, songs), found in outcomes.items()]
+    write_power(settings.out, cells, settings.baseline, settings.repetitions, LEVEL)
     log.info("Report: %s", settings.out / "report.html")
     return cells
 
@@ -74,48 +71,24 @@ def trial(effect: float, songs: int, seed: int, baseline: str, resamples: int) -
     """Makes a corpus, fits the model with and without the singer, and returns the verdict and the share gained."""
     table = validate_songs(simulate_songs(songs, seed, effect))
     split = split_rows(table, "grouped", seed)
-    train, test = performances(table, split.train), performances(table, split.test)
+    train, test = song_arrays(table, split.train), song_arrays(table, split.test)
     notes = np.array([len(song) for song in test.sung])
 
     def errors(predicted: list[np.ndarray]) -> np.ndarray:
         return np.array([np.abs(p - s).sum() for p, s in zip(predicted, test.sung, strict=True)])
 
     with_singer, without = (
-        errors(LADDER[name]().fit(train).predict(test)) for name in (f"{baseline}_singer", baseline)
+        errors(BASELINES[name]().fit(train).predict(test)) for name in (f"{baseline}_singer", baseline)
     )
-    copying = errors(test.quantized).sum() / notes.sum()
+    copy = errors(test.quantized).sum() / notes.sum()
     difference = difference_interval(without, with_singer, notes, test.singer, resamples=resamples)
     p = song_sign_flip(without, with_singer, notes)
-    return verdict(difference, p, NO_DIFFERENCE * copying, LEVEL).word, difference.estimate / copying
+    return verdict(difference, p, NO_DIFFERENCE * copy, LEVEL).word, difference.estimate / copy
 
 
-def _sections(cells: list[Cell], settings: PowerConfig) -> list[Section]:
-    rows = []
-    for cell in cells:
-        supported = cell.words.get(SUPPORTED, 0)
-        low, high = binomtest(supported, settings.repetitions).proportion_ci(method="wilson")
-        counts = (f"{cell.words.get(word, 0)}" for word in (SUPPORTED, INCONCLUSIVE, REFUTED))
-        rows.append((f"{cell.effect:g}", str(cell.songs), *counts, f"{low:.0%} to {high:.0%}", f"{cell.share:+.1%}"))
-    heads = ("singer effect", "songs", SUPPORTED, INCONCLUSIVE, REFUTED, "supported, 95 % interval", "gain, of copying")
-    remark = (
-        f"{settings.repetitions} corpora of each kind; the model is {settings.baseline}, with and without the singer. "
-        f"With an effect of 0 all singers are the same person, and *supported* is wrong. A tenth are test songs."
-    )
-    return [Section("Verdicts on Q3", heads, rows, remark, [_curve(cells, settings.repetitions)])]
-
-
-def _curve(cells: list[Cell], repetitions: int) -> Figure:
-    """Draws the share of corpora with the verdict *supported* against their effect, a line a number of songs."""
-    figure = Figure(figsize=(7, 3.2), layout="constrained")
-    axes = figure.add_subplot()
-    for songs in dict.fromkeys(cell.songs for cell in cells):
-        of_size = sorted(
-            (cell.effect, cell.words.get(SUPPORTED, 0) / repetitions) for cell in cells if cell.songs == songs
-        )
-        axes.plot(*zip(*of_size, strict=True), "o-", label=f"{songs} songs")
-    axes.axhline(LEVEL, color="#888888", linewidth=1, linestyle="--")
-    axes.set_ylim(-0.03, 1.03)
-    axes.set_xlabel("singer effect")
-    axes.set_ylabel("supported")
-    axes.legend(frameon=False)
-    return figure
+def _cell(effect: float, songs: int, outcomes: list[tuple[str, float]]) -> Cell:
+    """Counts the outcomes of `trial` for the corpora of one size and singer effect."""
+    words = Counter(word for word, _ in outcomes)
+    low, high = binomtest(words[SUPPORTED], len(outcomes)).proportion_ci(method="wilson")
+    supported = Interval(words[SUPPORTED] / len(outcomes), float(low), float(high))
+    return Cell(effect, songs, dict(words), supported, float(np.mean([share for _, share in outcomes])))

@@ -1,9 +1,9 @@
 """Can a classifier tell the singer from predicted timing as well as from the sung one?
 
-A random forest is fitted on how the training songs were sung, and then asked who sings the test songs: as sung, as a
-model predicts them, as a baseline does. Songs are cut into segments of some `SEGMENT` notes and rests, and each segment
-is known by `FEATURES` figures of its deviations, which are durations minus quantized ones in steps (see `timing`); what
-was deviated from is not among them, as a song's rhythm tells who sings it where nobody else sings that song.
+A random forest is fitted on how the training songs were sung. Then it is asked who sings the test songs: as sung, as a
+model predicts them, as a baseline does. Songs are cut into segments of some `SEGMENT` notes and rests. The forest sees
+`FEATURES` figures of a segment's deviations: durations minus quantized ones, in grid steps. It does not see the
+quantized durations, as the rhythm of a song that only one singer sings would tell who sings.
 
 The features: mean, standard deviation and the 10th, 25th, 50th, 75th and 90th percentile of all deviations, and their
 correlation with the next one and the one after; then mean, standard deviation and quartiles of each group of quantized
@@ -17,9 +17,11 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from toy_duration_predictor.experiment.baselines import Performances
+from toy_duration_predictor.data.quantize import grid_step
+from toy_duration_predictor.experiment.baselines import SongArrays
+from toy_duration_predictor.experiment.predictions import SUNG, notes_by_song
 from toy_duration_predictor.experiment.statistics import Interval, mae_interval
-from toy_duration_predictor.experiment.timing import lag_1_autocorrelation, step
+from toy_duration_predictor.experiment.timing import lag_1_autocorrelation
 
 SEGMENT = 64
 LEAST_NOTES = 3
@@ -58,12 +60,12 @@ class Recognition(NamedTuple):
     accuracy: dict[str, Accuracy]
 
 
-def recognition(songs: Performances, predictions: Mapping[str, pa.Table], resamples: int) -> Recognition | None:
+def recognition(songs: SongArrays, predictions: Mapping[str, pa.Table], resamples: int) -> Recognition | None:
     """Fits the classifier, and asks it about the test songs.
 
     Args:
         songs: The training songs.
-        predictions: Like `predictions.parquet`, by name; all of the same test songs.
+        predictions: Tables as `predictions` describes them, by name; all of the same test songs.
         resamples: Of the bootstrap.
 
     Returns:
@@ -81,7 +83,7 @@ def recognition(songs: Performances, predictions: Mapping[str, pa.Table], resamp
     def segments(quantized: list[np.ndarray], sung: list[np.ndarray], singer: np.ndarray) -> list[np.ndarray]:
         """Returns the features of each song by these singers."""
         known = zip(quantized, sung, np.isin(singer, singers), strict=True)
-        return [features(np.asarray(q), np.asarray(s)) for q, s, of_these in known if of_these]
+        return [features(q, s) for q, s, of_these in known if of_these]
 
     trained = segments(songs.quantized, songs.sung, songs.singer)
     of_song = songs.singer[np.isin(songs.singer, singers)]
@@ -91,8 +93,8 @@ def recognition(songs: Performances, predictions: Mapping[str, pa.Table], resamp
     accuracy = {}
     for name, table in {THEMSELVES: first, **predictions}.items():
         singer = table["singer_id"].to_numpy()
-        durations = table["original" if name == THEMSELVES else "predicted"].to_pylist()
-        tested = segments(table["quantized"].to_pylist(), durations, singer)
+        durations = notes_by_song(table, SUNG if name == THEMSELVES else "predicted")
+        tested = segments(notes_by_song(table, "quantized"), durations, singer)
         of_song, count = singer[np.isin(singer, singers)], np.array([len(song) for song in tested])
         truth, told = np.repeat(of_song, count), forest.predict(np.concatenate(tested))
         right = np.add.reduceat((told == truth).astype(float), np.cumsum(count) - count)
@@ -111,10 +113,10 @@ def features(quantized: np.ndarray, durations: np.ndarray) -> np.ndarray:
         quantized: `(T,)`, ticks.
         durations: Sung or predicted, `(T,)`, ticks.
     """
-    of_step = step(quantized)
+    step = grid_step(quantized)
     segments = max(len(quantized) // SEGMENT, 1)
-    deviations = np.array_split((durations - quantized) / of_step, segments)
-    lengths = np.array_split(quantized / of_step, segments)
+    deviations = np.array_split((durations - quantized) / step, segments)
+    lengths = np.array_split(quantized / step, segments)
     return np.array([_figures(*segment) for segment in zip(deviations, lengths, strict=True)])
 
 

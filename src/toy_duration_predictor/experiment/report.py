@@ -1,241 +1,216 @@
-"""The report of a comparison: verdicts first, then what they rest on."""
+"""The report of a comparison: verdicts first, then what they rest on. Nothing is computed here, only shown."""
 
-import re
-from typing import Any
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from toy_duration_predictor.experiment import figures
-from toy_duration_predictor.experiment.evidence import SongErrors, mean_over_repetitions
-from toy_duration_predictor.experiment.gather import MODEL, Comparison
-from toy_duration_predictor.experiment.questions import CLAIMS, LEVEL, NO_DIFFERENCE, answer
-from toy_duration_predictor.experiment.report_timing import timing_facts, timing_sections
-from toy_duration_predictor.experiment.statistics import (
-    Interval,
-    difference_interval,
-    mae_interval,
-    smallest_effect,
-    smallest_p,
-)
-from toy_duration_predictor.page import Section
+from toy_duration_predictor.experiment.report_timing import shown, timing_sections
+from toy_duration_predictor.page import Section, render_markdown, write_report
 
-# Ways to count an error: whether padding counts, and whether durations are clamped.
-WAYS = ((False, False), (False, True), (True, False), (True, True))
+if TYPE_CHECKING:
+    from toy_duration_predictor.experiment.gather import Comparison
+    from toy_duration_predictor.experiment.learning_curves import Curve
+    from toy_duration_predictor.experiment.questions import Answers
+
+TITLE = "Does a sequence model put a singer's own timing back?"
+
+# Ends the name of a report's event file, so that another report replaces this file and no other.
+SUFFIX = ".report"
 
 
-def sections(comparison: Comparison) -> list[Section]:
-    """Returns the report's parts."""
+def write_comparison(folder: Path, comparison: "Comparison") -> None:
+    """Writes `report.html`, `report.md`, `report.json` and an event file for TensorBoard.
+
+    Args:
+        folder: Where they go.
+        comparison: What they say.
+    """
+    parts = sections(comparison)
+    write_report(folder, TITLE, parts, plain(comparison))
+    _write_events(folder, parts, comparison)
+
+
+def sections(comparison: "Comparison") -> list[Section]:
+    """Returns the report's sections."""
     return [
         _verdicts(comparison),
-        _comparisons(comparison),
-        _arms(comparison),
-        _curves(comparison),
+        _rivals(comparison),
+        _errors(comparison),
+        _curves(comparison.learning_curves),
         _ablations(comparison),
-        _metrics(comparison),
+        _published_metric(comparison),
         *timing_sections(comparison),
         _methods(comparison),
     ]
 
 
-def facts(comparison: Comparison) -> dict[str, Any]:
-    """Returns the report's numbers, for `report.json`."""
-    found = {
-        "verdicts": {question: answer(comparison.parts, question) for question in _questions(comparison)},
-        "parts": [
-            part._asdict() | {"verdict": part.verdict.word, "difference": part.verdict.difference, "p": part.verdict.p}
-            for part in comparison.parts
-        ],
-        "mae": {name: _mae(comparison, name) for name in comparison.errors},
-        "ablations": {name: _difference(comparison, errors) for name, errors in comparison.ablations.items()},
-        "published_metric": comparison.metrics,
-        **timing_facts(comparison),
-        "best_lookup": comparison.best_lookup,
-        "fingerprint": comparison.runs[MODEL][0].metrics["data/fingerprint"],
-        "runs": {arm: [str(run.folder) for run in runs] for arm, runs in comparison.runs.items()},
-    }
-    plain: dict[str, Any] = _plain(found)
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    """Returns a value as JSON has it: named tuples by their names, and nothing infinite."""
+def plain(value: Any) -> Any:
+    """Returns nested results as JSON has them: named tuples by their names, and None for what is not finite."""
     if hasattr(value, "_asdict"):
         value = value._asdict()
     if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _questions(comparison: Comparison) -> list[str]:
-    return [question for question in CLAIMS if any(part.question == question for part in comparison.parts)]
+def _write_events(folder: Path, parts: list[Section], comparison: "Comparison") -> None:
+    """Writes the tables as text, the pictures, and the error of each arm and baseline; replaces an earlier report's."""
+    # Imported here because it brings torch along, which nothing else in a report needs.
+    from torch.utils.tensorboard import SummaryWriter
+
+    for earlier in folder.glob(f"events.out.tfevents.*{SUFFIX}"):
+        earlier.unlink()
+    with SummaryWriter(str(folder), filename_suffix=SUFFIX) as writer:
+        writer.add_text("report", render_markdown(TITLE, parts))
+        for name, errors in comparison.errors.items():
+            writer.add_scalar(f"mae/{name}", errors.mae.estimate)
+        for part in parts:
+            for number, picture in enumerate(part.pictures):
+                writer.add_figure(f"{part.title}/{number}" if number else part.title, picture)
 
 
-def _mae(comparison: Comparison, name: str) -> Interval:
-    songs = mean_over_repetitions(comparison.errors[name])
-    return mae_interval(songs.error, songs.notes, songs.singer, resamples=comparison.resamples)
-
-
-def _difference(comparison: Comparison, errors: list[SongErrors]) -> Interval:
-    """Returns how much larger errors are than Model B's."""
-    own, other = mean_over_repetitions(comparison.errors[MODEL]), mean_over_repetitions(errors)
-    return difference_interval(other.error, own.error, own.notes, own.singer, resamples=comparison.resamples)
-
-
-def _copying(comparison: Comparison) -> float:
-    return mean_over_repetitions(comparison.errors["copy"]).mae
-
-
-def _verdicts(comparison: Comparison) -> Section:
-    rows = [(question, CLAIMS[question], answer(comparison.parts, question)) for question in _questions(comparison)]
-    seeds = len(comparison.runs[MODEL])
-    remark = f"Supported: every interval lies above 0, and every p-value is at most {LEVEL}. Refuted: an interval lies "
-    remark += f"below 0, or within {NO_DIFFERENCE:.0%} of the error of copying. Inconclusive: anything else."
-    if smallest_p(seeds) > LEVEL:
+def _verdicts(comparison: "Comparison") -> Section:
+    questions = comparison.questions
+    rows = [(question, answer.claim, answer.verdict) for question, answer in questions.answers.items()]
+    remark = (
+        f"Supported: every interval lies above 0, and every p-value is at most {questions.level}. Refuted: an interval "
+        f"lies below 0, or within {questions.no_difference:.0%} of the error of the copy baseline. Inconclusive: "
+        f"anything else."
+    )
+    if questions.smallest_p > questions.level:
         remark += (
-            f"\n\nWith {seeds} repetitions a sign-flip test over them cannot be below {smallest_p(seeds):.3g}, so "
-            f"nothing can be supported here; run at least six."
+            f"\n\nWith {len(comparison.provenance.repetitions)} repetitions a sign-flip test over them cannot be below "
+            f"{questions.smallest_p:.3g}, so nothing can be supported here; run at least six."
         )
     return Section("The answers", ("", "claim", "verdict"), rows, remark)
 
 
-def _comparisons(comparison: Comparison) -> Section:
-    copying = _copying(comparison)
-    rows = []
-    for part in comparison.parts:
-        d = part.verdict.difference
-        share = f"{d.estimate / copying:+.1%}"
-        rows.append(
-            (part.question, part.rival, _signed(d), share, f"{part.p_songs:.2g}", f"{part.p_seeds:.2g}",
-             f"{part.verdict.p:.2g}", part.verdict.word)
-        )  # fmt: skip
-    own = mean_over_repetitions(comparison.errors[MODEL])
-    other = mean_over_repetitions(comparison.errors["copy"])
-    least = smallest_effect(other.error, own.error, own.notes, own.singer)
+def _rivals(comparison: "Comparison") -> Section:
+    questions, copy = comparison.questions, _copy(comparison)
+    rows = [
+        (part.question, part.rival, shown(part.difference, "+.2f"), f"{part.share_of_copy:+.1%}",
+         f"{part.p_songs:.2g}", f"{part.p_repetitions:.2g}", f"{part.p:.2g}", part.verdict)
+        for part in questions.parts
+    ]  # fmt: skip
     remark = (
-        f"Differences are the rival's MAE minus Model B's, in ticks with 95 % intervals, and as a share of the error "
-        f"of copying ({copying:.2f}). The p-value that counts is the larger of that over songs, after Holm's "
-        f"correction for {len(rows)} comparisons, and that over repetitions. The smallest difference to copying that "
-        f"{len(own.row)} songs could have shown with a power of 80 % is {least:.2f} ticks. Intervals from fewer than "
-        f"about 20 songs cover a little less than they say: some 90 % where they say 95 %."
+        f"Differences are the rival's MAE minus Model B's, in ticks with 95 % intervals, and as a share of the copy "
+        f"baseline's error ({copy:.2f}). The p-value that counts is the larger of two: the p-value over songs, after "
+        f"Holm's correction for {len(rows)} comparisons, and the p-value over repetitions. With a power of 80 %, "
+        f"{comparison.provenance.test_songs} songs could have shown a difference to the copy baseline of "
+        f"{questions.smallest_effect:.2f} ticks, and no smaller one. Intervals from fewer than about 20 songs cover a "
+        f"little less than they say: some 90 % where they say 95 %."
     )
-    heads = ("", "rival", "difference, ticks", "of copying", "p, songs", "p, repetitions", "p that counts", "verdict")
-    figure = _forest({f"{part.question}  {part.rival}": part.verdict.difference for part in comparison.parts}, copying)
-    return Section("Model B and its rivals", heads, rows, remark, [figure])
+    heads = ("", "rival", "difference, ticks", "of copy", "p, songs", "p, repetitions", "p that counts", "verdict")
+    return Section("Model B and its rivals", heads, rows, remark, [_forest(questions, copy)])
 
 
-def _arms(comparison: Comparison) -> Section:
-    copying = _copying(comparison)
+def _errors(comparison: "Comparison") -> Section:
     rows = []
-    for name in sorted(comparison.errors, key=lambda name: mean_over_repetitions(comparison.errors[name]).mae):
-        interval = _mae(comparison, name)
-        of_seeds = [each.mae for each in comparison.errors[name]]
-        seeds = f"{min(of_seeds):.2f} to {max(of_seeds):.2f}" if name in comparison.runs else ""
-        share = interval.estimate / copying
-        within = f"{interval.low:.2f} to {interval.high:.2f}"
-        rows.append((name, f"{interval.estimate:.2f}", within, f"{share:.3f}", f"{1 - share:+.3f}", seeds))
-    remark = f"Of the lookups, {comparison.best_lookup} has the least error on validation songs: it is Q2's rival."
-    heads = ("", "MAE, ticks", "95 % interval", "share of copying", "skill", "repetitions")
+    for name, errors in sorted(comparison.errors.items(), key=lambda item: item[1].mae.estimate):
+        mae, share = errors.mae, errors.share_of_copy
+        # Baselines have no seeds, so that their repetitions say nothing.
+        is_arm = name in comparison.provenance.runs
+        span = f"{min(errors.repetitions):.2f} to {max(errors.repetitions):.2f}" if is_arm else ""
+        interval = f"{mae.low:.2f} to {mae.high:.2f}"
+        rows.append((name, f"{mae.estimate:.2f}", interval, f"{share:.3f}", f"{1 - share:+.3f}", span))
+    remark = (
+        f"Of the lookups, {comparison.best_lookup} has the least error on validation songs. So it is Model B's rival "
+        f"in Q2."
+    )
+    heads = ("", "MAE, ticks", "95 % interval", "share of copy", "skill", "repetitions")
     return Section("Arms and baselines", heads, rows, remark)
 
 
-def _curves(comparison: Comparison) -> Section:
+def _curves(curves: "Mapping[str, list[Curve]]") -> Section:
     figure = Figure(figsize=(7, 3), layout="constrained")
     axes = figure.add_subplot()
-    for number, (arm, runs) in enumerate(comparison.runs.items()):
-        for i, run in enumerate(runs):
-            text = (run.folder / "train.log").read_text(encoding="utf-8")
-            found = re.findall(r"epoch (\d+)/.*val/skill (-?[\d.]+)", text)
-            if found:
-                epochs, skill = np.array(found, dtype=float).T
-                axes.plot(epochs, skill, color=f"C{number}", alpha=0.6, linewidth=1, label=arm if i == 0 else None)
+    for number, (arm, repetitions) in enumerate(curves.items()):
+        for i, curve in enumerate(repetitions):
+            if curve.epochs:
+                label = arm if i == 0 else None
+                axes.plot(curve.epochs, curve.skill, color=f"C{number}", alpha=0.6, linewidth=1, label=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.set_ylabel("skill on validation songs")
     if axes.lines:
         axes.legend(frameon=False)
-    remark = "Arms trained on original durations have no such curve: copying is perfect there."
+    remark = "Arms trained on sung durations have no such curve: the copy baseline is perfect there."
     return Section("Learning curves", remark=remark, pictures=[figure])
 
 
-def _ablations(comparison: Comparison) -> Section:
-    copying = _copying(comparison)
-    rows = []
-    for name, errors in comparison.ablations.items():
-        difference = _difference(comparison, errors)
-        share = mean_over_repetitions(errors).mae / copying
-        rows.append((name, f"{mean_over_repetitions(errors).mae:.2f}", f"{share:.3f}", _signed(difference)))
-    remark = "What the trained Model B loses when something is taken from it, with 95 % intervals."
-    remark += " Context is the number of notes and rests on either side."
-    return Section("Ablations", ("", "MAE, ticks", "share of copying", "more than Model B, ticks"), rows, remark)
-
-
-def _metrics(comparison: Comparison) -> Section:
-    rows = []
-    for arm, ways in comparison.metrics.items():
-        shown = {(way.padding, way.clamp): f"{way.model:.2f} ({way.model / way.copying:.3f})" for way in ways}
-        rows.append((arm, *(shown[way] for way in WAYS)))
-    copying = {(way.padding, way.clamp): f"{way.copying:.2f}" for way in comparison.metrics[MODEL]}
-    rows.append(("copying", *(copying[way] for way in WAYS)))
+def _ablations(comparison: "Comparison") -> Section:
+    rows = [
+        (name, f"{errors.mae:.2f}", f"{errors.share_of_copy:.3f}", shown(errors.difference, "+.2f"))
+        for name, errors in comparison.ablations.items()
+    ]
     remark = (
-        "MAE in ticks in the first repetition, and as a share of that of copying: as counted here; with sung durations "
-        "clamped to 0 to 1000 ticks; with the padding of windows as notes of 0 ticks; and with both, as published. "
-        "Where sung durations are clamped, so are the quantized ones for copying, but predictions are not: a model "
-        "pays for every long rest that it gets right. Copying is counted in Model B's windows; other arms may have "
-        "windows of another length."
+        "What the trained Model B loses when something is taken from it, with 95 % intervals. Context is the number of "
+        "notes and rests on either side."
+    )
+    return Section("Ablations", ("", "MAE, ticks", "share of copy", "more than Model B, ticks"), rows, remark)
+
+
+def _published_metric(comparison: "Comparison") -> Section:
+    metrics = comparison.published_metric
+    rows = [(arm, *(f"{way.model:.2f} ({way.model / way.copy:.3f})" for way in ways)) for arm, ways in metrics.items()]
+    rows.append(("copy", *(f"{way.copy:.2f}" for way in metrics["model_b"])))
+    remark = (
+        "MAE in ticks in the first repetition, and as a share of the copy baseline's: as counted here; with sung "
+        "durations clamped to 0 to 1000 ticks; with the padding of windows as notes of 0 ticks; and with both, as "
+        "published. Where sung durations are clamped, so are the quantized ones for the copy baseline, but predictions "
+        "are not: a model pays for every long rest that it gets right. The copy baseline is counted in Model B's "
+        "windows; other arms may have windows of another length."
     )
     heads = ("", "as here", "clamped", "padded", "as published")
     return Section("What the published metric changes", heads, rows, remark)
 
 
-def _methods(comparison: Comparison) -> Section:
-    first = comparison.runs[MODEL][0]
-    config, metrics = first.config, first.metrics
-    seeds = [run.repetition for run in comparison.runs[MODEL]]
-    songs = mean_over_repetitions(comparison.errors[MODEL])
-    source = f"{metrics['data/source']}, fingerprint {metrics['data/fingerprint']}"
+def _methods(comparison: "Comparison") -> Section:
+    of = comparison.provenance
     rows = [
-        ("songs", f"{len(comparison.table)} rows, {source}"),
-        ("songs tested", f"{len(songs.row)} test songs of {len(np.unique(songs.singer))} singers"),
-        ("repetitions", "; ".join(f"seed {seed}, split seed {of} {fold}".strip() for seed, of, fold in seeds)),
-        ("intervals", f"BCa bootstrap, {comparison.resamples} resamples of songs within singers; see statistics.py"),
+        ("songs", f"{of.songs} rows, {of.source}, fingerprint {of.fingerprint}"),
+        ("songs tested", f"{of.test_songs} test songs of {of.test_singers} singers"),
+        ("repetitions", "; ".join(f"seed {s}, split seed {split} {fold}".strip() for s, split, fold in of.repetitions)),
+        ("intervals", f"BCa bootstrap, {comparison.method.resamples} resamples of songs within singers"),
         ("tests", "two-sided sign-flip permutation tests over songs and over repetitions; Holm's correction"),
-        ("network", ", ".join(f"{key} {value}" for key, value in config["model"].items())),
-        ("training", ", ".join(f"{key} {value}" for key, value in config["training"].items())),
-        ("code", f"commit {metrics['git/commit']}"),
-        ("versions", ", ".join(f"{key[8:]} {value}" for key, value in metrics.items() if key.startswith("version/"))),
-        ("training time", _seconds(comparison)),
+        ("network", _listed(of.network)),
+        ("training", _listed(of.training)),
+        ("code", f"commit {of.commit}"),
+        ("versions", _listed(of.versions)),
+        ("training time", "; ".join(f"{arm}: {time:.0f} s a run (median)" for arm, time in of.seconds.items())),
     ]
-    for arm, runs in comparison.runs.items():
-        rows.append((f"runs of {arm}", ", ".join(run.folder.name for run in runs)))
+    rows += [(f"runs of {arm}", ", ".join(Path(run).name for run in runs)) for arm, runs in of.runs.items()]
     return Section("Methods and provenance", ("", ""), rows)
 
 
-def _seconds(comparison: Comparison) -> str:
-    return "; ".join(
-        f"{arm}: {np.median([float(run.metrics['train/seconds']) for run in runs]):.0f} s a run (median)"
-        for arm, runs in comparison.runs.items()
-    )
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in values.items())
 
 
-def _signed(interval: Interval) -> str:
-    return f"{interval.estimate:+.2f} ({interval.low:+.2f} to {interval.high:+.2f})"
+def _copy(comparison: "Comparison") -> float:
+    return comparison.errors["copy"].mae.estimate
 
 
-def _forest(differences: dict[str, Interval], copying: float) -> Figure:
+def _forest(questions: "Answers", copy: float) -> Figure:
     """Draws differences with their intervals, and the region of no practical difference."""
-    figure = Figure(figsize=(7, 0.8 + 0.45 * len(differences)), layout="constrained")
+    parts = questions.parts
+    figure = Figure(figsize=(7, 0.8 + 0.45 * len(parts)), layout="constrained")
     axes = figure.add_subplot()
-    axes.axvspan(-NO_DIFFERENCE * copying, NO_DIFFERENCE * copying, color="#dddddd", label="no practical difference")
+    region = questions.no_difference * copy
+    axes.axvspan(-region, region, color="#dddddd", label="no practical difference")
     axes.axvline(0, color="#888888", linewidth=1)
-    for place, interval in enumerate(differences.values()):
-        axes.plot([interval.low, interval.high], [place, place], color=figures.PREDICTED, linewidth=2)
-        axes.plot(interval.estimate, place, "o", color=figures.PREDICTED)
-    axes.set_yticks(range(len(differences)), list(differences))
-    axes.set_ylim(len(differences) - 0.5, -0.5)
+    for height, part in enumerate(parts):
+        axes.plot([part.difference.low, part.difference.high], [height] * 2, color=figures.PREDICTED, linewidth=2)
+        axes.plot(part.difference.estimate, height, "o", color=figures.PREDICTED)
+    axes.set_yticks(range(len(parts)), [f"{part.question}  {part.rival}" for part in parts])
+    axes.set_ylim(len(parts) - 0.5, -0.5)
     axes.set_xlabel("rival's MAE minus Model B's, ticks")
     axes.legend(frameon=False, loc="best")
     return figure

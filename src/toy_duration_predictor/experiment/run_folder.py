@@ -10,17 +10,18 @@ import glob
 import hashlib
 import json
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Dataset
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from toy_duration_predictor.data.files import write, write_text
-from toy_duration_predictor.data.songs import ragged
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.config import TrainConfig
+from toy_duration_predictor.experiment.predictions import predictions_table
 from toy_duration_predictor.experiment.provenance import code_digest
 from toy_duration_predictor.task import DurationTask
 
@@ -91,7 +92,7 @@ def load_run(run: str | Path) -> DurationTask:
 
 
 def write_predictions(folder: Path, table: Dataset, rows: list[int], predicted: Tensor) -> pa.Table:
-    """Writes `predictions.parquet`, a row a test song: `row`, `singer_id`, `quantized`, `original`, `predicted`.
+    """Writes `predictions.parquet`; see `predictions` for its format.
 
     Args:
         folder: The run's.
@@ -102,17 +103,57 @@ def write_predictions(folder: Path, table: Dataset, rows: list[int], predicted: 
     Returns:
         What was written.
     """
-    songs = table.select(rows)
-    sung, offsets = ragged(songs, "durations")
-    quantized, _ = ragged(songs, "quantized_durations")
-    predictions = pa.table(
-        {
-            "row": pa.array(rows, pa.int64()),
-            "singer_id": pa.array(songs["singer_id"][:], pa.int64()),
-            "quantized": pa.ListArray.from_arrays(offsets.astype(np.int32), quantized),
-            "original": pa.ListArray.from_arrays(offsets.astype(np.int32), sung),
-            "predicted": pa.ListArray.from_arrays(offsets.astype(np.int32), predicted.float().numpy()),
-        }
-    )
+    predictions = predictions_table(table, rows, predicted.float().numpy())
     write(folder / "predictions.parquet", lambda path: pq.write_table(predictions, path))
     return predictions
+
+
+class FinishedRun(NamedTuple):
+    """A finished run, read from its folder.
+
+    Attributes:
+        folder: Its folder.
+        arm: The experiment's name.
+        seed: Of weights and batches.
+        split: The scheme by which the songs are split.
+        split_seed: Decides the split.
+        config: Its settings, nested.
+        metrics: Its `metrics.json`.
+        predictions: Its `predictions.parquet`; see `predictions`.
+    """
+
+    folder: Path
+    arm: str
+    seed: int
+    split: str
+    split_seed: int
+    config: dict[str, Any]
+    metrics: Metrics
+    predictions: pa.Table
+
+    @property
+    def repetition(self) -> tuple[int, int, str]:
+        """Seed, split seed and fold: what runs of different arms must share to be compared."""
+        return self.seed, self.split_seed, self.split if self.split.startswith("fold") else ""
+
+
+def read_run(folder: Path) -> FinishedRun:
+    """Reads a finished run.
+
+    Raises:
+        InputError: It is not finished, or a file of it cannot be read.
+    """
+    metrics = read_metrics(folder)
+    if metrics is None:
+        raise InputError(f"{folder} is no finished run; the command that began it goes on.")
+    try:
+        config: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
+        predictions = pq.read_table(folder / "predictions.parquet")
+        data = config["data"]
+        return FinishedRun(
+            folder, config["name"], config["seed"], data["split"], data["split_seed"], config, metrics, predictions
+        )
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise InputError(
+            f"{folder} cannot be read ({type(error).__name__}: {error}); run it again with force=true."
+        ) from error

@@ -239,5 +239,7 @@ def _bca(estimate: float, resampled: np.ndarray, influence: np.ndarray, confiden
 def _sign_flip(differences: np.ndarray, resamples: int, seed: int) -> float:
     if len(differences) == 1:  # both flips are equally extreme, and scipy wants two songs
         return 1.0
-    how = {"permutation_type": "samples", "n_resamples": resamples, "rng": seed}
-    return float(permutation_test((differences,), np.sum, vectorized=True, **how).pvalue)
+    result = permutation_test(
+        (differences,), np.sum, permutation_type="samples", vectorized=True, n_resamples=resamples, rng=seed
+    )
+    return float(result.pvalue)

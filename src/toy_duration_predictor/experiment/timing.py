@@ -1,7 +1,7 @@
-"""Beyond the mean error: how predicted timing is distributed, beside the singers' own.
+"""Beyond the mean error: how predicted timing is distributed, beside the singers' own, and which notes are wrong.
 
-A deviation is a duration minus the quantized one, in ticks. Songs are lists of float arrays `(T,)`. A step is that of a
-song's grid: the greatest common divisor of its quantized durations.
+A deviation is a duration minus the quantized one, in ticks. Songs are lists of arrays `(T,)`. Predictions are tables as
+`predictions` describes them.
 """
 
 from collections.abc import Sequence
@@ -12,51 +12,77 @@ import pyarrow as pa
 from datasets import Dataset
 from scipy.stats import ks_2samp, wasserstein_distance
 
+from toy_duration_predictor.data.quantize import grid_step
+from toy_duration_predictor.experiment.predictions import SUNG, notes_by_song
+
 Songs = list[np.ndarray]
 
-# A rest of this many steps ends a phrase: a beat on a grid of 1/32 notes, which is that of the published dataset.
+# A rest of this many grid steps ends a phrase: a beat on a grid of 1/32 notes, which the published dataset has.
 PHRASE_REST = 8
 
 FIRST, INNER, LAST = "first note of a phrase", "note within a phrase", "last note of a phrase"
 REST_WITHIN, REST_BETWEEN = "rest within a phrase", "rest between phrases"
-PLACES = (FIRST, INNER, LAST, REST_WITHIN, REST_BETWEEN)
+POSITIONS = (FIRST, INNER, LAST, REST_WITHIN, REST_BETWEEN)
+
+# Lower bounds of the groups by length, in grid steps.
+LENGTHS = (0, 1, 2, 4, 8)
+
+
+class Timing(NamedTuple):
+    """Figures of predicted timing and of the sung one.
+
+    Attributes:
+        wasserstein: Distance between the distributions of predicted and sung deviations, ticks.
+        kolmogorov_smirnov: The largest difference between their cumulative distributions, 0 to 1.
+        spread: Standard deviation of the predicted deviations, ticks.
+        spread_sung: Standard deviation of the sung ones, ticks.
+        autocorrelation: Of the predicted deviations; see `lag_1_autocorrelation`.
+        autocorrelation_sung: Of the sung ones.
+        drift: See `drift`.
+    """
+
+    wasserstein: float
+    kolmogorov_smirnov: float
+    spread: float
+    spread_sung: float
+    autocorrelation: float
+    autocorrelation_sung: float
+    drift: float
 
 
 class Group(NamedTuple):
-    """Notes that have something in common, and their mean absolute errors, ticks."""
+    """Notes that have something in common, and their mean absolute errors, ticks.
+
+    Attributes:
+        name: What they have in common.
+        notes: How many notes and rests there are.
+        copy: Error of the copy baseline.
+        best_lookup: Error of the best lookup.
+        model: Error of the model.
+    """
 
     name: str
     notes: int
-    copying: float
-    predicted: float
+    copy: float
+    best_lookup: float
+    model: float
 
 
-def timing(predictions: pa.Table) -> dict[str, float]:
-    """Returns figures of predicted timing and of the sung one.
-
-    Args:
-        predictions: Like `predictions.parquet`.
-
-    Returns:
-        `wasserstein`: distance between the distributions of predicted and sung deviations, ticks (scipy's).
-        `kolmogorov_smirnov`: the largest difference between their cumulative distributions, 0 to 1 (scipy's).
-        `spread`, `spread_sung`: standard deviation of the deviations, ticks.
-        `autocorrelation`, `autocorrelation_sung`: see `lag_1_autocorrelation`.
-        `drift`: see `drift`.
-    """
-    quantized, sung, predicted = (_songs(predictions, name) for name in ("quantized", "original", "predicted"))
+def timing(predictions: pa.Table) -> Timing:
+    """Returns figures of predicted timing and of the sung one."""
+    quantized, sung, predicted = (notes_by_song(predictions, name) for name in ("quantized", SUNG, "predicted"))
     own = [s - q for s, q in zip(sung, quantized, strict=True)]
     restored = [p - q for p, q in zip(predicted, quantized, strict=True)]
     all_own, all_restored = np.concatenate(own), np.concatenate(restored)
-    return {
-        "wasserstein": float(wasserstein_distance(all_restored, all_own)),
-        "kolmogorov_smirnov": float(ks_2samp(all_restored, all_own, method="asymp").statistic),
-        "spread": float(all_restored.std()),
-        "spread_sung": float(all_own.std()),
-        "autocorrelation": lag_1_autocorrelation(restored),
-        "autocorrelation_sung": lag_1_autocorrelation(own),
-        "drift": drift(predicted, sung),
-    }
+    return Timing(
+        wasserstein=float(wasserstein_distance(all_restored, all_own)),
+        kolmogorov_smirnov=float(ks_2samp(all_restored, all_own, method="asymp").statistic),
+        spread=float(all_restored.std()),
+        spread_sung=float(all_own.std()),
+        autocorrelation=lag_1_autocorrelation(restored),
+        autocorrelation_sung=lag_1_autocorrelation(own),
+        drift=drift(predicted, sung),
+    )
 
 
 def lag_1_autocorrelation(deviations: Songs) -> float:
@@ -76,77 +102,78 @@ def drift(predicted: Songs, sung: Songs) -> float:
     return float(np.concatenate(apart).mean())
 
 
-def error_by_length(predictions: pa.Table, steps: tuple[float, ...] = (0, 1, 2, 4, 8)) -> list[Group]:
-    """Returns the errors of notes by their quantized length in steps.
+def error_by_length(model: pa.Table, best_lookup: pa.Table) -> list[Group]:
+    """Returns the errors of notes and rests by their quantized length in grid steps.
 
     Args:
-        predictions: Like `predictions.parquet`.
-        steps: Lower bounds of the groups.
+        model: The model's predictions.
+        best_lookup: The best lookup's predictions of the same songs.
     """
-    length = np.concatenate([quantized / step(quantized) for quantized in _songs(predictions, "quantized")])
-    group = np.searchsorted(steps, length, side="right") - 1
+    length = np.concatenate([quantized / grid_step(quantized) for quantized in notes_by_song(model, "quantized")])
+    group = np.searchsorted(LENGTHS, length, side="right") - 1
     names = [
         f"{low:g}" if high == low + 1 else f"{low:g} to {high - 1:g}" if high < np.inf else f"{low:g} and more"
-        for low, high in zip(steps, (*steps[1:], np.inf), strict=True)
+        for low, high in zip(LENGTHS, (*LENGTHS[1:], np.inf), strict=True)
     ]
-    return _grouped(predictions, group, names)
+    return _grouped(model, best_lookup, group, names)
 
 
-def error_by_place(predictions: pa.Table, table: Dataset) -> list[Group]:
-    """Returns the errors of notes and rests by their place in a phrase, see `place_in_phrase`.
+def error_by_phrase_position(model: pa.Table, best_lookup: pa.Table, table: Dataset) -> list[Group]:
+    """Returns the errors of notes and rests by their position in the phrase; see `phrase_position`.
 
     Args:
-        predictions: Like `predictions.parquet`.
-        table: The songs table that its `row` counts in.
+        model: The model's predictions.
+        best_lookup: The best lookup's predictions of the same songs.
+        table: The songs table that their `row` counts in.
 
     Returns:
         Nothing where the table has no `pitch`, and so does not know its rests.
     """
     if "pitch" not in table.column_names:
         return []
-    pitch = table.select(predictions["row"].to_pylist())["pitch"]
-    places = [place_in_phrase(np.asarray(p), q) for p, q in zip(pitch, _songs(predictions, "quantized"), strict=True)]
-    return _grouped(predictions, np.concatenate(places), PLACES)
+    pitch = table.select(model["row"].to_pylist())["pitch"]
+    quantized = notes_by_song(model, "quantized")
+    positions = [phrase_position(np.asarray(p), q) for p, q in zip(pitch, quantized, strict=True)]
+    return _grouped(model, best_lookup, np.concatenate(positions), POSITIONS)
 
 
-def place_in_phrase(pitch: np.ndarray, quantized: np.ndarray) -> np.ndarray:
-    """Returns the place of each note and rest of a song, as an index into `PLACES`, int64 `(T,)`.
+def error_by_singer(model: pa.Table, best_lookup: pa.Table) -> list[Group]:
+    """Returns the errors of notes and rests by the singer; arguments as of `error_by_length`."""
+    singers, group = np.unique(model["singer_id"].to_numpy(), return_inverse=True)
+    notes = [len(song) for song in notes_by_song(model, "quantized")]
+    return _grouped(model, best_lookup, np.repeat(group, notes), [str(singer) for singer in singers])
 
-    A phrase ends at a rest of at least `PHRASE_REST` steps, quantized. Its only note is its first.
+
+def phrase_position(pitch: np.ndarray, quantized: np.ndarray) -> np.ndarray:
+    """Returns the position in the phrase of each note and rest of a song, as an index into `POSITIONS`, int64 `(T,)`.
+
+    A phrase ends at a rest of at least `PHRASE_REST` grid steps, quantized. Its only note is its first.
 
     Args:
         pitch: `(T,)`, 0 for a rest.
         quantized: Quantized durations `(T,)`, ticks.
     """
     rest = pitch == 0
-    between = rest & (quantized >= PHRASE_REST * step(quantized))
-    place = np.where(
-        between, PLACES.index(REST_BETWEEN), np.where(rest, PLACES.index(REST_WITHIN), PLACES.index(INNER))
-    )
+    between = rest & (quantized >= PHRASE_REST * grid_step(quantized))
+    position = np.where(rest, POSITIONS.index(REST_WITHIN), POSITIONS.index(INNER))
+    position[between] = POSITIONS.index(REST_BETWEEN)
     note = np.flatnonzero(~rest)
     phrase = np.cumsum(between)[note]
-    place[note[np.diff(phrase, append=-1) != 0]] = PLACES.index(LAST)
-    place[note[np.diff(phrase, prepend=-1) != 0]] = PLACES.index(FIRST)
-    return place
+    position[note[np.diff(phrase, append=-1) != 0]] = POSITIONS.index(LAST)
+    # After the last ones, so that the only note of a phrase counts as its first.
+    position[note[np.diff(phrase, prepend=-1) != 0]] = POSITIONS.index(FIRST)
+    return position
 
 
-def step(quantized: np.ndarray) -> float:
-    """Returns the step of a song, the greatest common divisor of its quantized durations, in ticks; 1 if all are 0."""
-    return float(np.gcd.reduce(quantized.astype(np.int64))) or 1.0
-
-
-def _songs(predictions: pa.Table, column: str) -> Songs:
-    return [np.asarray(song, dtype=np.float64) for song in predictions[column].to_pylist()]
-
-
-def _grouped(predictions: pa.Table, group: np.ndarray, names: Sequence[str]) -> list[Group]:
+def _grouped(model: pa.Table, best_lookup: pa.Table, group: np.ndarray, names: Sequence[str]) -> list[Group]:
     """Returns the errors of each group that has notes; `group`, int `(notes,)`, counts in `names`."""
-    quantized, sung, predicted = (
-        np.concatenate(_songs(predictions, name)) for name in ("quantized", "original", "predicted")
+    sung = np.concatenate(notes_by_song(model, SUNG))
+    copied, by_lookup, by_model = (
+        np.abs(np.concatenate(notes_by_song(predictions, column)) - sung)
+        for predictions, column in ((model, "quantized"), (best_lookup, "predicted"), (model, "predicted"))
     )
-    copied, left = np.abs(quantized - sung), np.abs(predicted - sung)
     return [
-        Group(name, int(which.sum()), float(copied[which].mean()), float(left[which].mean()))
+        Group(name, int(of.sum()), *(float(errors[of].mean()) for errors in (copied, by_lookup, by_model)))
         for number, name in enumerate(names)
-        if (which := group == number).any()
+        if (of := group == number).any()
     ]

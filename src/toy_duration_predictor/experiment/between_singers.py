@@ -1,13 +1,13 @@
-"""The ceiling: how far different singers of the same song lie apart.
+"""How far different singers of the same song differ: a lower bound.
 
-Where a song has been sung by several singers, what one of them sang is a prediction of what another one sings; and of
-all that they do not share, a model that is told neither singer nor song can know nothing.
+Where several singers have sung a song, what one of them sang is a prediction of what another one sings. A model that is
+told neither the singer nor the song cannot know what they do not share.
 
 Two performances are aligned by their melodies: by runs of at least `RUN` notes with the same intervals, found by
-difflib. Of the notes aligned, those are compared whose quantized durations, in steps, are the same in both: of others
-it is not known whether the singers, the transcription or the quantizer differ. So notes are compared on which
-performances agree more than on most, and the differences are lower bounds. Rests are left out, and so are pairs of
-performances by one singer.
+difflib. Of the aligned notes, only notes with the same quantized duration in both, in grid steps, are compared. Where
+the quantized durations differ, it is not known whether the singers differ, the transcription or the quantizer. So the
+notes compared are notes on which performances agree better than on most, and the true differences are larger. Rests are
+left out, and so are pairs of performances by one singer.
 """
 
 from collections import defaultdict
@@ -19,8 +19,8 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset
 
+from toy_duration_predictor.data.quantize import grid_step
 from toy_duration_predictor.experiment.statistics import Interval, mae_interval
-from toy_duration_predictor.experiment.timing import step
 
 # Runs this long are hardly found by chance: among the 160 real songs they hold 1 % of the notes in random pairs of
 # songs, and 40 % in pairs of the same song. With runs of 4 notes it would be 12 % and 56 %.
@@ -35,8 +35,8 @@ class Matches(NamedTuple):
         alignable: Notes of the shorter performance of each pair.
         song: int64; number of the song.
         row: int64; the performance's row in the songs table.
-        note: int64; the note's place in the performance.
-        step: The performance's step, ticks.
+        note: int64; the note's number in the performance.
+        step: The performance's grid step, ticks.
         quantized: The note's quantized duration, ticks.
         sung: Its sung duration, ticks.
         other: What the other singer sang, in ticks of this performance.
@@ -53,38 +53,79 @@ class Matches(NamedTuple):
     other: np.ndarray
 
 
-class Ceiling(NamedTuple):
+class Differences(NamedTuple):
     """Mean absolute errors on matched notes, with BCa intervals over songs, ticks.
 
     Attributes:
         songs: How many songs the notes are of.
-        notes: How many notes there are, those of each pair twice.
+        notes: How many notes there are; a pair's note counts twice.
         other: Error of the other singer's duration.
-        copying: Error of the quantized duration.
+        copy: Error of the quantized duration.
         model: Error of a model.
-        other_steps: As `other`, in steps.
-        copying_steps: As `copying`, in steps.
+        other_steps: As `other`, in grid steps.
+        copy_steps: As `copy`, in grid steps.
         correlation: Of both singers' deviations from the grid, in steps; 1 if the song alone decided them.
     """
 
     songs: int
     notes: int
     other: Interval
-    copying: Interval
+    copy: Interval
     model: Interval | None
     other_steps: float
-    copying_steps: float
+    copy_steps: float
     correlation: float
 
 
+class BetweenSingers(NamedTuple):
+    """How far singers of the same song differ.
+
+    Attributes:
+        pairs: Pairs of performances that were aligned.
+        alignable: Notes of the shorter performance of each pair.
+        matched: Notes that are compared.
+        all_songs: Differences in all songs.
+        test_songs: Differences in the test songs, and the model's error; None where none of their notes is matched.
+    """
+
+    pairs: int
+    alignable: int
+    matched: int
+    all_songs: Differences | None
+    test_songs: Differences | None
+
+
 class _Melody(NamedTuple):
-    """The notes of a performance without its rests: their places in it, intervals, and durations in steps."""
+    """The notes of a performance without its rests: their numbers in it, intervals, and durations in steps."""
 
     note: np.ndarray
     intervals: list[int]
     quantized: np.ndarray
     sung: np.ndarray
-    step: float
+    step: int
+
+
+def between_singers(table: Dataset, predictions: pa.Table, resamples: int) -> BetweenSingers | None:
+    """Compares performances of the same song by different singers.
+
+    Args:
+        table: The songs table.
+        predictions: A model's, as `predictions` describes them.
+        resamples: Of the bootstrap.
+
+    Returns:
+        None where the table does not know `song_id` and `pitch`, or no note is matched.
+    """
+    matched = matches(table)
+    if matched is None:
+        return None
+    return BetweenSingers(
+        pairs=matched.pairs,
+        alignable=matched.alignable,
+        matched=len(matched.song) // 2,
+        all_songs=differences(matched, resamples),
+        test_songs=differences(matched, resamples, predictions),
+    )
 
 
 def matches(table: Dataset) -> Matches | None:
@@ -109,24 +150,24 @@ def matches(table: Dataset) -> Matches | None:
             sides = melodies[pair[0]], melodies[pair[1]]
             pairs += 1
             alignable += min(len(side.note) for side in sides)
-            places = _aligned(*sides)
-            for row, own, other, at, there in zip(pair, sides, sides[::-1], places, places[::-1], strict=True):
+            numbers = _aligned(*sides)
+            for row, own, other, at, there in zip(pair, sides, sides[::-1], numbers, numbers[::-1], strict=True):
                 durations = (own.quantized[at], own.sung[at], other.sung[there])
                 alike = [np.full(len(at), value) for value in (song, row)]
-                steps = np.full(len(at), own.step)
+                steps = np.full(len(at), float(own.step))
                 found.append((*alike, own.note[at], steps, *(each * own.step for each in durations)))
     columns = [np.concatenate(each) for each in zip(*found, strict=True)]
     return Matches(pairs, alignable, *columns) if columns and len(columns[0]) else None
 
 
-def ceiling(matched: Matches, resamples: int, predictions: pa.Table | None = None) -> Ceiling | None:
-    """Returns how far singers lie apart.
+def differences(matched: Matches, resamples: int, predictions: pa.Table | None = None) -> Differences | None:
+    """Returns how far singers differ on matched notes.
 
     Args:
         matched: All matched notes.
         resamples: Of the bootstrap.
-        predictions: Like `predictions.parquet`; if given, only notes of its songs count, and the model's error on them
-            is given too.
+        predictions: A model's, as `predictions` describes them. If given, only notes of their songs count, and the
+            model's error on these is given too.
 
     Returns:
         None where none of the predicted songs has a matched note.
@@ -151,14 +192,14 @@ def ceiling(matched: Matches, resamples: int, predictions: pa.Table | None = Non
 
     own, others = in_steps(matched.sung), in_steps(matched.other)
     moves = own.std() > 0 and others.std() > 0
-    return Ceiling(
+    return Differences(
         songs=len(notes),
         notes=len(song),
         other=error(matched.other),
-        copying=error(matched.quantized),
+        copy=error(matched.quantized),
         model=None if predicted is None else error(predicted),
         other_steps=float(np.abs(others - own).mean()),
-        copying_steps=float(np.abs(own).mean()),
+        copy_steps=float(np.abs(own).mean()),
         correlation=float(np.corrcoef(own, others)[0, 1]) if moves else 0.0,
     )
 
@@ -166,15 +207,15 @@ def ceiling(matched: Matches, resamples: int, predictions: pa.Table | None = Non
 def _melody(row: dict[str, Any]) -> _Melody:
     pitch, quantized, sung = (np.asarray(row[name]) for name in ("pitch", "quantized_durations", "durations"))
     note = np.flatnonzero(pitch)
-    of_step = step(quantized)
+    step = grid_step(quantized)
     intervals = np.diff(pitch[note], prepend=pitch[note][:1]).tolist()
-    return _Melody(note, intervals, quantized[note] / of_step, sung[note] / of_step, of_step)
+    return _Melody(note, intervals, quantized[note] / step, sung[note] / step, step)
 
 
 def _aligned(one: _Melody, other: _Melody) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the places of matched notes in either melody, int64 `(N,)` each."""
+    """Returns the numbers of matched notes in either melody, int64 `(N,)` each."""
     runs = SequenceMatcher(None, one.intervals, other.intervals, autojunk=False).get_matching_blocks()
-    places = [(run.a + i, run.b + i) for run in runs if run.size >= RUN for i in range(run.size)]
-    at, there = np.array(places, dtype=np.int64).reshape(-1, 2).T
+    numbers = [(run.a + i, run.b + i) for run in runs if run.size >= RUN for i in range(run.size)]
+    at, there = np.array(numbers, dtype=np.int64).reshape(-1, 2).T
     same = one.quantized[at] == other.quantized[there]
     return at[same], there[same]
