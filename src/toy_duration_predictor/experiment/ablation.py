@@ -9,19 +9,68 @@
 """
 
 import copy
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from datasets import Dataset
 
-from toy_duration_predictor.experiment.evidence import SongErrors
+from toy_duration_predictor.data.split import Split
+from toy_duration_predictor.experiment.evidence import Evidence, SongErrors, over_repetitions
 from toy_duration_predictor.experiment.predictions import predict_songs
+from toy_duration_predictor.experiment.run_folder import FinishedRun, load_run
+from toy_duration_predictor.experiment.statistics import Interval, difference_interval
 from toy_duration_predictor.models import singer_embedding
 from toy_duration_predictor.task import DurationTask
 
 CONTEXTS = (0, 1, 2, 4, 8, 16)
 SHUFFLED, ANOTHER, MEAN = "singer shuffled", "another singer", "mean singer"
+
+
+class AblationErrors(NamedTuple):
+    """The error of Model B under an ablation.
+
+    Attributes:
+        mae: Mean absolute error, averaged over the repetitions, ticks.
+        share_of_copy: The same over the error of the copy baseline.
+        difference: How much larger it is than without the ablation, with its interval over songs, ticks.
+    """
+
+    mae: float
+    share_of_copy: float
+    difference: Interval
+
+
+def gathered_ablations(
+    runs: Sequence[FinishedRun],
+    table: Dataset,
+    splits: Sequence[Split],
+    evidence: Mapping[str, Evidence],
+    resamples: int,
+) -> tuple[dict[str, Evidence], dict[str, AblationErrors]]:
+    """Tests a model under each ablation in each repetition.
+
+    Args:
+        runs: Of the model, one a repetition.
+        table: The songs table.
+        splits: Of each repetition.
+        evidence: Errors of the model without ablations, and of `copy`.
+        resamples: Of the bootstrap.
+
+    Returns:
+        The errors under each ablation on each test song, and over all of them.
+    """
+    found = [
+        ablations(load_run(run.folder), table, split.test, run.seed) for run, split in zip(runs, splits, strict=True)
+    ]
+    ablated = {name: over_repetitions([each[name] for each in found]) for name in found[0]}
+    own, copied = evidence[runs[0].arm].mean, evidence["copy"].mean.mae
+    errors = {}
+    for name, (_, mean) in ablated.items():
+        difference = difference_interval(mean.error, own.error, mean.notes, mean.singer, resamples=resamples)
+        errors[name] = AblationErrors(mean.mae, mean.mae / copied, difference)
+    return ablated, errors
 
 
 def ablations(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -> dict[str, SongErrors]:
@@ -45,7 +94,10 @@ def ablations(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -
             mean = np.mean([each.error for each in others], axis=0)
             results[ANOTHER] = others[0]._replace(error=mean)
         if singer_embedding(task.network) is not None:
-            results[MEAN] = _errors(_with_mean_singer(task), table, rows)
+            alike = copy.deepcopy(task)
+            weight = alike.network.get_parameter("singer_embedding.weight").data
+            weight.copy_(weight.mean(dim=0).expand_as(weight))
+            results[MEAN] = _errors(alike, table, rows)
     for notes in CONTEXTS:
         results[f"context {notes}"] = _errors(task, table, rows, context=notes)
     return results
@@ -58,15 +110,6 @@ def derangement(n: int, seed: int) -> np.ndarray:
     # In a random circle, each goes to where the one before it was.
     moved[order] = np.roll(order, 1)
     return moved
-
-
-def _with_mean_singer(task: DurationTask) -> DurationTask:
-    changed = copy.deepcopy(task)
-    embedding = singer_embedding(changed.network)
-    assert embedding is not None  # noqa: S101
-    with torch.no_grad():
-        embedding.weight.copy_(embedding.weight.mean(dim=0).expand_as(embedding.weight))
-    return changed
 
 
 def _errors(task: DurationTask, table: Dataset, rows: np.ndarray, **changes: Any) -> SongErrors:

@@ -57,6 +57,18 @@ def predicts_distributions(task: DurationTask) -> bool:
     return isinstance(task.network, DistributionNetwork)
 
 
+def calibrated(
+    task: DurationTask, table: Dataset, rows: np.ndarray, seed: int, resamples: int
+) -> tuple[Calibration, pa.Table] | None:
+    """Returns the calibration of a model and a sample of its test songs, or None if it predicts no distributions.
+
+    Arguments as of `calibration` and `sampled`.
+    """
+    if not predicts_distributions(task):
+        return None
+    return calibration(task, table, rows, resamples), sampled(task, table, rows, seed)
+
+
 def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples: int) -> Calibration:
     """Compares a model's distributions with what was sung in its test songs.
 

@@ -3,13 +3,14 @@
 Shapes: `S` songs, in the order of their rows in the songs table.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from toy_duration_predictor.experiment.predictions import SUNG, notes_by_song
-from toy_duration_predictor.experiment.statistics import Interval, difference_interval, mae_interval
+from toy_duration_predictor.experiment.predictions import SUNG
+from toy_duration_predictor.experiment.statistics import Interval, mae_interval
 
 
 class SongErrors(NamedTuple):
@@ -47,18 +48,41 @@ class ArmErrors(NamedTuple):
     repetitions: list[float]
 
 
-class AblationErrors(NamedTuple):
-    """The error of Model B under an ablation.
+class Evidence(NamedTuple):
+    """Errors of an arm, baseline or ablation on the test songs.
 
     Attributes:
-        mae: Mean absolute error, averaged over the repetitions, ticks.
-        share_of_copy: The same over the error of the copy baseline.
-        difference: How much larger it is than without the ablation, with its interval over songs, ticks.
+        repetitions: One a repetition.
+        mean: Each song's errors, averaged over the repetitions in which it was a test song.
     """
 
-    mae: float
-    share_of_copy: float
-    difference: Interval
+    repetitions: list[SongErrors]
+    mean: SongErrors
+
+
+def gathered_evidence(
+    predictions: Mapping[str, Sequence[pa.Table]], resamples: int
+) -> tuple[dict[str, Evidence], dict[str, ArmErrors]]:
+    """Returns the errors of arms and baselines on each test song, and over all of them.
+
+    Args:
+        predictions: Of each arm and baseline, one table a repetition; `copy` is among them.
+        resamples: Of the bootstrap.
+    """
+    evidence = {
+        name: over_repetitions([song_errors(table) for table in tables]) for name, tables in predictions.items()
+    }
+    errors = {}
+    for name, (repetitions, mean) in evidence.items():
+        interval = mae_interval(mean.error, mean.notes, mean.singer, resamples=resamples)
+        share = interval.estimate / evidence["copy"].mean.mae
+        errors[name] = ArmErrors(interval, share, [each.mae for each in repetitions])
+    return evidence, errors
+
+
+def notes_by_song(predictions: pa.Table, column: str) -> list[np.ndarray]:
+    """Returns a list column of a predictions table: an array `(notes,)` a song, int64 or float64 as it is stored."""
+    return [np.asarray(song) for song in predictions[column].to_pylist()]
 
 
 def song_errors(predictions: pa.Table, column: str = "predicted") -> SongErrors:
@@ -75,8 +99,8 @@ def song_errors(predictions: pa.Table, column: str = "predicted") -> SongErrors:
     )
 
 
-def mean_over_repetitions(repetitions: list[SongErrors]) -> SongErrors:
-    """Returns each song's error, averaged over the repetitions in which it was a test song.
+def over_repetitions(repetitions: list[SongErrors]) -> Evidence:
+    """Brings the errors of repetitions together.
 
     Args:
         repetitions: Errors with different seeds, or on different splits; at least one.
@@ -89,26 +113,4 @@ def mean_over_repetitions(repetitions: list[SongErrors]) -> SongErrors:
         total[at] += each.error
         times[at] += 1
         singer[at], notes[at] = each.singer, each.notes
-    return SongErrors(rows, singer, notes, total / times)
-
-
-def arm_errors(repetitions: list[SongErrors], copy: SongErrors, resamples: int) -> ArmErrors:
-    """Returns the error of an arm or baseline over all test songs.
-
-    Args:
-        repetitions: Its errors, one a repetition.
-        copy: The errors of the copy baseline, averaged over the repetitions.
-        resamples: Of the bootstrap.
-    """
-    songs = mean_over_repetitions(repetitions)
-    interval = mae_interval(songs.error, songs.notes, songs.singer, resamples=resamples)
-    return ArmErrors(interval, interval.estimate / copy.mae, [each.mae for each in repetitions])
-
-
-def ablation_errors(
-    repetitions: list[SongErrors], model: SongErrors, copy: SongErrors, resamples: int
-) -> AblationErrors:
-    """Returns the error of Model B under an ablation; `model` has its errors without it, otherwise as `arm_errors`."""
-    songs = mean_over_repetitions(repetitions)
-    difference = difference_interval(songs.error, model.error, songs.notes, songs.singer, resamples=resamples)
-    return AblationErrors(songs.mae, songs.mae / copy.mae, difference)
+    return Evidence(repetitions, SongErrors(rows, singer, notes, total / times))

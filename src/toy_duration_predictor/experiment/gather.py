@@ -10,24 +10,19 @@ from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.experiment import calibration, recognition, timing
-from toy_duration_predictor.experiment.ablation import ablations
+from toy_duration_predictor.experiment.ablation import AblationErrors, gathered_ablations
 from toy_duration_predictor.experiment.arms import MODEL, runs_by_arm
 from toy_duration_predictor.experiment.baselines import BASELINES, LOOKUPS, song_arrays, tested_baselines
 from toy_duration_predictor.experiment.between_singers import RUN, BetweenSingers, between_singers
+from toy_duration_predictor.experiment.calibration import LEAST, Calibration, calibrated
 from toy_duration_predictor.experiment.config import Data
-from toy_duration_predictor.experiment.evidence import (
-    AblationErrors,
-    ArmErrors,
-    ablation_errors,
-    arm_errors,
-    mean_over_repetitions,
-    song_errors,
-)
+from toy_duration_predictor.experiment.evidence import ArmErrors, SongErrors, gathered_evidence
 from toy_duration_predictor.experiment.learning_curves import Curve, learning_curve
 from toy_duration_predictor.experiment.published_metric import Metric, published_metric
-from toy_duration_predictor.experiment.questions import COPY, Answers, judge, rivalries
+from toy_duration_predictor.experiment.questions import Answers, judge
+from toy_duration_predictor.experiment.recognition import SEGMENT, Recognition, recognition
 from toy_duration_predictor.experiment.run_folder import FinishedRun, load_run
+from toy_duration_predictor.experiment.timing import PHRASE_REST, Timings, timings
 
 log = logging.getLogger(__name__)
 
@@ -96,9 +91,6 @@ class Comparison(NamedTuple):
         ablations: Of Model B.
         published_metric: Of each arm in the first repetition, counted in four ways.
         timing: Of each arm and baseline in the first repetition, and of Model B's samples if it has distributions.
-        error_by_length: Of Model B in the first repetition, as all that follows.
-        error_by_phrase_position: Empty where rests are not known.
-        error_by_singer: By `singer_id`.
         recognition: Whether predictions tell the singer; None where there are fewer than two singers to tell apart.
         between_singers: How far singers of the same song differ; None where no song is known to have several.
         calibration: None where Model B predicts no distributions.
@@ -113,13 +105,10 @@ class Comparison(NamedTuple):
     learning_curves: dict[str, list[Curve]]
     ablations: dict[str, AblationErrors]
     published_metric: dict[str, list[Metric]]
-    timing: dict[str, timing.Timing]
-    error_by_length: list[timing.Group]
-    error_by_phrase_position: list[timing.Group]
-    error_by_singer: list[timing.Group]
-    recognition: recognition.Recognition | None
+    timing: Timings
+    recognition: Recognition | None
     between_singers: BetweenSingers | None
-    calibration: calibration.Calibration | None
+    calibration: Calibration | None
     examples: list[dict[str, Any]]
     method: Method
     provenance: Provenance
@@ -148,42 +137,32 @@ def gather(runs: list[FinishedRun], resamples: int) -> Comparison:
     validation = {name: np.mean([each[name].validation for each in baselines.values()]) for name in LOOKUPS}
     best_lookup = min(LOOKUPS, key=validation.__getitem__)
 
-    errors = {arm: [song_errors(run.predictions) for run in of_arm] for arm, of_arm in by_arm.items()}
-    for name in BASELINES:
-        of_baseline = {key: song_errors(each[name].predictions) for key, each in baselines.items()}
-        errors[name] = [of_baseline[run.repetition[1:]] for run in own]
-    ablated = [
-        ablations(load_run(run.folder), table, split.test, run.seed) for run, split in zip(own, splits, strict=True)
-    ]
-    of_ablations = {name: [each[name] for each in ablated] for name in ablated[0]}
+    predictions = {arm: [run.predictions for run in of_arm] for arm, of_arm in by_arm.items()}
+    predictions |= {name: [baselines[run.repetition[1:]][name].predictions for run in own] for name in BASELINES}
+    evidence, errors = gathered_evidence(predictions, resamples)
+    of_ablations, ablations = gathered_ablations(own, table, splits, evidence, resamples)
+    questions = judge(evidence | of_ablations, by_arm, best_lookup, resamples)
 
-    predictions = {arm: of_arm[0].predictions for arm, of_arm in by_arm.items()}
-    predictions |= {name: each.predictions for name, each in baselines[first.repetition[1:]].items()}
+    # What follows is about the first repetition.
+    test = splits[0].test
     models = {arm: load_run(of_arm[0].folder) for arm, of_arm in by_arm.items()}
-    samples, calibrated = {}, None
-    if calibration.predicts_distributions(models[MODEL]):
-        samples[f"{MODEL}, sampled"] = calibration.sampled(models[MODEL], table, splits[0].test, first.seed)
-        calibrated = calibration.calibration(models[MODEL], table, splits[0].test, resamples)
-
-    model, copy = mean_over_repetitions(errors[MODEL]), mean_over_repetitions(errors[COPY])
-    pair = predictions[MODEL], predictions[best_lookup]
+    firsts = {name: of_repetitions[0] for name, of_repetitions in predictions.items()}
+    of_distributions = calibrated(models[MODEL], table, test, first.seed, resamples)
+    samples = {} if of_distributions is None else {f"{MODEL}, sampled": of_distributions[1]}
     return Comparison(
-        questions=judge(errors | of_ablations, rivalries(by_arm, best_lookup), resamples),
-        errors={name: arm_errors(each, copy, resamples) for name, each in errors.items()},
+        questions=questions,
+        errors=errors,
         best_lookup=best_lookup,
         learning_curves={arm: [learning_curve(run.folder) for run in of_arm] for arm, of_arm in by_arm.items()},
-        ablations={name: ablation_errors(each, model, copy, resamples) for name, each in of_ablations.items()},
-        published_metric={arm: published_metric(each, table, splits[0].test) for arm, each in models.items()},
-        timing={name: timing.timing(each) for name, each in (samples | predictions).items()},
-        error_by_length=timing.error_by_length(*pair),
-        error_by_phrase_position=timing.error_by_phrase_position(*pair, table),
-        error_by_singer=timing.error_by_singer(*pair),
-        recognition=recognition.recognition(song_arrays(table, splits[0].train), predictions, resamples),
+        ablations=ablations,
+        published_metric={arm: published_metric(model, table, test) for arm, model in models.items()},
+        timing=timings(samples | firsts, firsts[MODEL], firsts[best_lookup], table),
+        recognition=recognition(song_arrays(table, splits[0].train), firsts, resamples),
         between_singers=between_singers(table, first.predictions, resamples),
-        calibration=calibrated,
+        calibration=None if of_distributions is None else of_distributions[0],
         examples=_examples(first),
-        method=Method(resamples, timing.PHRASE_REST, recognition.SEGMENT, RUN, calibration.LEAST),
-        provenance=_provenance(by_arm, table, model.row, model.singer),
+        method=Method(resamples, PHRASE_REST, SEGMENT, RUN, LEAST),
+        provenance=_provenance(by_arm, table, evidence[MODEL].mean),
     )
 
 
@@ -204,17 +183,15 @@ def _examples(run: FinishedRun) -> list[dict[str, Any]]:
     ]
 
 
-def _provenance(
-    by_arm: dict[str, list[FinishedRun]], table: Dataset, rows: np.ndarray, singers: np.ndarray
-) -> Provenance:
+def _provenance(by_arm: dict[str, list[FinishedRun]], table: Dataset, tested: SongErrors) -> Provenance:
     first = by_arm[MODEL][0]
     metrics = first.metrics
     return Provenance(
         source=str(metrics["data/source"]),
         fingerprint=str(metrics["data/fingerprint"]),
         songs=len(table),
-        test_songs=len(rows),
-        test_singers=len(np.unique(singers)),
+        test_songs=len(tested.row),
+        test_singers=len(np.unique(tested.singer)),
         repetitions=[run.repetition for run in by_arm[MODEL]],
         network=first.config["model"],
         training=first.config["training"],

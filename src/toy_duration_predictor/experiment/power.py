@@ -19,9 +19,9 @@ from toy_duration_predictor.data.songs import validate_songs
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.experiment.baselines import BASELINES, song_arrays
 from toy_duration_predictor.experiment.config import PowerConfig, validated
-from toy_duration_predictor.experiment.questions import LEVEL, NO_DIFFERENCE, SUPPORTED
+from toy_duration_predictor.experiment.questions import LEVEL, NO_DIFFERENCE, SUPPORTED, verdict
 from toy_duration_predictor.experiment.report_power import write_power
-from toy_duration_predictor.experiment.statistics import Interval, difference_interval, song_sign_flip, verdict
+from toy_duration_predictor.experiment.statistics import Interval, difference_interval, song_sign_flip
 from toy_duration_predictor.experiment.terminal import console_log
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def trial(effect: float, songs: int, seed: int, baseline: str, resamples: int) -
     copy = errors(test.quantized).sum() / notes.sum()
     difference = difference_interval(without, with_singer, notes, test.singer, resamples=resamples)
     p = song_sign_flip(without, with_singer, notes)
-    return verdict(difference, p, NO_DIFFERENCE * copy, LEVEL).word, difference.estimate / copy
+    return verdict(difference, p, NO_DIFFERENCE * copy), difference.estimate / copy
 
 
 def _cell(effect: float, songs: int, outcomes: list[tuple[str, float]]) -> Cell:

@@ -61,11 +61,6 @@ def predictions_table(table: Dataset, rows: Iterable[int], predicted: np.ndarray
     )
 
 
-def notes_by_song(predictions: pa.Table, column: str) -> list[np.ndarray]:
-    """Returns a list column of a predictions table: an array `(notes,)` a song, int64 or float64 as it is stored."""
-    return [np.asarray(song) for song in predictions[column].to_pylist()]
-
-
 @torch.no_grad()
 def predict_songs(
     task: "DurationTask",

@@ -8,7 +8,7 @@
 | ARM | Model B beats ARM | any further arm, in a question of its own |
 
 A question of two parts is *supported* if both are, *refuted* if either is, and else *inconclusive*. Each part has the
-verdict of `statistics.verdict`. Its p-value is the larger of two: the p-value over songs, corrected for the number of
+verdict of `verdict`. Its p-value is the larger of two: the p-value over songs, corrected for the number of
 parts by Holm's method, and the p-value over repetitions, which with fewer than six cannot be below 0.05.
 """
 
@@ -17,19 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.ablation import ANOTHER
 from toy_duration_predictor.experiment.arms import ANONYMOUS, CONTROL, MODEL
-from toy_duration_predictor.experiment.evidence import SongErrors, mean_over_repetitions
-from toy_duration_predictor.experiment.statistics import (
-    Interval,
-    difference_interval,
-    holm,
-    seed_sign_flip,
-    smallest_effect,
-    smallest_p,
-    song_sign_flip,
-    verdict,
-)
+from toy_duration_predictor.experiment.evidence import Evidence
+from toy_duration_predictor.experiment.statistics import Interval, holm, paired
 
 LEVEL = 0.05
 
@@ -76,6 +68,7 @@ class Part(NamedTuple):
         p_songs: Sign-flip test over songs, not corrected.
         p_repetitions: Sign-flip test over repetitions.
         p: What counts: the larger of the two, the first one corrected.
+        smallest_effect: The smallest difference that these songs would show with a power of 80 %, ticks.
         verdict: `SUPPORTED`, `REFUTED` or `INCONCLUSIVE`.
     """
 
@@ -87,6 +80,7 @@ class Part(NamedTuple):
     p_songs: float
     p_repetitions: float
     p: float
+    smallest_effect: float
     verdict: str
 
 
@@ -104,8 +98,6 @@ class Answers(NamedTuple):
         level: Of the tests.
         no_difference: Share of the copy baseline's error below which a difference does not matter.
         smallest_p: The smallest p-value that so many repetitions can give.
-        smallest_effect: The smallest difference to the copy baseline that these songs would show with a power of 80 %,
-            ticks.
         answers: By question.
         parts: The comparisons.
     """
@@ -113,7 +105,6 @@ class Answers(NamedTuple):
     level: float
     no_difference: float
     smallest_p: float
-    smallest_effect: float
     answers: dict[str, Answer]
     parts: list[Part]
 
@@ -125,45 +116,78 @@ def rivalries(arms: Iterable[str], best_lookup: str) -> list[Rivalry]:
     return [each._replace(rival=best_lookup) if each.rival == BEST_LOOKUP else each for each in (*RIVALRIES, *further)]
 
 
-def judge(errors: Mapping[str, list[SongErrors]], rivals: Iterable[Rivalry], resamples: int) -> Answers:
+def judge(errors: Mapping[str, Evidence], arms: Iterable[str], best_lookup: str, resamples: int) -> Answers:
     """Compares arms with their rivals, and answers the questions.
 
     Args:
-        errors: Of arms, baselines and ablations, in each repetition; the copy baseline's among them.
-        rivals: What is compared. A rivalry without errors is left out: not every comparison has every arm.
+        errors: Of arms, baselines and ablations; the copy baseline's among them.
+        arms: Which of these are arms.
+        best_lookup: Which is the best lookup.
         resamples: Of the bootstrap.
     """
-    rivals = [each for each in rivals if each.rival in errors]
-    copy = mean_over_repetitions(errors[COPY])
-    differences, p_songs, p_repetitions = {}, {}, {}
-    for arm, rival, question in rivals:
-        key = f"{question} {rival}"
-        own, other = mean_over_repetitions(errors[arm]), mean_over_repetitions(errors[rival])
-        differences[key] = difference_interval(other.error, own.error, own.notes, own.singer, resamples=resamples)
-        p_songs[key] = song_sign_flip(other.error, own.error, own.notes)
-        of_repetitions = [a.mae - b.mae for a, b in zip(errors[rival], errors[arm], strict=True)]
-        p_repetitions[key] = seed_sign_flip(np.array(of_repetitions))
-    corrected = holm(p_songs)
+    # Not every comparison has every arm, and a model of a single singer cannot be told another one.
+    rivals = [each for each in rivalries(arms, best_lookup) if each.rival in errors]
+    copy = errors[COPY].mean.mae
+    tests = {}
+    for rivalry in rivals:
+        own, other = errors[rivalry.arm], errors[rivalry.rival]
+        repetitions = [a.mae - b.mae for a, b in zip(other.repetitions, own.repetitions, strict=True)]
+        sums = other.mean.error, own.mean.error
+        tests[rivalry] = paired(*sums, own.mean.notes, own.mean.singer, np.array(repetitions), resamples)
+    corrected = holm({rivalry: test.p_songs for rivalry, test in tests.items()})
     parts = []
-    for arm, rival, question in rivals:
-        key = f"{question} {rival}"
-        p = max(corrected[key], p_repetitions[key])
-        word = verdict(differences[key], p, NO_DIFFERENCE * copy.mae, LEVEL).word
-        share = differences[key].estimate / copy.mae
-        parts.append(Part(question, arm, rival, differences[key], share, p_songs[key], p_repetitions[key], p, word))
-    asked = dict.fromkeys(part.question for part in parts)
-    own = mean_over_repetitions(errors[MODEL])
-    return Answers(
-        level=LEVEL,
-        no_difference=NO_DIFFERENCE,
-        smallest_p=smallest_p(len(errors[MODEL])),
-        smallest_effect=smallest_effect(copy.error, own.error, own.notes, own.singer),
-        answers={
-            question: Answer(CLAIMS.get(question, f"Model B beats {question}"), answer(parts, question))
-            for question in asked
-        },
-        parts=parts,
-    )
+    for rivalry, test in tests.items():
+        p = max(corrected[rivalry], test.p_repetitions)
+        parts.append(
+            Part(
+                rivalry.question,
+                rivalry.arm,
+                rivalry.rival,
+                test.difference,
+                test.difference.estimate / copy,
+                test.p_songs,
+                test.p_repetitions,
+                p,
+                test.smallest_effect,
+                verdict(test.difference, p, NO_DIFFERENCE * copy),
+            )
+        )
+    answers = {
+        question: Answer(CLAIMS.get(question, f"Model B beats {question}"), answer(parts, question))
+        for question in dict.fromkeys(part.question for part in parts)
+    }
+    return Answers(LEVEL, NO_DIFFERENCE, next(iter(tests.values())).smallest_p, answers, parts)
+
+
+def verdict(difference: Interval, p: float, no_difference: float, level: float = LEVEL) -> str:
+    """Returns what a difference says of the claim that it is positive: one of the three words above.
+
+    The first of these rules that holds decides:
+
+    1. *refuted* if the whole interval lies below 0, or within `no_difference` of 0 (both ends included). That is so
+       even of an interval above 0 with a small p-value: a difference too small to matter does not support the claim.
+    2. *supported* if the whole interval lies above 0, and `p` is at most `level`.
+    3. *inconclusive* otherwise.
+
+    Args:
+        difference: Positive if the claim holds, such as a rival's mean absolute error minus the model's, ticks.
+        p: Two-sided p-value of the difference, adjusted if the claim is one of several.
+        no_difference: Up to where a difference means nothing in practice, ticks; such as 1 % of the error of `copy`.
+        level: Of the test.
+
+    Raises:
+        InputError: `no_difference` is negative or not a number.
+        ValueError: The interval's ends are in the wrong order, or `p` is not between 0 and 1.
+    """
+    if not no_difference >= 0:
+        raise InputError(f"no_difference={no_difference} cannot be used; give ticks from 0 up.")
+    if not difference.low <= difference.high or not 0 <= p <= 1:
+        raise ValueError(f"{difference} is not in order, or p={p} is not between 0 and 1")
+    if difference.high < 0 or (-no_difference <= difference.low and difference.high <= no_difference):
+        return REFUTED
+    if difference.low > 0 and p <= level:
+        return SUPPORTED
+    return INCONCLUSIVE
 
 
 def answer(parts: Iterable[Part], question: str) -> str:

@@ -19,7 +19,8 @@ import pyarrow as pa
 
 from toy_duration_predictor.data.quantize import grid_step
 from toy_duration_predictor.experiment.baselines import SongArrays
-from toy_duration_predictor.experiment.predictions import SUNG, notes_by_song
+from toy_duration_predictor.experiment.evidence import notes_by_song
+from toy_duration_predictor.experiment.predictions import SUNG
 from toy_duration_predictor.experiment.statistics import Interval, mae_interval
 from toy_duration_predictor.experiment.timing import lag_1_autocorrelation
 

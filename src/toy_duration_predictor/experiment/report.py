@@ -93,7 +93,8 @@ def _verdicts(comparison: "Comparison") -> Section:
 
 
 def _rivals(comparison: "Comparison") -> Section:
-    questions, copy = comparison.questions, _copy(comparison)
+    questions, copy = comparison.questions, comparison.errors["copy"].mae.estimate
+    to_copy = next(part for part in questions.parts if part.rival == "copy")
     rows = [
         (part.question, part.rival, shown(part.difference, "+.2f"), f"{part.share_of_copy:+.1%}",
          f"{part.p_songs:.2g}", f"{part.p_repetitions:.2g}", f"{part.p:.2g}", part.verdict)
@@ -104,7 +105,7 @@ def _rivals(comparison: "Comparison") -> Section:
         f"baseline's error ({copy:.2f}). The p-value that counts is the larger of two: the p-value over songs, after "
         f"Holm's correction for {len(rows)} comparisons, and the p-value over repetitions. With a power of 80 %, "
         f"{comparison.provenance.test_songs} songs could have shown a difference to the copy baseline of "
-        f"{questions.smallest_effect:.2f} ticks, and no smaller one. Intervals from fewer than about 20 songs cover a "
+        f"{to_copy.smallest_effect:.2f} ticks, and no smaller one. Intervals from fewer than about 20 songs cover a "
         f"little less than they say: some 90 % where they say 95 %."
     )
     heads = ("", "rival", "difference, ticks", "of copy", "p, songs", "p, repetitions", "p that counts", "verdict")
@@ -192,10 +193,6 @@ def _methods(comparison: "Comparison") -> Section:
 
 def _listed(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items())
-
-
-def _copy(comparison: "Comparison") -> float:
-    return comparison.errors["copy"].mae.estimate
 
 
 def _forest(questions: "Answers", copy: float) -> Figure:

@@ -35,7 +35,7 @@ def shown(interval: "Interval", form: str) -> str:
 
 def _timing(comparison: "Comparison") -> Section:
     rows = []
-    for name, t in comparison.timing.items():
+    for name, t in comparison.timing.figures.items():
         numbers = (t.wasserstein, t.kolmogorov_smirnov, t.spread, t.autocorrelation, t.drift)
         rows.append((name, *(f"{number:.2f}" for number in numbers)))
     rows.append(("the singers", "0.00", "0.00", f"{t.spread_sung:.2f}", f"{t.autocorrelation_sung:.2f}", "0.00"))
@@ -51,11 +51,11 @@ def _timing(comparison: "Comparison") -> Section:
 
 def _by_length(comparison: "Comparison") -> Section:
     heads = ("quantized length, grid steps", "notes and rests", *_group_heads(comparison))
-    return Section("Error by length", heads, _group_rows(comparison.error_by_length), "First repetition.")
+    return Section("Error by length", heads, _group_rows(comparison.timing.error_by_length), "First repetition.")
 
 
 def _by_phrase_position(comparison: "Comparison") -> Section:
-    title, groups = "Notes, rests and phrases", comparison.error_by_phrase_position
+    title, groups = "Notes, rests and phrases", comparison.timing.error_by_phrase_position
     if not groups:
         return Section(title, remark="The songs table has no pitch, so that rests and phrases are not known.")
     remark = f"First repetition. A phrase ends at a rest of at least {comparison.method.phrase_rest} grid steps."
@@ -137,7 +137,7 @@ def _calibration(found: "Calibration", comparison: "Comparison") -> Section:
 def _songs(comparison: "Comparison") -> Section:
     examples = pa.Table.from_pylist(comparison.examples)
     phrases = [figures.phrase(examples, song) for song in range(len(examples))]
-    groups = comparison.error_by_singer
+    groups = comparison.timing.error_by_singer
     errors = figures.bars_by_singer(
         [group.name for group in groups], [group.copy for group in groups], [group.model for group in groups]
     )

@@ -1,4 +1,4 @@
-"""Whether one arm of an experiment beats another: intervals, tests and verdicts on the errors of whole songs.
+"""Whether one arm of an experiment beats another: intervals and tests on the errors of whole songs.
 
 An error sum is a song's absolute errors in ticks, added up; its note count says over how many notes. The unit of
 resampling is the song, nested in its singer: never the note, since the notes of a song are not independent.
@@ -8,13 +8,13 @@ Functions take arrays `(songs,)`, with the same songs in each: `error_sums`, tic
 """
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import permutation_test
 
-from toy_duration_predictor.errors import InputError
+Key = TypeVar("Key")
 
 
 class Interval(NamedTuple):
@@ -25,12 +25,22 @@ class Interval(NamedTuple):
     high: float
 
 
-class Verdict(NamedTuple):
-    """What an experiment says of a claim, and on what grounds."""
+class Paired(NamedTuple):
+    """Two arms on the same songs.
 
-    word: Literal["supported", "refuted", "inconclusive"]
+    Attributes:
+        difference: Mean absolute error of arm A minus that of arm B, ticks.
+        p_songs: See `song_sign_flip`.
+        p_repetitions: See `seed_sign_flip`.
+        smallest_p: The smallest value that `p_repetitions` can have; see `smallest_p`.
+        smallest_effect: See `smallest_effect`.
+    """
+
     difference: Interval
-    p: float
+    p_songs: float
+    p_repetitions: float
+    smallest_p: float
+    smallest_effect: float
 
 
 def mae_interval(
@@ -88,7 +98,7 @@ def difference_interval(
 
     Each resampled corpus has the same songs in both arms. Positive: B is better.
     """
-    differences = _paired(error_sums_a, error_sums_b)
+    differences = _differences(error_sums_a, error_sums_b)
     return mae_interval(differences, note_counts, singers, confidence, resamples, seed)
 
 
@@ -100,7 +110,9 @@ def song_sign_flip(
     Were the arms alike, each song's difference would be as likely to have the other sign. Source: Fisher (1935), The
     design of experiments, section 21. Exact where all flips are no more than `resamples`: up to 13 songs for 9999.
     """
-    differences, counts, _ = _checked(_paired(error_sums_a, error_sums_b), note_counts, np.zeros(np.shape(note_counts)))
+    differences, counts, _ = _checked(
+        _differences(error_sums_a, error_sums_b), note_counts, np.zeros(np.shape(note_counts))
+    )
     return _sign_flip(differences / counts.sum(), resamples, seed)
 
 
@@ -122,7 +134,7 @@ def smallest_p(seeds: int) -> float:
     return 2.0 ** (1 - seeds)
 
 
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
     """Returns p-values adjusted for there being several, under the same names and in the same order.
 
     Rejecting where the adjusted value is at most alpha keeps the chance of any false rejection at most alpha. Source:
@@ -152,7 +164,7 @@ def smallest_effect(
 
     `alpha` is the level of the two-sided test, `power` the chance of finding the difference if it is there.
     """
-    sums, counts, stratum = _checked(_paired(error_sums_a, error_sums_b), note_counts, singers)
+    sums, counts, stratum = _checked(_differences(error_sums_a, error_sums_b), note_counts, singers)
     if not (0 < alpha < 1 and 0 < power < 1):
         raise ValueError(f"alpha={alpha} or power={power} is not between 0 and 1")
     if len(sums) == 1:
@@ -162,38 +174,25 @@ def smallest_effect(
     return float((ndtri(1 - alpha / 2) + ndtri(power)) * standard_error)
 
 
-def verdict(difference: Interval, p: float, no_difference: float, alpha: float = 0.05) -> Verdict:
-    """Returns what a difference says of the claim that it is positive.
-
-    The first of these rules that holds decides:
-
-    1. *refuted* if the whole interval lies below 0, or within `no_difference` of 0 (both ends included). That is so
-       even of an interval above 0 with a small p-value: a difference too small to matter does not support the claim.
-    2. *supported* if the whole interval lies above 0, and `p` is at most `alpha`.
-    3. *inconclusive* otherwise.
-
-    Args:
-        difference: Positive if the claim holds, such as a rival's mean absolute error minus the model's, ticks.
-        p: Two-sided p-value of the difference, adjusted if the claim is one of several.
-        no_difference: Up to where a difference means nothing in practice, ticks; such as 1 % of the error of copying.
-        alpha: Level of the test.
-
-    Raises:
-        InputError: `no_difference` is negative or not a number.
-        ValueError: The interval's ends are in the wrong order, or `p` is not between 0 and 1.
-    """
-    if not no_difference >= 0:
-        raise InputError(f"no_difference={no_difference} cannot be used; give ticks from 0 up.")
-    if not difference.low <= difference.high or not 0 <= p <= 1:
-        raise ValueError(f"{difference} is not in order, or p={p} is not between 0 and 1")
-    if difference.high < 0 or (-no_difference <= difference.low and difference.high <= no_difference):
-        return Verdict("refuted", difference, p)
-    if difference.low > 0 and p <= alpha:
-        return Verdict("supported", difference, p)
-    return Verdict("inconclusive", difference, p)
+def paired(
+    error_sums_a: np.ndarray,
+    error_sums_b: np.ndarray,
+    note_counts: np.ndarray,
+    singers: np.ndarray,
+    repetitions: np.ndarray,
+    resamples: int,
+) -> Paired:
+    """Compares two arms; `repetitions` are the differences of their errors in each, `(repetitions,)`, ticks."""
+    return Paired(
+        difference=difference_interval(error_sums_a, error_sums_b, note_counts, singers, resamples=resamples),
+        p_songs=song_sign_flip(error_sums_a, error_sums_b, note_counts),
+        p_repetitions=seed_sign_flip(repetitions),
+        smallest_p=smallest_p(len(repetitions)),
+        smallest_effect=smallest_effect(error_sums_a, error_sums_b, note_counts, singers),
+    )
 
 
-def _paired(error_sums_a: np.ndarray, error_sums_b: np.ndarray) -> np.ndarray:
+def _differences(error_sums_a: np.ndarray, error_sums_b: np.ndarray) -> np.ndarray:
     if np.shape(error_sums_a) != np.shape(error_sums_b):  # or numpy would stretch one song over all
         raise ValueError(f"the arms have {np.shape(error_sums_a)} and {np.shape(error_sums_b)} songs")
     return np.asarray(error_sums_a, dtype=np.float64) - np.asarray(error_sums_b, dtype=np.float64)

@@ -4,7 +4,7 @@ A deviation is a duration minus the quantized one, in ticks. Songs are lists of 
 `predictions` describes them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,8 @@ from datasets import Dataset
 from scipy.stats import ks_2samp, wasserstein_distance
 
 from toy_duration_predictor.data.quantize import grid_step
-from toy_duration_predictor.experiment.predictions import SUNG, notes_by_song
+from toy_duration_predictor.experiment.evidence import notes_by_song
+from toy_duration_predictor.experiment.predictions import SUNG
 
 Songs = list[np.ndarray]
 
@@ -66,6 +67,39 @@ class Group(NamedTuple):
     copy: float
     best_lookup: float
     model: float
+
+
+class Timings(NamedTuple):
+    """The timing of all predictions, and which notes are wrong.
+
+    Attributes:
+        figures: Of each set of predictions.
+        error_by_length: By quantized length.
+        error_by_phrase_position: By position in the phrase; empty where rests are not known.
+        error_by_singer: By `singer_id`.
+    """
+
+    figures: dict[str, Timing]
+    error_by_length: list[Group]
+    error_by_phrase_position: list[Group]
+    error_by_singer: list[Group]
+
+
+def timings(predictions: Mapping[str, pa.Table], model: pa.Table, best_lookup: pa.Table, table: Dataset) -> Timings:
+    """Returns the timing of predictions, and the errors of a model by groups of notes.
+
+    Args:
+        predictions: By name.
+        model: The model's predictions.
+        best_lookup: The best lookup's predictions of the same songs.
+        table: The songs table that their `row` counts in.
+    """
+    return Timings(
+        figures={name: timing(each) for name, each in predictions.items()},
+        error_by_length=error_by_length(model, best_lookup),
+        error_by_phrase_position=error_by_phrase_position(model, best_lookup, table),
+        error_by_singer=error_by_singer(model, best_lookup),
+    )
 
 
 def timing(predictions: pa.Table) -> Timing:
