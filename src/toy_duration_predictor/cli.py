@@ -98,10 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         "--singer", required=True, help="a singer's number, or several with weights, such as mix:2=0.5,7=0.5"
     )
     humanize.add_argument(
-        "--strength",
-        type=float,
-        default=1.0,
-        help="factor of the deviations: from 0, the score as it is, to 1.5 (default: %(default)s)",
+        "--strength", type=float, default=1.0, help="factor of the deviations, from 0 to 1.5 (default: %(default)s)"
     )
     humanize.add_argument(
         "--anchor",
@@ -223,6 +220,7 @@ def _humanize(arguments: argparse.Namespace) -> None:
 def _push(arguments: argparse.Namespace) -> None:
     from toy_duration_predictor.hub import push, push_dataset
 
+    # A songs table is a file, a run is a folder.
     put = push_dataset if arguments.what.suffix == ".parquet" else push
     sys.stdout.write(f"{put(arguments.what, arguments.name, arguments.private)}\n")
 

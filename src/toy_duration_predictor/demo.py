@@ -99,12 +99,12 @@ def serve(model: str | Path, host: str, port: int | None, ready: Callable[[str],
                 theme=THEME,
                 css=CSS,
                 quiet=True,
-                share=False,
+                share=False,  # Gradio would offer a tunnel through its own servers
                 ssr_mode=False,
                 run_history=False,
                 footer_links=[],
                 enable_monitoring=False,
-                prevent_thread_lock=True,
+                prevent_thread_lock=True,  # returns, so that `ready` can be called
             )
         except OSError as error:
             place = f"{host}:{port}" if port else host
@@ -135,7 +135,7 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
         given = Path(upload or "")
         try:
             content = given.read_bytes()
-            given.unlink()
+            given.unlink()  # Gradio's copy; the visit's own folder is deleted with the visit
             read_song(content)
         except (InputError, OSError) as error:
             reason = str(error).rstrip(".") if isinstance(error, InputError) else "it did not arrive"
@@ -215,7 +215,7 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
             show,
             settings,
             [picture, before, after, result],
-            trigger_mode="always_last",
+            trigger_mode="always_last",  # while a slider moves, only its last value is performed
             concurrency_limit=2,
             show_progress="minimal",
         )

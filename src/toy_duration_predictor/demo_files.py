@@ -89,6 +89,7 @@ def _roll(song: Song, times: np.ndarray) -> tuple[PianoRoll, np.ndarray]:
     voice = song.voice
     score, sung = (voice.seconds(each).reshape(-1, 2) for each in (song.score.times, times))
     begin = score[0, 0]
+    # Notes that begin within the first minutes; ends are cut there, too.
     shown = np.maximum(score, sung)[:, 0] < begin + MOST_SECONDS
     bars, beats = (voice.seconds(each) - begin for each in _bars_and_beats(voice, song.score.times[-1]))
     roll = PianoRoll(
@@ -106,6 +107,7 @@ def _bars_and_beats(voice: Voice, last: int) -> tuple[np.ndarray, np.ndarray]:
     bars, beats = [], []
     for (since, count, value), until in zip(voice.metres, np.append(voice.metres[1:, 0], last), strict=True):
         beat = 4 * voice.ticks_per_beat / value
+        # A file may have beats far shorter than a tick, or last for days.
         number = min(max((min(until, last) - since) / beat, 0), MOST_BEATS)
         beats.append(since + beat * np.arange(np.ceil(number)))
         bars.append(beats[-1][:: max(count, 1)])

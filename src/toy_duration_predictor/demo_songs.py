@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from toy_duration_predictor.data.files import write
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.smf import END_OF_TRACK, LYRIC, META, SET_TEMPO, TIME_SIGNATURE, Event, Tracks, unparse
 
@@ -44,14 +43,15 @@ def write_songs(folder: Path) -> dict[str, Path]:
         "Hänschen klein": _midi(_notes(LITTLE_HANS), beats_per_minute=132),
         "A simulated song": _midi(_simulated(), beats_per_minute=120),
     }
+    folder.mkdir(parents=True, exist_ok=True)
     places = {name: folder / f"{name}.mid" for name in songs}
     for name, place in places.items():
-        write(place, lambda beside, content=songs[name]: beside.write_bytes(content))  # type: ignore[misc]
+        place.write_bytes(songs[name])
     return places
 
 
 def _notes(text: str) -> list[Note]:
-    words = text.split()
+    words = text.split()  # three words a note
     return [
         (float(beats), int(number), syllable)
         for syllable, number, beats in zip(words[::3], words[1::3], words[2::3], strict=True)

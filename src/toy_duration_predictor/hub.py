@@ -76,6 +76,7 @@ def push_dataset(table: Dataset | str | Path, name: str, private: bool = False) 
     songs = table if isinstance(table, Dataset) else load_songs("parquet", path=table)
     card = dataset_card(songs, name)
     with tempfile.TemporaryDirectory() as folder:
+        # The layout that `datasets` knows as the split "train".
         data = Path(folder, "data", "train-00000-of-00001.parquet")
         data.parent.mkdir()
         pq.write_table(songs.data.table, data)
@@ -97,7 +98,7 @@ def pull(name: str, folder: str | Path, revision: str | None = None) -> None:
 
     def get(beside: Path) -> None:
         cached = download(name, revision)
-        read_folder(cached, name)
+        read_folder(cached, name)  # what cannot be loaded is refused before anything is written
         beside.mkdir()
         for file in (CONFIG, WEIGHTS, PICKLE, CARD):
             if (cached / file).is_file():

@@ -62,6 +62,7 @@ def download(name: str, revision: str | None) -> Path:
         snapshot = snapshot_download(
             repository,
             revision=revision,
+            # No other file of the repository is downloaded: it may hold several models.
             allow_patterns=[str(Path(inner, file)) for file in (CONFIG, WEIGHTS, PICKLE, CARD)],
         )
     return Path(snapshot, inner)

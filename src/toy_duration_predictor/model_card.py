@@ -62,6 +62,8 @@ def model_card(run: FinishedRun, name: str, carried: bool) -> ModelCard:
             for what, errors in (("MAE, ticks", model), ("MAE of the copy baseline, ticks", copy))
         ],
     )
+    # Of the same notes, so that what is common to both errors does not widen the interval.
+    difference = difference_interval(copy.error, model.error, model.notes, model.singer)
     skill = metrics.get("test/skill")
     seen = metrics["data/singers"] - metrics["data/unheard_singers"]  # type: ignore[operator]
     versions = ", ".join(
@@ -101,7 +103,7 @@ copy baseline takes the quantized durations as the prediction.
 | --- | --- | --- |
 {_row("this model", _interval(model))}
 {_row("copy baseline", _interval(copy))}
-{_row("copy baseline minus this model", _difference(copy, model))}
+{_row("copy baseline minus this model", difference)}
 
 Skill, 1 - MAE / MAE of the copy baseline: {f"{skill:.3f}" if skill is not None else "not known, as that MAE is 0"}.
 
@@ -136,6 +138,7 @@ def dataset_card(table: Dataset, name: str) -> DatasetCard:
         configs=[{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*"}]}],
     )
     schema = "\n".join(f"| `{column}` | {COLUMNS[column]} |" for column in table.column_names)
+    # The audit is a page by itself; here its headings go down a level.
     found = render_markdown("Audit", audit(table)).replace("\n## ", "\n### ").replace("# Audit", "## Audit", 1)
     text = f"""# {name}
 
@@ -165,10 +168,6 @@ Made with [toy-duration-predictor]({REPOSITORY}).
 
 def _interval(errors: SongErrors) -> Interval:
     return mae_interval(errors.error, errors.notes, errors.singer)
-
-
-def _difference(worse: SongErrors, better: SongErrors) -> Interval:
-    return difference_interval(worse.error, better.error, better.notes, better.singer)
 
 
 def _row(what: str, interval: Interval) -> str:

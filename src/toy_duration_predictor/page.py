@@ -14,6 +14,7 @@ from rich.text import Text
 
 from toy_duration_predictor.data.files import write_text
 
+# matplotlib takes a second to import, and pages without pictures do not need it.
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 

@@ -76,7 +76,7 @@ def piano_roll_html(roll: PianoRoll) -> str:
 
     parts = []
     for number, bar in enumerate(roll.bars, 1):
-        if bar >= begin:
+        if bar >= begin:  # a song may begin within its first bar, or long after it
             parts.append(f'<path class="line" d="M{x(bar):.1f} {TOP - 6}V{height - BOTTOM}"/>')
             parts.append(f'<text class="small" x="{x(bar) + 3:.1f}" y="11">{number}</text>')
     parts.append(f'<path class="zero" d="M0 {zero:.1f}H{width:.1f}"/>')
@@ -90,6 +90,7 @@ def piano_roll_html(roll: PianoRoll) -> str:
         parts.append(
             f'<rect class="score" x="{x(start):.1f}" y="{y:.1f}" width="{(stop - start) * SECOND:.1f}" height="11"/>'
             f'<rect class="sung" x="{x(sung_start):.1f}" y="{y + 3:.1f}" '
+            # At least a pixel: no note is invisible.
             f'width="{max((sung_stop - sung_start) * SECOND, 1):.1f}" height="5">'
             f"<title>{text} {where}, {longer:+.0f} ms long</title></rect>"
             f'<text x="{x(sung_start):.1f}" y="{y - 3:.1f}">{text}</text>'

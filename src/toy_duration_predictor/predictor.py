@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from toy_duration_predictor.data.durations import OneSong, SeveralSongs, Step, checked_songs, checked_steps
+from toy_duration_predictor.data.durations import Step, Ticks, checked_songs, checked_steps
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment.run_folder import load_run
 from toy_duration_predictor.hub_download import load_model
@@ -74,7 +74,7 @@ class Predictor:
             self.device = torch.device(device)
             self.network = deepcopy(network).to(self.device).requires_grad_(False).eval()
         except (RuntimeError, AssertionError) as error:
-            reason = str(error).partition("\n")[0].rstrip(".")
+            reason = str(error).partition("\n")[0].rstrip(".")  # torch adds lines about its own debugging
             raise InputError(f"device={device} cannot be used: {reason}.") from error
 
     @classmethod
@@ -91,6 +91,7 @@ class Predictor:
             InputError: There is no model, it cannot be read, or there is no such device.
         """
         path = DEMO_MODEL if place == DEMO else Path(place)
+        # A run's folder has checkpoints; a saved model's folder has none.
         checkpoint = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
         if not checkpoint.is_file():
             return cls(*load_model(path if place == DEMO else place), device)
@@ -103,11 +104,11 @@ class Predictor:
         return isinstance(self.network, DistributionNetwork)
 
     @overload
-    def predict(self, quantized: OneSong, singer: Singer, step: Step = None) -> np.ndarray: ...
+    def predict(self, quantized: Ticks, singer: Singer, step: Step = None) -> np.ndarray: ...
     @overload
-    def predict(self, quantized: SeveralSongs, singer: Singer, step: Step = None) -> list[np.ndarray]: ...
+    def predict(self, quantized: Sequence[Ticks], singer: Singer, step: Step = None) -> list[np.ndarray]: ...
     def predict(
-        self, quantized: OneSong | SeveralSongs, singer: Singer, step: Step = None
+        self, quantized: Ticks | Sequence[Ticks], singer: Singer, step: Step = None
     ) -> np.ndarray | list[np.ndarray]:
         """Predicts sung durations. Where the model has a distribution, it is the median of each duration.
 
@@ -127,15 +128,15 @@ class Predictor:
 
     @overload
     def sample(
-        self, quantized: OneSong, singer: Singer, step: Step = None, *, seed: int = 0, temperature: float = 1.0
+        self, quantized: Ticks, singer: Singer, step: Step = None, *, seed: int = 0, temperature: float = 1.0
     ) -> np.ndarray: ...
     @overload
     def sample(
-        self, quantized: SeveralSongs, singer: Singer, step: Step = None, *, seed: int = 0, temperature: float = 1.0
+        self, quantized: Sequence[Ticks], singer: Singer, step: Step = None, *, seed: int = 0, temperature: float = 1.0
     ) -> list[np.ndarray]: ...
     def sample(
         self,
-        quantized: OneSong | SeveralSongs,
+        quantized: Ticks | Sequence[Ticks],
         singer: Singer,
         step: Step = None,
         *,
@@ -168,15 +169,13 @@ class Predictor:
         )
 
     @overload
-    def quantiles(
-        self, quantized: OneSong, singer: Singer, levels: Sequence[float], step: Step = None
-    ) -> np.ndarray: ...
+    def quantiles(self, quantized: Ticks, singer: Singer, levels: Sequence[float], step: Step = None) -> np.ndarray: ...
     @overload
     def quantiles(
-        self, quantized: SeveralSongs, singer: Singer, levels: Sequence[float], step: Step = None
+        self, quantized: Sequence[Ticks], singer: Singer, levels: Sequence[float], step: Step = None
     ) -> list[np.ndarray]: ...
     def quantiles(
-        self, quantized: OneSong | SeveralSongs, singer: Singer, levels: Sequence[float], step: Step = None
+        self, quantized: Ticks | Sequence[Ticks], singer: Singer, levels: Sequence[float], step: Step = None
     ) -> np.ndarray | list[np.ndarray]:
         """Predicts quantiles of each sung duration.
 
@@ -204,13 +203,13 @@ class Predictor:
         return self._each(quantized, singer, step, compute)
 
     @overload
-    def log_likelihood(self, quantized: OneSong, singer: Singer, sung: OneSong, step: Step = None) -> np.ndarray: ...
+    def log_likelihood(self, quantized: Ticks, singer: Singer, sung: Ticks, step: Step = None) -> np.ndarray: ...
     @overload
     def log_likelihood(
-        self, quantized: SeveralSongs, singer: Singer, sung: SeveralSongs, step: Step = None
+        self, quantized: Sequence[Ticks], singer: Singer, sung: Sequence[Ticks], step: Step = None
     ) -> list[np.ndarray]: ...
     def log_likelihood(
-        self, quantized: OneSong | SeveralSongs, singer: Singer, sung: OneSong | SeveralSongs, step: Step = None
+        self, quantized: Ticks | Sequence[Ticks], singer: Singer, sung: Ticks | Sequence[Ticks], step: Step = None
     ) -> np.ndarray | list[np.ndarray]:
         """Returns the log-likelihood of a song's sung durations, over the bins that the model's network documents.
 
@@ -238,7 +237,7 @@ class Predictor:
     @torch.inference_mode()
     def _each(
         self,
-        quantized: OneSong | SeveralSongs,
+        quantized: Ticks | Sequence[Ticks],
         singer: Singer,
         step: Step,
         compute: Callable[[Any, _Inputs, Tensor | None], Tensor],
@@ -275,10 +274,8 @@ class Predictor:
         if unknown:
             raise InputError(f"Singer {unknown[0]!r} is not known; known are {', '.join(map(str, self.singers))}.")
         if not weights or not all(0 <= weight < np.inf for weight in weights.values()) or not sum(weights.values()):
-            raise InputError(
-                f"A mixture of singers needs weights of 0 or more, at least one of them above 0; not {weights}."
-            )
-        if self.anonymous:
+            raise InputError(f"A mixture needs weights of 0 or more, at least one of them above 0; not {weights}.")
+        if self.anonymous:  # it was trained with every singer as the first one
             return self.network, 0
         if len(weights) == 1:
             return self.network, self.singers.index(next(iter(weights)))
@@ -288,9 +285,8 @@ class Predictor:
                 f"Network {type(self.network).__name__} knows singers in another way than by an embedding, and cannot "
                 "mix them; give one singer's number."
             )
-        shares = torch.zeros(len(self.singers), device=self.device)
-        for each, weight in weights.items():
-            shares[self.singers.index(each)] = weight / sum(weights.values())
+        total = sum(weights.values())
+        shares = torch.tensor([weights.get(each, 0) / total for each in self.singers], device=self.device)
         # Other threads use the network, so a copy gets the mixture as its only singer.
         mixed = deepcopy(self.network)
         mixed.singer_embedding = nn.Embedding.from_pretrained(shares[None] @ table.weight)  # type: ignore[no-untyped-call]

@@ -101,6 +101,7 @@ class HubModel(nn.Module, PyTorchModelHubMixin):
 
     def forward(self, quantized: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
         """Returns predicted sung durations, float `(B, T)`, ticks; see `models`."""
+        # Without the singer's identity every index is 0, as in training.
         predicted: Tensor = self.network(quantized, singer * (not self.anonymous), mask, step)
         return predicted
 
@@ -122,6 +123,7 @@ def read_folder(folder: Path, name: str) -> LoadedModel:
     config = _config(folder / CONFIG, name)
     network = build(config.network, config.statistics, num_singers=len(config.singers), **config.sizes)
     weights = _weights(folder, name)
+    # Weights of `HubModel` are called `network.*`, those of the published models have no prefix.
     try:
         network.load_state_dict({key.removeprefix("network."): value for key, value in weights.items()})
     except (RuntimeError, AttributeError) as error:
@@ -138,6 +140,7 @@ def write_folder(folder: Path, save: Callable[[Path], object]) -> None:
     Raises:
         InputError: The folder has something in it, or cannot be written.
     """
+    # The name holds the process, so that two commands do not write to one place.
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):

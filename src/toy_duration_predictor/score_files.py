@@ -129,6 +129,7 @@ def humanize_bytes(
     opened = _open(content, settings, suffix, out_suffix)
     times = [perform(score, predictor, singer, settings) for score in opened.scores]
     unmoved = all(np.array_equal(new, score.times) for new, score in zip(times, opened.scores, strict=True))
+    # Where no note moves, a file is not written anew: another writer's spaces, line ends and running status stay.
     return content if unmoved and (out_suffix in MIDI) == (suffix in MIDI) else opened.write(times)
 
 

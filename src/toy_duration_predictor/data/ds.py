@@ -95,19 +95,20 @@ def _stretched(segment: dict[str, Any], number: int, old: np.ndarray, new: np.nd
         if segment.get(name):
             ends = moved(np.cumsum(_numbers(segment, name, number)))
             changed[name] = _text(np.diff(ends.round(6), prepend=0).round(6))
-    # A curve is known by its time step. Some are called by the name alone, such as `energy`, others `f0_seq`.
-    for step_name in segment:
-        curve = step_name.removesuffix("_timestep")
+    # Each curve has a key for its time step, such as `f0_timestep`. Its values are in `f0_seq`, or by the name alone.
+    for key in segment:
+        curve = key.removesuffix("_timestep")
         name = f"{curve}_seq" if f"{curve}_seq" in segment else curve
         values = segment[name].split() if isinstance(segment.get(name), str) else []
-        if step_name == curve or not values:
+        if key == curve or not values:
             continue
-        step = float(_numbers(segment, step_name, number)[0])
-        if step > 0:
-            length = max(1, len(values) + round(float(new[-1] - old[-1]) / step))
+        apart = float(_numbers(segment, key, number)[0])
+        if apart > 0:
+            length = max(1, len(values) + round(float(new[-1] - old[-1]) / apart))
+            at = np.arange(length) * apart
             # Where each value of the new curve lies in the old one; the nearest old value is taken.
-            was = np.interp(np.arange(length) * step, new, old) + np.maximum(np.arange(length) * step - new[-1], 0)
-            changed[name] = " ".join(values[i] for i in np.rint(was / step).astype(int).clip(max=len(values) - 1))
+            was = np.interp(at, new, old) + np.maximum(at - new[-1], 0)
+            changed[name] = " ".join(values[i] for i in np.rint(was / apart).astype(int).clip(max=len(values) - 1))
     return {**segment, **changed}
 
 

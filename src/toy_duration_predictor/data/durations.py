@@ -12,13 +12,12 @@ from toy_duration_predictor.data.quantize import grid_step
 from toy_duration_predictor.data.schema import LONGEST
 from toy_duration_predictor.errors import InputError
 
-# Durations of one song, `(T,)` ticks; of several songs; and the ticks of a grid step, for all songs or for each.
-OneSong: TypeAlias = Sequence[float] | np.ndarray
-SeveralSongs: TypeAlias = Sequence[OneSong]
+# Durations of one song, `(T,)`; and the ticks of a grid step, for all songs or for each.
+Ticks: TypeAlias = Sequence[float] | np.ndarray
 Step: TypeAlias = float | Sequence[float] | np.ndarray | None
 
 
-def checked_songs(given: OneSong | SeveralSongs, name: str) -> tuple[list[np.ndarray], bool]:
+def checked_songs(given: Ticks | Sequence[Ticks], name: str) -> tuple[list[np.ndarray], bool]:
     """Returns songs as float64 arrays `(T,)`, and whether there were several.
 
     Args:
