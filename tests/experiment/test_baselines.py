@@ -4,29 +4,32 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
+from toy_duration_predictor.data.quantize import grid_step
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.split import split_rows
+from toy_duration_predictor.data.windows import Songs
 from toy_duration_predictor.experiment.baselines import (
-    LADDER,
+    BASELINES,
     LEAST_NOTES,
     OUTSIDE,
+    REACH,
     Lookup,
-    Performances,
-    performances,
+    SongArrays,
+    song_arrays,
 )
 
-LOOKUPS = [name for name in LADDER if not name.startswith("boosting")]
-BOOSTED = [name for name in LADDER if name.startswith("boosting")]
+LOOKUPS = [name for name in BASELINES if not name.startswith("boosting")]
+BOOSTED = [name for name in BASELINES if name.startswith("boosting")]
 
 
-def of(*songs: tuple[int, list[int], list[int]]) -> Performances:
-    """Makes performances of (singer, quantized, sung) a song."""
+def of(*songs: tuple[int, list[int], list[int]]) -> SongArrays:
+    """Makes song_arrays of (singer, quantized, sung) a song."""
     singers, quantized, sung = zip(*songs, strict=True)
-    return Performances([np.array(q) for q in quantized], [np.array(s) for s in sung], np.array(singers))
+    return SongArrays([np.array(q) for q in quantized], [np.array(s) for s in sung], np.array(singers))
 
 
 def predict(name, train, test):
-    return [song.tolist() for song in LADDER[name]().fit(train).predict(test)]
+    return [song.tolist() for song in BASELINES[name]().fit(train).predict(test)]
 
 
 def mae(predicted, songs):
@@ -38,11 +41,11 @@ def simulated():
     """Training and validation songs of 30 simulated ones."""
     table = simulate_songs(songs=30)
     split = split_rows(table, "grouped", 0)
-    return performances(table, split.train), performances(table, split.val)
+    return song_arrays(table, split.train), song_arrays(table, split.val)
 
 
 def test_rows_are_read_in_the_order_given(songs):
-    got = performances(songs, [7, 2])
+    got = song_arrays(songs, [7, 2])
     for i, row in enumerate([7, 2]):
         assert got.quantized[i].tolist() == songs[row]["quantized_durations"]
         assert got.sung[i].tolist() == songs[row]["durations"]
@@ -50,23 +53,23 @@ def test_rows_are_read_in_the_order_given(songs):
     assert len(got.quantized) == len(got.sung) == len(got.singer) == 2
 
 
-@pytest.mark.parametrize("name", LADDER)
+@pytest.mark.parametrize("name", BASELINES)
 def test_a_prediction_is_a_float_array_a_song_as_long_as_the_song(name, songs):
-    train, test = performances(songs, range(20)), performances(songs, [25, 21, 28])
-    predicted = LADDER[name]().fit(train).predict(test)
+    train, test = song_arrays(songs, range(20)), song_arrays(songs, [25, 21, 28])
+    predicted = BASELINES[name]().fit(train).predict(test)
     assert [len(song) for song in predicted] == [len(song) for song in test.quantized]
     assert all(song.dtype == np.float64 and np.isfinite(song).all() and (song >= 0).all() for song in predicted)
 
 
-@pytest.mark.parametrize("name", LADDER)
+@pytest.mark.parametrize("name", BASELINES)
 def test_predicting_does_not_look_at_what_was_sung(name, songs):
-    fitted = LADDER[name]().fit(performances(songs, range(20)))
-    test = performances(songs, range(20, 30))
+    fitted = BASELINES[name]().fit(song_arrays(songs, range(20)))
+    test = song_arrays(songs, range(20, 30))
     hidden = test._replace(sung=[np.zeros_like(song) for song in test.sung])
     assert [s.tolist() for s in fitted.predict(test)] == [s.tolist() for s in fitted.predict(hidden)]
 
 
-@pytest.mark.parametrize("name", LADDER)
+@pytest.mark.parametrize("name", BASELINES)
 def test_rows_that_it_is_not_fitted_on_change_nothing(name, songs):
     split = split_rows(songs, "published", 42)
     columns = songs.to_dict()
@@ -75,16 +78,14 @@ def test_rows_that_it_is_not_fitted_on_change_nothing(name, songs):
         columns["quantized_durations"][row] = [15] * len(columns["durations"][row])
         columns["singer_id"][row] = 99
     other = Dataset.from_dict(columns)
-    test = performances(songs, split.test)
-    assert predict(name, performances(songs, split.train), test) == predict(
-        name, performances(other, split.train), test
-    )
+    test = song_arrays(songs, split.test)
+    assert predict(name, song_arrays(songs, split.train), test) == predict(name, song_arrays(other, split.train), test)
 
 
-@pytest.mark.parametrize("name", LADDER)
+@pytest.mark.parametrize("name", BASELINES)
 def test_the_second_fit_forgets_the_first(name, songs):
-    first, second, test = (performances(songs, rows) for rows in (range(10), range(10, 20), range(20, 30)))
-    again = LADDER[name]().fit(first).fit(second).predict(test)
+    first, second, test = (song_arrays(songs, rows) for rows in (range(10), range(10, 20), range(20, 30)))
+    again = BASELINES[name]().fit(first).fit(second).predict(test)
     assert [song.tolist() for song in again] == predict(name, second, test)
 
 
@@ -171,14 +172,14 @@ def test_lookups_equal_plain_dictionaries(name, seed):
         return of(*songs)
 
     train, test = some(40, 3), some(15, 5)
-    model = LADDER[name]().fit(train)
+    model = BASELINES[name]().fit(train)
     assert np.concatenate(model.predict(test)).tolist() == by_hand(model.keys, train, test)
 
 
 @pytest.mark.parametrize("name", BOOSTED)
 def test_boosting_beats_copying_and_gives_the_same_numbers_twice(name, simulated):
     train, val = simulated
-    first, second = (LADDER[name]().fit(train).predict(val) for _ in range(2))
+    first, second = (BASELINES[name]().fit(train).predict(val) for _ in range(2))
     assert mae(first, val) < 0.9 * mae(val.quantized, val)
     assert all((a == b).all() for a, b in zip(first, second, strict=True))
 
@@ -193,9 +194,19 @@ def test_boosting_computes_in_steps():
         songs.append((1, quantized, np.maximum(quantized + rng.integers(-7, 8, size=61), 0)))
     train = of(*songs)
     fine = train._replace(quantized=[4 * song for song in train.quantized])
-    model = LADDER["boosting"]().fit(train)
+    model = BASELINES["boosting"]().fit(train)
     for coarse, scaled in zip(model.predict(train), model.predict(fine), strict=True):
         np.testing.assert_allclose(4 * coarse, scaled)
+
+
+def test_the_step_is_the_one_of_the_networks():
+    """Of 30 and 45 ticks the step is 15, which no note has: the smallest duration would give 30."""
+    quantized, sung = [30, 45] * 20, [33, 45] * 20
+    table = Dataset.from_dict({"singer_id": [1], "quantized_durations": [quantized], "durations": [sung]})
+    assert Songs(table, [1]).step.tolist() == [grid_step(np.array(quantized))] == [15]
+    features, step = BASELINES["boosting"]()._features(song_arrays(table, [0]))
+    assert set(step) == {15}
+    assert features[:2, REACH].tolist() == [2, 3]
 
 
 def test_boosting_minimises_the_error_in_ticks():
@@ -215,8 +226,8 @@ def test_boosting_hears_the_singer(rng):
 
 def test_a_song_of_zeros_has_predictions(songs):
     silent = of((3, [0, 0, 0], [1, 1, 1]))
-    for name in LADDER:
-        (predicted,) = LADDER[name]().fit(performances(songs, range(20))).predict(silent)
+    for name in BASELINES:
+        (predicted,) = BASELINES[name]().fit(song_arrays(songs, range(20))).predict(silent)
         assert np.isfinite(predicted).all()
-        (predicted,) = LADDER[name]().fit(silent).predict(silent)
+        (predicted,) = BASELINES[name]().fit(silent).predict(silent)
         assert np.isfinite(predicted).all()

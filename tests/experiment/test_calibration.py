@@ -9,8 +9,10 @@ from scipy.stats import kstest
 
 from toy_duration_predictor.data.datamodule import SongsDataModule
 from toy_duration_predictor.experiment.calibration import (
+    BARS,
     LEAST,
     LEVELS,
+    calibrated,
     calibration,
     crps,
     cumulative,
@@ -94,6 +96,7 @@ def test_a_model_with_a_distribution(songs, anonymous):
     data = SongsDataModule(songs, window=16)
     task = DurationTask("bigru", {"hidden_size": 2}, data.singers, data.statistics, window=16, anonymous=anonymous)
     assert not predicts_distributions(task)
+    assert calibrated(task, songs, data.split.test, 0, 100) is None
 
     def distribution(durations, singer, *_):
         reach = singer[:, None].expand_as(durations) + 0.5
@@ -104,15 +107,22 @@ def test_a_model_with_a_distribution(songs, anonymous):
     assert predicts_distributions(task)
     found = calibration(task, songs, data.split.test, resamples=100)
 
-    away, width = [], []
+    deviations, width = [], []
     for row in data.split.test.tolist():
         song = songs[row]
-        away += [abs(q - s) for q, s in zip(song["quantized_durations"], song["durations"], strict=True)]
+        deviations += [s - q for q, s in zip(song["quantized_durations"], song["durations"], strict=True)]
         index = 0 if anonymous else data.singers.index(song["singer_id"])
         width += [2 * index + 1] * len(song["durations"])
-    away, width = np.array(away), np.array(width)
+    away, width = np.abs(deviations), np.array(width)
     inside = away < width / 2
-    assert len(found.pit) == len(away)
+    assert len(found.pit) == BARS
+    assert sum(found.pit) / BARS == pytest.approx(1)
+    # A sung tick within reach is as far from the middle as from the input; one beyond is in the first or last bar.
+    signed = np.array(deviations)
+    transformed = np.where(inside, 0.5 + signed / width, signed > 0)
+    assert found.pit == pytest.approx(
+        [np.mean((transformed * BARS).astype(int).clip(max=BARS - 1) == bar) * BARS for bar in range(BARS)]
+    )
     assert found.impossible == pytest.approx(1 - inside.mean())
     likelihood = np.where(inside, np.log(width), -np.log(LEAST))
     assert found.negative_log_likelihood.estimate == pytest.approx(likelihood.mean())

@@ -3,7 +3,9 @@ import pyarrow as pa
 import pytest
 
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.experiment.evidence import mean_over_repetitions, read_run, song_errors
+from toy_duration_predictor.experiment.evidence import gathered_evidence, over_repetitions, song_errors
+from toy_duration_predictor.experiment.predictions import SUNG
+from toy_duration_predictor.experiment.run_folder import read_run
 
 
 @pytest.fixture
@@ -13,7 +15,7 @@ def predictions():
             "row": [9, 4],
             "singer_id": [2, 7],
             "quantized": [[60], [15, 0, 30]],
-            "original": [[50], [13, 2, 33]],
+            SUNG: [[50], [13, 2, 33]],
             "predicted": [[56.0], [14.0, 2.0, 30.0]],
         }
     )
@@ -32,12 +34,24 @@ def test_errors_are_summed_by_song_in_the_order_of_rows(predictions):
 def test_repetitions_are_averaged_by_song(predictions):
     errors = song_errors(predictions)
     doubled = errors._replace(error=2 * errors.error)
-    assert mean_over_repetitions([errors, doubled]).error.tolist() == [6, 9]
+    assert over_repetitions([errors, doubled]).mean.error.tolist() == [6, 9]
     only_last = errors._replace(row=np.array([9]), singer=np.array([2]), notes=np.array([1]), error=np.array([10.0]))
-    pooled = mean_over_repetitions([errors, only_last])
+    pooled = over_repetitions([errors, only_last]).mean
     assert pooled.row.tolist() == [4, 9]
     assert pooled.error.tolist() == [4, 8]
     assert pooled.notes.tolist() == [3, 1]
+
+
+def test_errors_over_all_songs(predictions):
+    perfect = predictions.set_column(4, "predicted", predictions[SUNG])
+    copied = predictions.set_column(4, "predicted", predictions["quantized"])
+    tables = {"copy": [copied, copied], "model": [predictions, perfect]}
+    evidence, errors = gathered_evidence(tables, resamples=100)
+    assert errors["copy"].mae.estimate == 17 / 4
+    assert errors["model"].repetitions == [2.5, 0]
+    assert errors["model"].mae.estimate == 1.25
+    assert errors["model"].share_of_copy == pytest.approx(5 / 17)
+    assert evidence["model"].mean.error.tolist() == [2, 3]
 
 
 def test_unfinished_and_broken_runs_are_refused(tmp_path):

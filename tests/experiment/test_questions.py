@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
-from toy_duration_predictor.experiment.evidence import SongErrors
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.experiment.arms import check_names
+from toy_duration_predictor.experiment.evidence import SongErrors, over_repetitions
 from toy_duration_predictor.experiment.questions import Part, answer, judge
-from toy_duration_predictor.experiment.statistics import Interval, Verdict
+from toy_duration_predictor.experiment.statistics import Interval, holm
 
 
 def errors(mae, rng, songs=40):
@@ -12,8 +14,16 @@ def errors(mae, rng, songs=40):
     return SongErrors(np.arange(songs), np.arange(songs) % 4, notes, notes * (mae + rng.normal(0, 0.3, songs)))
 
 
-def repetitions(mae, rng, seeds):
-    return [errors(mae, rng) for _ in range(seeds)]
+def judged(rng, seeds=6, copy=10.0, **maes):
+    """Returns the answers where Model B has an error of 8 ticks, the copy baseline 10, and others what is given."""
+    maes = {"model_b": 8.0, "copy": copy, "value": 9.9, **maes}
+    evidence = {name: over_repetitions([errors(mae, rng) for _ in range(seeds)]) for name, mae in maes.items()}
+    arms = [name for name in maes if name not in ("copy", "value", "another singer")]
+    return evidence, judge(evidence, arms, "value", resamples=500)
+
+
+def part(answers, rival):
+    return next(each for each in answers.parts if each.rival == rival)
 
 
 @pytest.mark.parametrize(
@@ -25,25 +35,56 @@ def repetitions(mae, rng, seeds):
     ],
 )
 def test_a_clear_difference(rng, seeds, rival, word):
-    model, other, copying = repetitions(8.0, rng, seeds), repetitions(rival, rng, seeds), errors(10.0, rng)
-    (part,) = judge(model, [("Q1", "model_a", other)], copying, resamples=500)
-    assert part.verdict.word == word
-    assert part.verdict.difference.estimate == pytest.approx(rival - 8, abs=0.2)
+    _, answers = judged(rng, seeds, model_a=rival)
+    found = part(answers, "model_a")
+    assert found.verdict == answers.answers["Q1"].verdict == word
+    assert found.difference.estimate == pytest.approx(rival - 8, abs=0.2)
+    assert found.share_of_copy == pytest.approx((rival - 8) / 10, abs=0.02)
+    assert answers.smallest_p == 2 / 2**seeds
 
 
 def test_no_practical_difference_is_refuted(rng):
-    model = repetitions(8.0, rng, 6)
-    same = [each._replace(error=each.error + rng.normal(0, 0.1, len(each.error))) for each in model]
-    (part,) = judge(model, [("Q3", "model_b_anonymous", same)], errors(10.0, rng), resamples=500)
-    assert part.verdict.word == "refuted"
+    evidence, _ = judged(rng)
+    same = [
+        each._replace(error=each.error + rng.normal(0, 0.1, len(each.error)))
+        for each in evidence["model_b"].repetitions
+    ]
+    evidence["model_b_anonymous"] = over_repetitions(same)
+    answers = judge(evidence, ["model_b", "model_b_anonymous"], "value", resamples=500)
+    assert answers.answers["Q3"].verdict == "refuted"
+
+
+def test_the_questions_and_their_rivals(rng):
+    """Each is asked where its rivals are there, and a further arm has a question of its own."""
+    _, answers = judged(rng)
+    assert [(each.question, each.rival) for each in answers.parts] == [("Q2", "copy"), ("Q2", "value")]
+    everything = {"model_a": 9.0, "model_b_anonymous": 8.5, "another singer": 8.6, "mine": 7.0, "best": 9.5}
+    _, answers = judged(rng, **everything)
+    asked = [(each.question, each.rival) for each in answers.parts]
+    assert asked == [
+        ("Q1", "model_a"),
+        ("Q2", "copy"),
+        ("Q2", "value"),
+        ("Q3", "model_b_anonymous"),
+        ("Q3", "another singer"),
+        ("mine", "mine"),
+        ("best", "best"),
+    ]
+    assert answers.answers["mine"] == ("Model B beats mine", "refuted")
+    assert answers.answers["best"] == ("Model B beats best", "supported")
 
 
 def test_more_comparisons_need_more_evidence(rng):
-    model, other, copying = repetitions(8.0, rng, 6), repetitions(8.1, rng, 6), errors(10.0, rng)
-    (alone,) = judge(model, [("Q1", "x", other)], copying, resamples=500)
-    crowd = judge(model, [("Q1", f"x{i}", other) for i in range(5)], copying, resamples=500)
-    assert all(part.verdict.p >= alone.verdict.p for part in crowd)
-    assert crowd[0].p_songs == alone.p_songs
+    """Holm's correction is over all rivals that are there; with twelve repetitions it decides."""
+    evidence, alone = judged(rng, seeds=12, model_a=8.04)
+    crowd = evidence | {f"arm{i}": evidence["model_a"] for i in range(5)}
+    crowded = judge(crowd, [name for name in crowd if name not in ("copy", "value")], "value", resamples=500)
+    assert len(crowded.parts) == len(alone.parts) + 5
+    assert part(crowded, "model_a").p_songs == part(alone, "model_a").p_songs
+    assert part(crowded, "model_a").p > part(alone, "model_a").p
+    for answers in (alone, crowded):
+        corrected = holm({each.rival: each.p_songs for each in answers.parts})
+        assert all(each.p == max(corrected[each.rival], each.p_repetitions) for each in answers.parts)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +98,27 @@ def test_more_comparisons_need_more_evidence(rng):
     ],
 )
 def test_an_answer_needs_all_its_parts(words, expected):
-    parts = [Part("Q2", "r", Verdict(word, Interval(0, 0, 0), 1.0), 1.0, 1.0) for word in words]
-    others = [Part("Q1", "r", Verdict("refuted", Interval(0, 0, 0), 1.0), 1.0, 1.0)]
-    assert answer([*parts, *others], "Q2") == expected
+    def of(question, word):
+        return Part(question, "model_b", "r", Interval(0, 0, 0), 0.0, 1.0, 1.0, 1.0, 1.0, word)
+
+    parts = [*(of("Q2", word) for word in words), of("Q1", "refuted")]
+    assert answer(parts, "Q2") == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"model_b": "model_b", "mine": None}, "experiment=mine has no name; give its YAML a line 'name: mine'"),
+        (
+            {"model_b": "model_b", "mine": "model_b"},
+            "experiment=mine and experiment=model_b have the same name, model_b",
+        ),
+        ({"model_b": "model_b", "mine": "boosting"}, "the name 'boosting', by which the report calls a baseline"),
+        ({"model_b": "model_b", "mine": "Q4"}, "the name 'Q4', by which"),
+        ({"model_b": "other"}, "the name model_b; the questions are about it"),
+    ],
+)
+def test_names_that_cannot_be_told_apart(names, message):
+    with pytest.raises(InputError, match=message):
+        check_names(names)
+    check_names({"model_b": "model_b", "mine": "mine"})

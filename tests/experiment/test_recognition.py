@@ -5,7 +5,8 @@ from sklearn.ensemble import RandomForestClassifier
 
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.split import split_rows
-from toy_duration_predictor.experiment.baselines import Performances, performances
+from toy_duration_predictor.experiment.baselines import SongArrays, song_arrays
+from toy_duration_predictor.experiment.predictions import SUNG
 from toy_duration_predictor.experiment.recognition import (
     FEATURES,
     SEGMENT,
@@ -17,7 +18,7 @@ from toy_duration_predictor.experiment.recognition import (
 
 
 def table(songs, predicted):
-    columns = {"singer_id": songs.singer, "quantized": songs.quantized, "original": songs.sung, "predicted": predicted}
+    columns = {"singer_id": songs.singer, "quantized": songs.quantized, SUNG: songs.sung, "predicted": predicted}
     return pa.table(columns)
 
 
@@ -26,7 +27,7 @@ def some(rng, count, singers=(1, 2, 5), notes=130):
     singer = np.array([singers[i % len(singers)] for i in range(count)])
     quantized = [15 * rng.integers(1, 6, size=notes) for _ in singer]
     sung = [q + 15 * by + rng.integers(-5, 6, size=notes) for q, by in zip(quantized, singer, strict=True)]
-    return Performances(quantized, sung, singer)
+    return SongArrays(quantized, sung, singer)
 
 
 @pytest.mark.parametrize("resolution", [15, 120])
@@ -68,7 +69,7 @@ def test_singers_who_are_plain_to_tell_are_told(rng):
 def test_accuracy_against_the_forest_itself():
     songs = simulate_songs(songs=54)
     split = split_rows(songs, "published", 0)
-    train, test = performances(songs, split.train), performances(songs, split.test)
+    train, test = song_arrays(songs, split.train), song_arrays(songs, split.test)
     found = recognition(train, {"any": table(test, test.sung)}, 100)
     both = set(train.singer) & set(test.singer)
     assert found.singers == len(both) < len(set(train.singer))

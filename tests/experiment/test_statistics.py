@@ -9,16 +9,17 @@ from scipy import stats
 
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.experiment import statistics
+from toy_duration_predictor.experiment.questions import verdict
 from toy_duration_predictor.experiment.statistics import (
     Interval,
     difference_interval,
     holm,
     mae_interval,
+    paired,
     seed_sign_flip,
     smallest_effect,
     smallest_p,
     song_sign_flip,
-    verdict,
 )
 
 INFINITE = float("inf")
@@ -196,7 +197,7 @@ def test_one_song_gives_no_interval():
     assert difference_interval(one[0], np.array([8.0]), *one[1:]) == (1, -INFINITE, INFINITE)
     assert song_sign_flip(one[0], np.array([8.0]), one[1]) == 1
     assert smallest_effect(one[0], np.array([8.0]), *one[1:]) == INFINITE
-    assert verdict(Interval(1, -INFINITE, INFINITE), 1, no_difference=5).word == "inconclusive"
+    assert verdict(Interval(1, -INFINITE, INFINITE), 1, no_difference=5) == "inconclusive"
 
 
 @pytest.mark.parametrize("songs", [2, 9, 40])
@@ -206,7 +207,7 @@ def test_identical_arms(rng, songs):
     p = song_sign_flip(error_sums, error_sums, note_counts)
     assert (difference, p) == ((0, 0, 0), 1)
     assert smallest_effect(error_sums, error_sums, note_counts, singers) == 0
-    assert verdict(difference, p, no_difference=0).word == "refuted"
+    assert verdict(difference, p, no_difference=0) == "refuted"
 
 
 def test_songs_of_the_same_error_leave_no_doubt(rng):
@@ -270,6 +271,16 @@ def test_confidence_is_a_fraction(confidence):
 def test_unsigned_counts_do_not_wrap():
     a, b = np.array([1, 2], dtype=np.uint8), np.array([2, 4], dtype=np.uint8)
     assert difference_interval(a, b, np.array([1, 1]), np.array([0, 0])) == (-1.5, -2, -1)
+
+
+def test_a_paired_comparison_is_the_sum_of_its_parts(rng):
+    a, note_counts, singers = corpus(rng, 5, np.array([5.0, 10.0]))
+    b, repetitions = 0.9 * a, np.array([0.5, 0.4, -0.1])
+    found = paired(a, b, note_counts, singers, repetitions, 200)
+    assert found.difference == difference_interval(a, b, note_counts, singers, resamples=200)
+    assert found.p_songs == song_sign_flip(a, b, note_counts)
+    assert (found.p_repetitions, found.smallest_p) == (seed_sign_flip(repetitions), smallest_p(3))
+    assert found.smallest_effect == smallest_effect(a, b, note_counts, singers)
 
 
 # Tests
@@ -401,12 +412,12 @@ def test_more_songs_show_smaller_effects(rng):
 )
 def test_the_rule(low, high, p, no_difference, word):
     difference = Interval((low + high) / 2, low, high)
-    assert verdict(difference, p, no_difference) == (word, difference, p)
+    assert verdict(difference, p, no_difference) == word
 
 
 def test_alpha_is_a_choice():
-    assert verdict(Interval(1, 0.5, 1.5), 0.05, 0.1, alpha=0.01).word == "inconclusive"
-    assert verdict(Interval(1, 0.5, 1.5), 0.2, 0.1, alpha=0.2).word == "supported"
+    assert verdict(Interval(1, 0.5, 1.5), 0.05, 0.1, level=0.01) == "inconclusive"
+    assert verdict(Interval(1, 0.5, 1.5), 0.2, 0.1, level=0.2) == "supported"
 
 
 @pytest.mark.parametrize("no_difference", [-0.1, np.nan])

@@ -7,36 +7,37 @@ import pytest
 from datasets import Dataset
 
 from toy_duration_predictor.data.simulate import simulate_songs
+from toy_duration_predictor.experiment.predictions import SUNG
 from toy_duration_predictor.experiment.timing import (
     FIRST,
     INNER,
     LAST,
-    PLACES,
+    POSITIONS,
     REST_BETWEEN,
     REST_WITHIN,
     drift,
     error_by_length,
-    error_by_place,
+    error_by_phrase_position,
+    error_by_singer,
     lag_1_autocorrelation,
-    place_in_phrase,
-    step,
+    phrase_position,
     timing,
 )
 
 
 def table(quantized, sung, predicted):
-    return pa.table({"quantized": quantized, "original": sung, "predicted": predicted})
+    return pa.table({"quantized": quantized, SUNG: sung, "predicted": predicted})
 
 
 def test_copying_and_perfection():
     quantized, sung = [[15, 30, 0, 45]], [[13, 33, 2, 44]]
     copied = timing(table(quantized, sung, quantized))
-    assert copied["spread"] == copied["autocorrelation"] == 0
-    assert copied["wasserstein"] == pytest.approx(np.mean([2, 3, 2, 1]))
+    assert copied.spread == copied.autocorrelation == 0
+    assert copied.wasserstein == pytest.approx(np.mean([2, 3, 2, 1]))
     perfect = timing(table(quantized, sung, sung))
-    assert perfect["wasserstein"] == perfect["kolmogorov_smirnov"] == perfect["drift"] == 0
-    assert perfect["spread"] == perfect["spread_sung"] == pytest.approx(np.std([-2, 3, 2, -1]))
-    assert perfect["autocorrelation"] == perfect["autocorrelation_sung"]
+    assert perfect.wasserstein == perfect.kolmogorov_smirnov == perfect.drift == 0
+    assert perfect.spread == perfect.spread_sung == pytest.approx(np.std([-2, 3, 2, -1]))
+    assert perfect.autocorrelation == perfect.autocorrelation_sung
 
 
 def test_autocorrelation_by_hand():
@@ -51,17 +52,25 @@ def test_drift_by_hand():
 
 
 def test_errors_by_length_by_hand():
-    groups = error_by_length(table([[0, 15, 30, 45, 150]], [[2, 14, 33, 45, 140]], [[1, 14, 30, 46, 140]]))
-    assert groups == [
-        ("0", 1, 2.0, 1.0),
-        ("1", 1, 1.0, 0.0),
-        ("2 to 3", 2, 1.5, 2.0),
-        ("8 and more", 1, 10.0, 0.0),
+    quantized, sung = [[0, 15, 30, 45, 150]], [[2, 14, 33, 45, 140]]
+    model, lookup = table(quantized, sung, [[1, 14, 30, 46, 140]]), table(quantized, sung, [[2, 14, 33, 45, 143]])
+    assert error_by_length(model, lookup) == [
+        ("0", 1, 2.0, 0.0, 1.0),
+        ("1", 1, 1.0, 0.0, 0.0),
+        ("2 to 3", 2, 1.5, 0.0, 2.0),
+        ("8 and more", 1, 10.0, 3.0, 0.0),
     ]
-    assert error_by_length(table([[0, 0]], [[1, 2]], [[1, 1]])) == [("0", 2, 1.5, 0.5)]
+    silent = table([[0, 0]], [[1, 2]], [[1, 1]])
+    assert error_by_length(silent, silent) == [("0", 2, 1.5, 0.5, 0.5)]
 
 
-def test_errors_by_place_by_hand():
+def test_errors_by_singer_by_hand():
+    model = table([[15], [15, 30], [15]], [[13], [15, 33], [16]], [[14], [15, 33], [20]])
+    model = model.append_column("singer_id", pa.array([7, 2, 7]))
+    assert error_by_singer(model, model) == [("2", 2, 1.5, 0.0, 0.0), ("7", 2, 1.5, 2.5, 2.5)]
+
+
+def test_errors_by_phrase_position_by_hand():
     """Two phrases in row 2, of three notes and of one; row 0 is not tested; the resolution of row 1 is four times."""
     songs = Dataset.from_dict(
         {"pitch": [[0, 0], [0, 50, 0, 60, 0], [60, 0, 62, 60, 0, 64]], "quantized": [[1, 1]] + [[0]] * 2}
@@ -71,17 +80,17 @@ def test_errors_by_place_by_hand():
     predictions = table(quantized, sung, quantized).append_column("row", pa.array([2, 1]))
     # Deviations: row 2 has 1 first, 2 rest, 3 inner, 4 last, 5 breath, 6 only; row 1 has 1 breath, 2 first, 3 rest, 4
     # last, 5 rest.
-    assert error_by_place(predictions, songs) == [
-        (FIRST, 3, 3.0, 3.0),
-        (INNER, 1, 3.0, 3.0),
-        (LAST, 2, 4.0, 4.0),
-        (REST_WITHIN, 3, pytest.approx(10 / 3), pytest.approx(10 / 3)),
-        (REST_BETWEEN, 2, 3.0, 3.0),
+    assert error_by_phrase_position(predictions, predictions, songs) == [
+        (FIRST, 3, 3.0, 3.0, 3.0),
+        (INNER, 1, 3.0, 3.0, 3.0),
+        (LAST, 2, 4.0, 4.0, 4.0),
+        (REST_WITHIN, 3, *[pytest.approx(10 / 3)] * 3),
+        (REST_BETWEEN, 2, 3.0, 3.0, 3.0),
     ]
-    assert error_by_place(predictions, songs.remove_columns("pitch")) == []
+    assert error_by_phrase_position(predictions, predictions, songs.remove_columns("pitch")) == []
 
 
-def test_places_against_a_walk_through_the_songs():
+def test_positions_against_a_walk_through_the_songs():
     for song in simulate_songs(songs=6):
         pitch, quantized = np.array(song["pitch"]), np.array(song["quantized_durations"])
         expected = {}
@@ -91,11 +100,6 @@ def test_places_against_a_walk_through_the_songs():
             notes = [i for i in members if pitch[i]]
             expected |= dict.fromkeys(members, REST_BETWEEN if is_breath else REST_WITHIN)
             expected |= dict.fromkeys(notes, INNER) | dict.fromkeys(notes[-1:], LAST) | dict.fromkeys(notes[:1], FIRST)
-        got = [PLACES[place] for place in place_in_phrase(pitch, quantized)]
+        got = [POSITIONS[position] for position in phrase_position(pitch, quantized)]
         assert got == [expected[i] for i in range(len(pitch))]
         assert len(set(got)) == 5
-
-
-def test_the_step_is_that_of_the_grid():
-    assert step(np.array([0.0, 45, 30])) == 15
-    assert step(np.array([0, 0])) == 1

@@ -4,7 +4,7 @@ import pytest
 from datasets import Dataset
 
 from toy_duration_predictor.data.simulate import simulate_songs
-from toy_duration_predictor.experiment.ceiling import RUN, ceiling, matches
+from toy_duration_predictor.experiment.between_singers import RUN, between_singers, differences, matches
 
 
 def song(singer, pitch, quantized, sung, song_id="a"):
@@ -44,21 +44,24 @@ def test_two_singers_by_hand():
 
 
 def test_figures_by_hand():
-    found = ceiling(matches(two_singers()), 100)
+    found = differences(matches(two_singers()), 100)
     assert (found.songs, found.notes, found.model) == (1, 14, None)
     assert found.other.estimate == pytest.approx((2 + 4) / 2)  # ticks of either performance
-    assert found.copying.estimate == pytest.approx((3 + 2) / 2)
+    assert found.copy.estimate == pytest.approx((3 + 2) / 2)
     assert found.other_steps == pytest.approx(2 / 15)
-    assert found.copying_steps == pytest.approx((3 / 15 + 2 / 30) / 2)
+    assert found.copy_steps == pytest.approx((3 / 15 + 2 / 30) / 2)
 
 
 def test_a_model_is_compared_on_the_songs_that_it_was_tested_on():
     predictions = pa.table({"row": [2, 1], "predicted": [[0.0] * 10, [70.0] * 12]})
-    found = ceiling(matches(two_singers()), 100, predictions)
+    found = differences(matches(two_singers()), 100, predictions)
     assert found.notes == 7
     assert found.other.estimate == pytest.approx(4)
     assert found.model.estimate == pytest.approx(np.abs(70 - np.array([62, 32, 62, 62, 32, 62, 32])).mean())
-    assert ceiling(matches(two_singers()), 100, predictions.slice(0, 1)) is None
+    assert differences(matches(two_singers()), 100, predictions.slice(0, 1)) is None
+    both = between_singers(two_singers(), predictions, 100)
+    assert both.test_songs == found
+    assert (both.pairs, both.alignable, both.matched, both.all_songs.notes) == (1, 9, 7, 14)
 
 
 def test_what_a_table_must_know():
@@ -90,10 +93,10 @@ def test_simulated_singers_of_one_score(effect):
         away += [*np.abs(sung[0] - sung[1])[same]]
         deviations += [*(sung - quantized)[:, same].T]
         copied += [*np.abs(sung - quantized)[:, same].ravel()]
-    result = ceiling(found, 100)
+    result = differences(found, 100)
     assert (found.pairs, result.songs, result.notes) == (12, 12, 2 * len(away))
     assert result.other_steps == pytest.approx(np.mean(away))
-    assert result.copying_steps == pytest.approx(np.mean(copied))
+    assert result.copy_steps == pytest.approx(np.mean(copied))
     both = np.array(deviations + [pair[::-1] for pair in deviations])
     assert result.correlation == pytest.approx(np.corrcoef(both.T)[0, 1])
     assert result.other.low < result.other.estimate < result.other.high
