@@ -23,7 +23,7 @@ from toy_duration_predictor.experiment.commands import ending_in_a_sentence
 from toy_duration_predictor.experiment.compare import compare
 from toy_duration_predictor.experiment.evidence import song_errors
 from toy_duration_predictor.experiment.learning_curves import learning_curve
-from toy_duration_predictor.experiment.predictions import SUNG
+from toy_duration_predictor.experiment.predictions import SUNG, predict_songs
 from toy_duration_predictor.experiment.published_metric import published_metric
 from toy_duration_predictor.experiment.run_folder import load_run
 from toy_duration_predictor.experiment.train import train
@@ -278,8 +278,24 @@ def trained(tmp_path_factory):
     return songs, metrics["run/folder"]
 
 
+def test_test_songs_are_predicted_as_in_the_run(trained):
+    """Whatever is asked, each note has one prediction; and the run's are those of its predictions.parquet."""
+    songs, folder = trained
+    task = load_run(folder)
+    table = pq.read_table(f"{folder}/predictions.parquet")
+    rows = table["row"].to_numpy()
+    said = [predicted[batch.mask] for batch, predicted in predict_songs(task, songs, rows)]
+    assert torch.cat(said).numpy() == pytest.approx(flat(table["predicted"].to_pylist()), rel=1e-5)
+    for options in ({"context": 2}, {"batch_size": 3}, {"ask": lambda batch: batch.input}):
+        notes = [batch.target[batch.mask] for batch, _ in predict_songs(task, songs, rows, **options)]
+        assert torch.cat(notes).tolist() == flat(table[SUNG].to_pylist()).tolist()
+    other = np.full(len(rows), 1)
+    assert {1} == {i for batch, _ in predict_songs(task, songs, rows, singer=other) for i in batch.singer.tolist()}
+
+
 def test_ablations_of_nothing_change_nothing(trained):
-    task, songs, folder = trained
+    songs, folder = trained
+    task = load_run(folder)
     data = SongsDataModule(songs, window=32)
     own = song_errors(pq.read_table(f"{folder}/predictions.parquet"))
     found = ablations(task, songs, data.split.test, seed=0)
@@ -299,17 +315,22 @@ def test_ablations_of_nothing_change_nothing(trained):
 
 def test_context_against_a_window_of_its_own(trained):
     """One note by hand: the window of three notes round it."""
-    task, songs, _ = trained
+    songs, folder = trained
+    task = load_run(folder)
     row = 3
     song = songs[row]
     found = ablations(task, songs, np.array([row]), seed=0)["context 1"]
+    step = torch.tensor([float(np.gcd.reduce(song["quantized_durations"]))])
     total = 0.0
     for i, sung in enumerate(song["durations"]):
         low, high = max(i - 1, 0), min(i + 2, len(song["durations"]))
         window = torch.tensor([song["quantized_durations"][low:high]], dtype=torch.float32)
         singer = torch.tensor([task.singers.index(song["singer_id"])])
         with torch.no_grad():
-            mask, step = torch.ones_like(window, dtype=torch.bool), torch.tensor([15.0])
+            mask, step = (
+                torch.ones_like(window, dtype=torch.bool),
+                torch.tensor([float(np.gcd.reduce(song["quantized_durations"]))]),
+            )
             predicted = task.network(window, singer, mask, step)[0, i - low]
         total += abs(predicted.item() - sung)
     assert found.error[0] == pytest.approx(total, rel=1e-4)
