@@ -99,7 +99,7 @@ def test_more_comparisons_need_more_evidence(rng):
 )
 def test_an_answer_needs_all_its_parts(words, expected):
     def of(question, word):
-        return Part(question, "model_b", "r", Interval(0, 0, 0), 0.0, 1.0, 1.0, 1.0, 1.0, word)
+        return Part("model_b", "r", question, Interval(0, 0, 0), 0.0, 1.0, 1.0, 1.0, 1.0, word)
 
     parts = [*(of("Q2", word) for word in words), of("Q1", "refuted")]
     assert answer(parts, "Q2") == expected

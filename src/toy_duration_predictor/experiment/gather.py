@@ -49,19 +49,11 @@ class Method(NamedTuple):
 
 
 class Provenance(NamedTuple):
-    """Which songs and runs the numbers are of.
+    """Which songs and runs the numbers are of; network and training are Model B's.
 
     Attributes:
-        source: Of the songs.
-        fingerprint: Of the songs table.
-        songs: Rows of the table.
-        test_songs: Rows that were tested in any repetition.
-        test_singers: Their singers.
+        songs: Rows of the songs table.
         repetitions: Seed, split seed and fold of each, the last one empty where there are no folds.
-        network: Model B's, and its sizes.
-        training: How Model B was trained.
-        commit: Of the code that trained it.
-        versions: Of this package, and of what it ran on.
         seconds: Each arm's median training time.
         runs: The run folders of each arm, in the order of the repetitions.
     """

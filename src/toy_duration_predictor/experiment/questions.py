@@ -60,9 +60,9 @@ class Part(NamedTuple):
     """A comparison of an arm with a rival.
 
     Attributes:
-        question: Which question it belongs to.
         arm: The arm that the claim is about.
         rival: What it is compared with.
+        question: Which question it belongs to.
         difference: The rival's MAE minus the arm's, ticks: positive where the claim holds.
         share_of_copy: The same over the error of the copy baseline.
         p_songs: Sign-flip test over songs, not corrected.
@@ -72,9 +72,9 @@ class Part(NamedTuple):
         verdict: `SUPPORTED`, `REFUTED` or `INCONCLUSIVE`.
     """
 
-    question: str
     arm: str
     rival: str
+    question: str
     difference: Interval
     share_of_copy: float
     p_songs: float
@@ -138,19 +138,10 @@ def judge(errors: Mapping[str, Evidence], arms: Iterable[str], best_lookup: str,
     parts = []
     for rivalry, test in tests.items():
         p = max(corrected[rivalry], test.p_repetitions)
+        share, of_repetitions = test.difference.estimate / copy, test.p_repetitions
+        word = verdict(test.difference, p, NO_DIFFERENCE * copy)
         parts.append(
-            Part(
-                rivalry.question,
-                rivalry.arm,
-                rivalry.rival,
-                test.difference,
-                test.difference.estimate / copy,
-                test.p_songs,
-                test.p_repetitions,
-                p,
-                test.smallest_effect,
-                verdict(test.difference, p, NO_DIFFERENCE * copy),
-            )
+            Part(*rivalry, test.difference, share, test.p_songs, of_repetitions, p, test.smallest_effect, word)
         )
     answers = {
         question: Answer(CLAIMS.get(question, f"Model B beats {question}"), answer(parts, question))
