@@ -252,6 +252,8 @@ def test_arms_are_checked_before_any_is_trained(run_compare, monkeypatch, tmp_pa
         run_compare("arms=[model_b,model_a]", "each=['name=mine']")
     with pytest.raises(InputError, match="An arm has the name 'copy', by which the report calls a baseline"):
         run_compare("arms=[model_b]", "each=['name=copy']")
+    with pytest.raises(InputError, match="experiment=model_b has no name; give its YAML a line 'name: model_b'"):
+        run_compare("arms=[model_b]", "each=['~name']")
     assert not (tmp_path / "logs").exists()
 
 

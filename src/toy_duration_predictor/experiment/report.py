@@ -135,8 +135,8 @@ def _curves(curves: "Mapping[str, list[Curve]]") -> Section:
     for number, (arm, repetitions) in enumerate(curves.items()):
         for i, curve in enumerate(repetitions):
             if curve.epochs:
-                label, style = arm if i == 0 else None, {"alpha": 0.6, "linewidth": 1, "marker": "."}
-                axes.plot(curve.epochs, curve.skill, color=f"C{number}", label=label, **style)
+                label = arm if i == 0 else None
+                axes.plot(curve.epochs, curve.skill, ".-", color=f"C{number}", alpha=0.6, linewidth=1, label=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.set_ylabel("skill on validation songs")
