@@ -7,12 +7,12 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from toy_duration_predictor.data.prepare import find_files
-from toy_duration_predictor.data.score_midi import read_score
-from toy_duration_predictor.data.smf import parse
-from toy_duration_predictor.perform import ANCHORS, HumanizeSettings
-from toy_duration_predictor.predictor import Predictor
-from toy_duration_predictor.score_files import humanize_bytes
+from toy_duration_predictor.data.midi.prepare import find_files
+from toy_duration_predictor.data.midi.smf import parse
+from toy_duration_predictor.inference.predictor import Predictor
+from toy_duration_predictor.scores.humanize import humanize_bytes
+from toy_duration_predictor.scores.midi import read_score
+from toy_duration_predictor.scores.perform import ANCHORS, HumanizeSettings
 
 
 def humanize(run: Path, folder: Path) -> None:

@@ -17,10 +17,10 @@ from torch.utils.data import DataLoader
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.data.windows import Batch, Windows
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.experiment.config import TrainConfig, validated
-from toy_duration_predictor.experiment.train import make_data_and_task
 from toy_duration_predictor.models import network_names
-from toy_duration_predictor.task import warm_up_and_cosine
+from toy_duration_predictor.training.config import TrainConfig, validated
+from toy_duration_predictor.training.task import warm_up_and_cosine
+from toy_duration_predictor.training.train import make_data_and_task
 
 PUBLISHED = "bigru_published"
 # Of the copy error, on test songs.

@@ -18,11 +18,11 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from toy_duration_predictor.data.midi import read_voice
-from toy_duration_predictor.data.prepare import find_files
-from toy_duration_predictor.data.recipe import NAMES, Recipe, read_row, song
+from toy_duration_predictor.data.midi.prepare import find_files
+from toy_duration_predictor.data.midi.recipe import NAMES, Recipe, read_row, song
+from toy_duration_predictor.data.midi.smf import parse
+from toy_duration_predictor.data.midi.voice import read_voice
 from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
-from toy_duration_predictor.data.smf import parse
 from toy_duration_predictor.errors import InputError
 
 # Linux counts KiB, macOS bytes.
@@ -104,7 +104,7 @@ def scale(folder: Path) -> None:
                 shutil.copyfile(folder / file, source / f"copy_{i:06d}_s{i % 18 + 1:02d}_x.mid")
             code = (
                 "import resource, sys, pathlib\n"
-                "from toy_duration_predictor.data.prepare import prepare\n"
+                "from toy_duration_predictor.data.midi.prepare import prepare\n"
                 "if __name__ == '__main__':\n"
                 "    done = prepare(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))\n"
                 "    own, child = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN\n"

@@ -3,17 +3,17 @@
 import hydra
 from omegaconf import DictConfig
 
-from toy_duration_predictor.experiment.commands import ending_in_a_sentence, run_command
+from toy_duration_predictor.training.commands import ending_in_a_sentence, run_command
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="compare")
 def main(config: DictConfig) -> None:
     """Runs one comparison."""
-    from toy_duration_predictor.experiment.config import CompareConfig, validated
+    from toy_duration_predictor.training.config import CompareConfig, validated
 
     with ending_in_a_sentence():
         validated(config, CompareConfig)  # before torch is imported, which takes seconds
-        from toy_duration_predictor.experiment.compare import compare
+        from toy_duration_predictor.comparison.compare import compare
 
         compare(config, lambda overrides: hydra.compose("train", overrides))
 

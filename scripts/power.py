@@ -3,17 +3,17 @@
 import hydra
 from omegaconf import DictConfig
 
-from toy_duration_predictor.experiment.commands import ending_in_a_sentence, run_command
+from toy_duration_predictor.training.commands import ending_in_a_sentence, run_command
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="power")
 def main(config: DictConfig) -> None:
     """Runs one study."""
-    from toy_duration_predictor.experiment.config import PowerConfig, validated
+    from toy_duration_predictor.training.config import PowerConfig, validated
 
     with ending_in_a_sentence():
         validated(config, PowerConfig)
-        from toy_duration_predictor.experiment.power import power
+        from toy_duration_predictor.comparison.power import power
 
         power(config)
 

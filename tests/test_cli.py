@@ -12,10 +12,10 @@ import pytest
 
 from tests.conftest import SMALL
 from toy_duration_predictor import cli
-from toy_duration_predictor.data.score_midi import read_score
-from toy_duration_predictor.data.smf import parse
+from toy_duration_predictor.data.midi.smf import parse
 from toy_duration_predictor.data.sources import load_songs
-from toy_duration_predictor.experiment.train import train
+from toy_duration_predictor.scores.midi import read_score
+from toy_duration_predictor.training.train import train
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_a_score_and_a_folder_of_scores_are_humanized(run, folder, tmp_path, cap
 
 
 def _singers(run):
-    from toy_duration_predictor.predictor import Predictor
+    from toy_duration_predictor.inference.predictor import Predictor
 
     return Predictor.load(run).singers
 

@@ -8,10 +8,10 @@ from omegaconf import OmegaConf
 from tests.conftest import FEW_SONGS, ROOT, SMALL, small_sizes
 from toy_duration_predictor.data.sources import source_names
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.experiment.commands import run_command
-from toy_duration_predictor.experiment.config import EvaluateConfig, TrainConfig, Training, validated
-from toy_duration_predictor.experiment.train import train
 from toy_duration_predictor.models import network_names
+from toy_duration_predictor.training.commands import run_command
+from toy_duration_predictor.training.config import EvaluateConfig, TrainConfig, Training, validated
+from toy_duration_predictor.training.train import train
 
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
 

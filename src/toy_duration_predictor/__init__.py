@@ -9,42 +9,42 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toy_duration_predictor.data.audit import audit, repair_table
     from toy_duration_predictor.data.datamodule import SongsDataModule
-    from toy_duration_predictor.data.prepare import prepare
+    from toy_duration_predictor.data.midi.prepare import prepare
+    from toy_duration_predictor.data.midi.recipe import Limit, Recipe
     from toy_duration_predictor.data.quantize import quantize
-    from toy_duration_predictor.data.recipe import Limit, Recipe
     from toy_duration_predictor.data.simulate import simulate_songs
     from toy_duration_predictor.data.songs import fingerprint, validate_songs
     from toy_duration_predictor.data.sources import load_songs
     from toy_duration_predictor.data.windows import Batch
     from toy_duration_predictor.errors import InputError
-    from toy_duration_predictor.experiment.evaluate import evaluate
-    from toy_duration_predictor.experiment.run_folder import load_run
-    from toy_duration_predictor.experiment.train import train
-    from toy_duration_predictor.perform import HumanizeSettings
-    from toy_duration_predictor.predictor import Predictor
-    from toy_duration_predictor.score_files import humanize
-    from toy_duration_predictor.task import DurationTask
+    from toy_duration_predictor.inference.predictor import Predictor
+    from toy_duration_predictor.scores.humanize import humanize
+    from toy_duration_predictor.scores.perform import HumanizeSettings
+    from toy_duration_predictor.training.evaluate import evaluate
+    from toy_duration_predictor.training.run_folder import load_run
+    from toy_duration_predictor.training.task import DurationTask
+    from toy_duration_predictor.training.train import train
 
 _MODULE_OF = {
     "Batch": "data.windows",
-    "DurationTask": "task",
-    "HumanizeSettings": "perform",
+    "DurationTask": "training.task",
+    "HumanizeSettings": "scores.perform",
     "InputError": "errors",
-    "Limit": "data.recipe",
-    "Predictor": "predictor",
-    "Recipe": "data.recipe",
+    "Limit": "data.midi.recipe",
+    "Predictor": "inference.predictor",
+    "Recipe": "data.midi.recipe",
     "SongsDataModule": "data.datamodule",
     "audit": "data.audit",
-    "evaluate": "experiment.evaluate",
+    "evaluate": "training.evaluate",
     "fingerprint": "data.songs",
-    "humanize": "score_files",
-    "load_run": "experiment.run_folder",
+    "humanize": "scores.humanize",
+    "load_run": "training.run_folder",
     "load_songs": "data.sources",
-    "prepare": "data.prepare",
+    "prepare": "data.midi.prepare",
     "quantize": "data.quantize",
     "repair_table": "data.audit",
     "simulate_songs": "data.simulate",
-    "train": "experiment.train",
+    "train": "training.train",
     "validate_songs": "data.songs",
 }
 

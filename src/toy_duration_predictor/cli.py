@@ -138,8 +138,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
-    from toy_duration_predictor.data.prepare import prepare
-    from toy_duration_predictor.data.recipe import NAMES, Limit, Recipe
+    from toy_duration_predictor.data.midi.prepare import prepare
+    from toy_duration_predictor.data.midi.recipe import NAMES, Limit, Recipe
 
     if arguments.jobs is not None and arguments.jobs < 1:
         raise InputError(f"--jobs {arguments.jobs}: give at least 1.")
@@ -173,9 +173,9 @@ def _audit(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from toy_duration_predictor.data.audit import audit, repair_table
-    from toy_duration_predictor.data.files import write, write_text
     from toy_duration_predictor.data.sources import load_songs, source_names
-    from toy_duration_predictor.page import render_html, render_text
+    from toy_duration_predictor.files import write, write_text
+    from toy_duration_predictor.sections import render_html, render_text
 
     name = arguments.table
     table = load_songs(name) if name in source_names() else load_songs("parquet", path=name)
@@ -198,8 +198,8 @@ def _audit(arguments: argparse.Namespace) -> None:
 
 def _humanize(arguments: argparse.Namespace) -> None:
     singer = _singer(arguments.singer)
-    from toy_duration_predictor.perform import HumanizeSettings
-    from toy_duration_predictor.score_files import humanize
+    from toy_duration_predictor.scores.humanize import humanize
+    from toy_duration_predictor.scores.perform import HumanizeSettings
 
     # Each setting has an option of the same name.
     settings = HumanizeSettings(**{name: getattr(arguments, name) for name in HumanizeSettings._fields})
@@ -218,7 +218,7 @@ def _humanize(arguments: argparse.Namespace) -> None:
 
 
 def _push(arguments: argparse.Namespace) -> None:
-    from toy_duration_predictor.hub import push, push_dataset
+    from toy_duration_predictor.sharing.hub import push, push_dataset
 
     # A songs table is a file, a run is a folder.
     put = push_dataset if arguments.what.suffix == ".parquet" else push
@@ -226,7 +226,7 @@ def _push(arguments: argparse.Namespace) -> None:
 
 
 def _pull(arguments: argparse.Namespace) -> None:
-    from toy_duration_predictor.hub import pull
+    from toy_duration_predictor.sharing.hub import pull
 
     out = arguments.out or Path(Path(arguments.name).name)
     pull(arguments.name, out, arguments.revision)
@@ -234,7 +234,7 @@ def _pull(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from toy_duration_predictor.export import export
+    from toy_duration_predictor.sharing.export import export
 
     export(arguments.model, arguments.out)
     sys.stdout.write(f"{arguments.out}: the model {arguments.model}, with the same numbers in onnxruntime\n")
@@ -242,7 +242,7 @@ def _export(arguments: argparse.Namespace) -> None:
 
 def _demo(arguments: argparse.Namespace) -> None:
     try:
-        from toy_duration_predictor.demo import serve
+        from toy_duration_predictor.demo.page import serve
     except ModuleNotFoundError as error:
         if error.name != "gradio":
             raise

@@ -11,7 +11,7 @@ from toy_duration_predictor.data.schema import SUNG_COLUMN
 from toy_duration_predictor.data.songs import fingerprint, ragged
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.page import Section
+from toy_duration_predictor.sections import Section
 
 PERCENTILES = (1, 25, 50, 75, 99)
 # Longer than this, in beats, is a pause and no rest of a phrase.

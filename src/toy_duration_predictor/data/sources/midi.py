@@ -6,10 +6,10 @@ from pathlib import Path
 
 from datasets import Dataset
 
-from toy_duration_predictor.data.files import cache_folder
-from toy_duration_predictor.data.prepare import prepare
-from toy_duration_predictor.data.recipe import NAMES, Limit, Recipe
+from toy_duration_predictor.data.midi.prepare import prepare
+from toy_duration_predictor.data.midi.recipe import NAMES, Limit, Recipe
 from toy_duration_predictor.data.sources.parquet import parquet
+from toy_duration_predictor.files import cache_folder
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Many runs: baselines, statistics, questions and the report."""

@@ -1,0 +1,188 @@
+"""Calibration: does a predicted distribution say how far the sung duration may be from it?
+
+A network that predicts distributions has `distribution`, which returns a histogram of the sung duration of each note:
+probabilities, and the edges of their bins in ticks, ascending. Two edges may be equal, as where bins end at 0 ticks;
+the bin's probability is then the probability of exactly this duration. Sung durations are whole ticks: a duration of
+`y` ticks stands for everything from `y - 1/2` to `y + 1/2`.
+
+Shapes: `N` notes, `V` bins.
+"""
+
+from typing import NamedTuple, cast
+
+import numpy as np
+import pyarrow as pa
+import torch
+from datasets import Dataset
+from torch import Tensor
+
+from toy_duration_predictor.comparison.statistics import Interval, mae_interval
+from toy_duration_predictor.data.windows import Batch
+from toy_duration_predictor.models import DistributionNetwork
+from toy_duration_predictor.training.predictions import predict_songs, predictions_table
+from toy_duration_predictor.training.task import DurationTask
+
+LEVELS = (0.5, 0.8, 0.9, 0.95)
+
+# The least probability of a tick that the likelihood counts with: a single impossible note would make it infinite.
+LEAST = 1e-6
+
+# Bars of the histogram of the probability integral transform.
+BARS = 20
+
+# Smaller than elsewhere, as histograms of all notes of a batch take room.
+BATCH_SIZE = 64
+
+
+class Calibration(NamedTuple):
+    """How well predicted distributions fit what was sung. Intervals are BCa intervals over songs.
+
+    Attributes:
+        coverage: For each level, the share of notes within the central interval of this probability.
+        crps: Continuous ranked probability score, ticks. For a single value it is the absolute error.
+        negative_log_likelihood: Of the sung tick, nats a note.
+        impossible: The share of notes whose tick had a probability below `LEAST`.
+        pit: Density of the probability integral transform in each of `BARS` equal parts of 0..1; 1 where all is well.
+    """
+
+    coverage: dict[float, Interval]
+    crps: Interval
+    negative_log_likelihood: Interval
+    impossible: float
+    pit: list[float]
+
+
+def predicts_distributions(task: DurationTask) -> bool:
+    """Returns whether a model's network predicts distributions."""
+    return isinstance(task.network, DistributionNetwork)
+
+
+def calibrated(
+    task: DurationTask, table: Dataset, rows: np.ndarray, seed: int, resamples: int
+) -> tuple[Calibration, pa.Table] | None:
+    """Returns the calibration of a model and a sample of its test songs, or None if it predicts no distributions.
+
+    Arguments as of `calibration` and `sampled`.
+    """
+    if not predicts_distributions(task):
+        return None
+    return calibration(task, table, rows, resamples), sampled(task, table, rows, seed)
+
+
+def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples: int) -> Calibration:
+    """Compares a model's distributions with what was sung in its test songs.
+
+    Args:
+        task: The trained model; its network predicts distributions.
+        table: The songs table that it was trained on.
+        rows: Its test rows, int64 `(S,)`.
+        resamples: Of the bootstrap.
+    """
+    network = cast(DistributionNetwork, task.network)
+
+    def distribution(batch: Batch) -> tuple[Tensor, Tensor]:
+        return network.distribution(*task.inputs(batch))
+
+    found = []
+    for batch, both in predict_songs(task, table, rows, ask=distribution, batch_size=BATCH_SIZE):
+        probabilities, edges = (each[batch.mask].double().numpy() for each in both)
+        probabilities /= probabilities.sum(axis=1, keepdims=True)  # it adds up in single precision only
+        sung = batch.target[batch.mask].double().numpy()
+        song = batch.row[:, None].expand_as(batch.mask)[batch.mask].numpy()
+        figures = (pit, crps, probability)
+        found.append((song, *(figure(probabilities, edges, sung) for figure in figures)))
+    song, transformed, loss, of_tick = (np.concatenate(each) for each in zip(*found, strict=True))
+    notes, singers = np.bincount(song), np.asarray(table["singer_id"])[rows]
+
+    def over_songs(values: np.ndarray) -> Interval:
+        return mae_interval(np.bincount(song, values), notes, singers, resamples=resamples)
+
+    return Calibration(
+        coverage={level: over_songs(within(transformed, level)) for level in LEVELS},
+        crps=over_songs(loss),
+        negative_log_likelihood=over_songs(-np.log(np.maximum(of_tick, LEAST))),
+        impossible=float((of_tick < LEAST).mean()),
+        pit=np.histogram(transformed, BARS, (0, 1), density=True)[0].tolist(),
+    )
+
+
+def sampled(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -> pa.Table:
+    """Samples a model's test songs once from its distributions; arguments as of `calibration`.
+
+    Returns:
+        A table as `predictions` describes it.
+    """
+    rows, generator = np.sort(rows), torch.Generator().manual_seed(seed)
+    network = cast(DistributionNetwork, task.network)
+
+    def sample(batch: Batch) -> Tensor:
+        return network.sample(*task.inputs(batch), generator=generator)
+
+    batches = predict_songs(task, table, rows, ask=sample, batch_size=BATCH_SIZE)
+    return predictions_table(table, rows, np.concatenate([notes[batch.mask].numpy() for batch, notes in batches]))
+
+
+def cumulative(probabilities: np.ndarray, edges: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Returns the probability of each note's duration being at most so many ticks, float64 `(N,)`.
+
+    Args:
+        probabilities: `(N, V)`, summing to 1; spread evenly over each bin.
+        edges: `(N, V + 1)`, ticks, ascending.
+        at: `(N,)`, ticks.
+    """
+    return np.asarray((probabilities * _share_below(edges, at)).sum(axis=1))
+
+
+def probability(probabilities: np.ndarray, edges: np.ndarray, sung: np.ndarray) -> np.ndarray:
+    """Returns the probability of the sung tick, `(N,)`: within a bin, its density. Arguments as of `cumulative`."""
+    end, start = _around(probabilities, edges, sung)
+    return np.asarray(end - start)
+
+
+def pit(probabilities: np.ndarray, edges: np.ndarray, sung: np.ndarray) -> np.ndarray:
+    """Returns the probability integral transform of sung durations, `(N,)`: that of a duration being shorter.
+
+    Half of the sung tick's probability counts as shorter, the "mid" version for whole numbers. Source: Czado, Gneiting
+    and Held (2009), Predictive model assessment for count data, Biometrics 65. Arguments as of `cumulative`.
+    """
+    end, start = _around(probabilities, edges, sung)
+    return np.asarray((end + start) / 2)
+
+
+def within(transformed: np.ndarray, level: float) -> np.ndarray:
+    """Returns whether each sung duration lies in the central interval of that probability, from `pit`, `(N,)`."""
+    return np.asarray(np.abs(transformed - 0.5) <= level / 2)
+
+
+def crps(probabilities: np.ndarray, edges: np.ndarray, sung: np.ndarray) -> np.ndarray:
+    """Returns the continuous ranked probability score of each note, ticks, `(N,)`.
+
+    It is the integral over x of (F(x) - [x >= y])^2 for the distribution function F and the sung duration y; F is
+    linear within a bin, so that the integral is exact. Source: Gneiting and Raftery (2007), Strictly proper scoring
+    rules, prediction, and estimation, JASA 102, eq. 20. Arguments as of `cumulative`.
+    """
+    above = np.cumsum(probabilities, axis=1)
+    below = above - probabilities
+    low, high = edges[:, :-1], edges[:, 1:]
+    split = np.clip(sung[:, None], low, high)
+    middle = below + probabilities * _share_below(edges, sung)
+
+    def integral(width: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Of the square of what goes from `start` to `end` along a line."""
+        return np.asarray(width * (start**2 + start * end + end**2) / 3)
+
+    bins = integral(split - low, below, middle) + integral(high - split, 1 - middle, 1 - above)
+    outside = np.maximum(edges[:, 0] - sung, 0) + np.maximum(sung - edges[:, -1], 0)
+    return np.asarray(bins.sum(axis=1) + outside)
+
+
+def _around(probabilities: np.ndarray, edges: np.ndarray, sung: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the cumulative probabilities at the end and at the start of the sung tick, `(N,)` each."""
+    return cumulative(probabilities, edges, sung + 0.5), cumulative(probabilities, edges, sung - 0.5)
+
+
+def _share_below(edges: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Returns the share of each bin that lies at or below a value, `(N, V)`."""
+    low, width = edges[:, :-1], np.diff(edges, axis=1)
+    into = at[:, None] - low
+    return np.asarray(np.where(width > 0, np.clip(into / np.where(width > 0, width, 1), 0, 1), into >= 0))

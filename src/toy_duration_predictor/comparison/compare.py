@@ -1,0 +1,99 @@
+"""One command: trains what is missing, compares all arms on the same test songs, and writes the report."""
+
+import glob
+import itertools
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from toy_duration_predictor.comparison.arms import MODEL, check_names
+from toy_duration_predictor.comparison.gather import gather
+from toy_duration_predictor.comparison.report import write_comparison
+from toy_duration_predictor.data.split import FOLDS
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.training.config import CompareConfig, TrainConfig, validated
+from toy_duration_predictor.training.run_folder import FinishedRun, read_run
+from toy_duration_predictor.training.terminal import console_log
+from toy_duration_predictor.training.train import train
+from toy_duration_predictor.training.trainer import use_threads
+
+log = logging.getLogger(__name__)
+
+
+def compare(config: DictConfig | dict[str, Any], compose: Callable[[list[str]], DictConfig]) -> Path:
+    """Trains what is missing, compares, and writes `report.html`, `report.md`, `report.json` and an event file.
+
+    Args:
+        config: `conf/compare.yaml`, composed.
+        compose: Composes `conf/train.yaml` with overrides.
+
+    Returns:
+        The report's folder.
+
+    Raises:
+        InputError: The configuration, the songs or the runs cannot be used.
+        Interrupted: SIGINT or SIGTERM; the same call goes on.
+    """
+    settings = validated(config, CompareConfig)
+    console_log()
+    if settings.runs is None:
+        runs = [read_run(folder) for folder in _train_missing(settings, compose)]
+    else:
+        runs = _finished_runs(settings.runs)
+    use_threads(settings.trainer)
+    comparison = gather(runs, settings.resamples)
+    songs = comparison.provenance
+    out = settings.out or settings.logs / "comparisons" / f"{songs.source}-{songs.fingerprint}"
+    write_comparison(out, comparison)
+    log.info("Report: %s", out / "report.html")
+    return out
+
+
+def _finished_runs(pattern: str) -> list[FinishedRun]:
+    """Reads the finished runs among the folders that fit a pattern."""
+    folders = (Path(path) for path in sorted(glob.glob(pattern)))  # noqa: PTH207 (the pattern may be absolute)
+    runs = [read_run(folder) for folder in folders if (folder / "metrics.json").is_file()]
+    if not runs:
+        raise InputError(f"runs={pattern}: no finished run fits this pattern.")
+    return runs
+
+
+def _train_missing(settings: CompareConfig, compose: Callable[[list[str]], DictConfig]) -> list[Path]:
+    """Trains every arm in every repetition; a finished run is recognised. Returns their folders."""
+    plan = _plan(settings, compose)
+    folders = []
+    for number, run in enumerate(plan, 1):
+        # A line, not a bar: each run has a bar of its own, and two at a time garble each other.
+        split = f"split {run.data.split} of seed {run.data.split_seed}"
+        log.info("Run %d/%d: %s, seed %d, %s", number, len(plan), run.name, run.seed, split)
+        folders.append(Path(str(train(run)["run/folder"])))
+    return folders
+
+
+def _plan(settings: CompareConfig, compose: Callable[[list[str]], DictConfig]) -> list[DictConfig]:
+    """Returns the settings of all runs, checked before any of them is trained."""
+    if MODEL not in settings.arms:
+        raise InputError(f"{MODEL} is not among arms={settings.arms}; the questions are about it.")
+    plan = []
+    folds = [f"fold{number}" for number in range(1, FOLDS + 1)] if settings.vary == "fold" else [None]
+    for repetition, fold in itertools.product(range(settings.seeds), folds):
+        further = [f"data={settings.data.source}", *settings.each]
+        runs = {arm: compose([f"experiment={arm}", *further]) for arm in settings.arms}
+        check_names({arm: OmegaConf.select(run, "name") for arm, run in runs.items()})
+        for run in runs.values():
+            with open_dict(run):
+                run.data.update(settings.data.options)
+                # Whatever the experiment's own: the test songs are the same.
+                run.data.split = fold or runs[MODEL].data.split
+                run.trainer = settings.trainer.model_dump()
+                run.logs = str(settings.logs)
+                if settings.vary != "split":
+                    run.seed = repetition
+                if settings.vary in ("split", "both"):
+                    run.data.split_seed += repetition
+            validated(run, TrainConfig)
+            plan.append(run)
+    return plan

@@ -1,0 +1,199 @@
+"""From finished runs to everything that a report says: computed once, in the order in which the report says it."""
+
+import logging
+from typing import Any, NamedTuple
+
+import numpy as np
+from datasets import Dataset
+
+from toy_duration_predictor.comparison.ablation import AblationErrors, gathered_ablations
+from toy_duration_predictor.comparison.arms import MODEL, runs_by_arm
+from toy_duration_predictor.comparison.baselines import BASELINES, LOOKUPS, song_arrays, tested_baselines
+from toy_duration_predictor.comparison.between_singers import RUN, BetweenSingers, between_singers
+from toy_duration_predictor.comparison.calibration import LEAST, Calibration, calibrated
+from toy_duration_predictor.comparison.evidence import ArmErrors, SongErrors, gathered_evidence
+from toy_duration_predictor.comparison.learning_curves import Curve, learning_curve
+from toy_duration_predictor.comparison.published_metric import Metric, published_metric
+from toy_duration_predictor.comparison.questions import Answers, judge
+from toy_duration_predictor.comparison.recognition import SEGMENT, Recognition, recognition
+from toy_duration_predictor.comparison.timing import PHRASE_REST, Timings, timings
+from toy_duration_predictor.data.songs import fingerprint
+from toy_duration_predictor.data.sources import load_songs
+from toy_duration_predictor.data.split import split_rows
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.training.config import Data
+from toy_duration_predictor.training.run_folder import FinishedRun, load_run
+
+log = logging.getLogger(__name__)
+
+# Test songs that the report draws, and how many notes and rests of each.
+EXAMPLES, EXAMPLE_NOTES = 2, 24
+
+
+class Method(NamedTuple):
+    """What was decided before any number was known.
+
+    Attributes:
+        resamples: Of the bootstrap.
+        phrase_rest: Grid steps of a rest that ends a phrase.
+        segment: Notes and rests of a segment whose singer is to be recognised.
+        matching_run: Notes that performances must have in common to be aligned.
+        least_probability: What the likelihood counts with at least.
+    """
+
+    resamples: int
+    phrase_rest: int
+    segment: int
+    matching_run: int
+    least_probability: float
+
+
+class Provenance(NamedTuple):
+    """Which songs and runs the numbers are of; network and training are Model B's.
+
+    Attributes:
+        songs: Rows of the songs table.
+        repetitions: Seed, split seed and fold of each, the last one empty where there are no folds.
+        seconds: Each arm's median training time.
+        runs: The run folders of each arm, in the order of the repetitions.
+    """
+
+    source: str
+    fingerprint: str
+    songs: int
+    test_songs: int
+    test_singers: int
+    repetitions: list[tuple[int, int, str]]
+    network: dict[str, Any]
+    training: dict[str, Any]
+    commit: str
+    versions: dict[str, str]
+    seconds: dict[str, float]
+    runs: dict[str, list[str]]
+
+
+class Comparison(NamedTuple):
+    """Everything that a report says. Plain values, nested: `report.json` holds them as they are.
+
+    Attributes:
+        questions: The answers, and the comparisons of Model B with its rivals.
+        errors: Of each arm and baseline.
+        best_lookup: The lookup with the least error on the validation songs.
+        learning_curves: Of each arm, one a repetition.
+        ablations: Of Model B.
+        published_metric: Of each arm in the first repetition, counted in four ways.
+        timing: Of each arm and baseline in the first repetition, and of Model B's samples if it has distributions.
+        recognition: Whether predictions tell the singer; None where there are fewer than two singers to tell apart.
+        between_singers: How far singers of the same song differ; None where no song is known to have several.
+        calibration: None where Model B predicts no distributions.
+        examples: The first notes of some test songs: the columns of `predictions.parquet`.
+        method: What was decided beforehand.
+        provenance: Which songs and runs the numbers are of.
+    """
+
+    questions: Answers
+    errors: dict[str, ArmErrors]
+    best_lookup: str
+    learning_curves: dict[str, list[Curve]]
+    ablations: dict[str, AblationErrors]
+    published_metric: dict[str, list[Metric]]
+    timing: Timings
+    recognition: Recognition | None
+    between_singers: BetweenSingers | None
+    calibration: Calibration | None
+    examples: list[dict[str, Any]]
+    method: Method
+    provenance: Provenance
+
+
+def gather(runs: list[FinishedRun], resamples: int) -> Comparison:
+    """Compares runs with each other, with the baselines and with ablations.
+
+    Args:
+        runs: Finished runs; the arms must have the same repetitions, and the same songs.
+        resamples: Of the bootstrap.
+
+    Raises:
+        InputError: The runs do not belong together, or Model B is not among them.
+    """
+    by_arm = runs_by_arm(runs)
+    own = by_arm[MODEL]
+    first = own[0]
+    table = _songs(first)
+
+    log.info("Baselines and ablations of %d runs of %s", len(own), MODEL)
+    splits = [split_rows(table, run.split, run.split_seed) for run in own]
+    # Baselines have no seed: repetitions on the same split share them.
+    of_split = {run.repetition[1:]: split for run, split in zip(own, splits, strict=True)}
+    baselines = {key: tested_baselines(table, split) for key, split in of_split.items()}
+    validation = {name: np.mean([each[name].validation for each in baselines.values()]) for name in LOOKUPS}
+    best_lookup = min(LOOKUPS, key=validation.__getitem__)
+
+    predictions = {arm: [run.predictions for run in of_arm] for arm, of_arm in by_arm.items()}
+    predictions |= {name: [baselines[run.repetition[1:]][name].predictions for run in own] for name in BASELINES}
+    evidence, errors = gathered_evidence(predictions, resamples)
+    of_ablations, ablations = gathered_ablations(own, table, splits, evidence, resamples)
+    questions = judge(evidence | of_ablations, by_arm, best_lookup, resamples)
+
+    # What follows is about the first repetition.
+    test = splits[0].test
+    models = {arm: load_run(of_arm[0].folder) for arm, of_arm in by_arm.items()}
+    firsts = {name: of_repetitions[0] for name, of_repetitions in predictions.items()}
+    of_distributions = calibrated(models[MODEL], table, test, first.seed, resamples)
+    samples = {} if of_distributions is None else {f"{MODEL}, sampled": of_distributions[1]}
+    return Comparison(
+        questions=questions,
+        errors=errors,
+        best_lookup=best_lookup,
+        learning_curves={arm: [learning_curve(run.folder) for run in of_arm] for arm, of_arm in by_arm.items()},
+        ablations=ablations,
+        published_metric={arm: published_metric(model, table, test) for arm, model in models.items()},
+        timing=timings(samples | firsts, firsts[MODEL], firsts[best_lookup], table),
+        recognition=recognition(song_arrays(table, splits[0].train), firsts, resamples),
+        between_singers=between_singers(table, first.predictions, resamples),
+        calibration=None if of_distributions is None else of_distributions[0],
+        examples=_examples(first),
+        method=Method(resamples, PHRASE_REST, SEGMENT, RUN, LEAST),
+        provenance=_provenance(by_arm, table, evidence[MODEL].mean),
+    )
+
+
+def _songs(run: FinishedRun) -> Dataset:
+    """Loads the songs that a run was trained on."""
+    data = Data.model_validate(run.config["data"])
+    table = load_songs(data.source, **data.options)
+    if fingerprint(table) != run.metrics["data/fingerprint"]:
+        raise InputError(f"{run.folder} was trained on other songs than data.source={data.source} gives now.")
+    return table
+
+
+def _examples(run: FinishedRun) -> list[dict[str, Any]]:
+    songs: list[dict[str, Any]] = run.predictions.slice(0, EXAMPLES).to_pylist()
+    return [
+        {name: value[:EXAMPLE_NOTES] if isinstance(value, list) else value for name, value in song.items()}
+        for song in songs
+    ]
+
+
+def _provenance(by_arm: dict[str, list[FinishedRun]], table: Dataset, tested: SongErrors) -> Provenance:
+    first = by_arm[MODEL][0]
+    metrics = first.metrics
+    return Provenance(
+        source=str(metrics["data/source"]),
+        fingerprint=str(metrics["data/fingerprint"]),
+        songs=len(table),
+        test_songs=len(tested.row),
+        test_singers=len(np.unique(tested.singer)),
+        repetitions=[run.repetition for run in by_arm[MODEL]],
+        network=first.config["model"],
+        training=first.config["training"],
+        commit=str(metrics["git/commit"]),
+        versions={
+            key.removeprefix("version/"): str(value) for key, value in metrics.items() if key.startswith("version/")
+        },
+        seconds={
+            arm: float(np.median([float(run.metrics["train/seconds"]) for run in of_arm]))
+            for arm, of_arm in by_arm.items()
+        },
+        runs={arm: [str(run.folder) for run in of_arm] for arm, of_arm in by_arm.items()},
+    )

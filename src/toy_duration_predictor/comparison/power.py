@@ -1,0 +1,94 @@
+"""Can the verdict on the singer be trusted? The rule, tried on simulated songs whose singer effect is known.
+
+A fast model, a baseline with and without the singer, stands for Model B and its anonymous arm. It has no seed, so there
+is no test over repetitions. What is tried is the rest of the rule: the interval, the test over songs, and the region of
+no practical difference. Each corpus is split by song, with a seed of its own.
+"""
+
+import logging
+from collections import Counter
+from typing import Any, NamedTuple
+
+import numpy as np
+from omegaconf import DictConfig
+from rich.progress import track
+from scipy.stats import binomtest
+
+from toy_duration_predictor.comparison.baselines import BASELINES, song_arrays
+from toy_duration_predictor.comparison.questions import LEVEL, NO_DIFFERENCE, SUPPORTED, verdict
+from toy_duration_predictor.comparison.report_power import write_power
+from toy_duration_predictor.comparison.statistics import Interval, difference_interval, song_sign_flip
+from toy_duration_predictor.data.simulate import simulate_songs
+from toy_duration_predictor.data.songs import validate_songs
+from toy_duration_predictor.data.split import split_rows
+from toy_duration_predictor.training.config import PowerConfig, validated
+from toy_duration_predictor.training.terminal import console_log
+
+log = logging.getLogger(__name__)
+
+
+class Cell(NamedTuple):
+    """What became of the corpora of one size and singer effect.
+
+    Attributes:
+        effect: Their `singer_effect`.
+        songs: Their rows.
+        words: How many had each verdict.
+        supported: The share with the verdict *supported*, with its 95 % interval by Wilson's method.
+        share: The mean of what the singer took off the error, as a share of the copy baseline's error.
+    """
+
+    effect: float
+    songs: int
+    words: dict[str, int]
+    supported: Interval
+    share: float
+
+
+def power(config: DictConfig | dict[str, Any]) -> list[Cell]:
+    """Runs the study, and writes `report.html`, `report.md` and `report.json`.
+
+    Args:
+        config: `conf/power.yaml`, composed.
+
+    Raises:
+        InputError: The configuration cannot be used.
+    """
+    settings = validated(config, PowerConfig)
+    console_log()
+    sizes = [(effect, songs) for songs in settings.songs for effect in settings.effects]
+    trials = [(size, repetition) for size in sizes for repetition in range(settings.repetitions)]
+    outcomes: dict[tuple[float, int], list[tuple[str, float]]] = {size: [] for size in sizes}
+    for (effect, songs), repetition in track(trials, "Corpora"):
+        outcomes[effect, songs].append(trial(effect, songs, repetition, settings.baseline, settings.resamples))
+    cells = [_cell(effect, songs, found) for (effect, songs), found in outcomes.items()]
+    write_power(settings.out, cells, settings.baseline, settings.repetitions, LEVEL)
+    log.info("Report: %s", settings.out / "report.html")
+    return cells
+
+
+def trial(effect: float, songs: int, seed: int, baseline: str, resamples: int) -> tuple[str, float]:
+    """Makes a corpus, fits the model with and without the singer, and returns the verdict and the share gained."""
+    table = validate_songs(simulate_songs(songs, seed, effect))
+    split = split_rows(table, "grouped", seed)
+    train, test = song_arrays(table, split.train), song_arrays(table, split.test)
+    notes = np.array([len(song) for song in test.sung])
+
+    def errors(predicted: list[np.ndarray]) -> np.ndarray:
+        return np.array([np.abs(p - s).sum() for p, s in zip(predicted, test.sung, strict=True)])
+
+    with_singer, without = (
+        errors(BASELINES[name]().fit(train).predict(test)) for name in (f"{baseline}_singer", baseline)
+    )
+    copy = errors(test.quantized).sum() / notes.sum()
+    difference = difference_interval(without, with_singer, notes, test.singer, resamples=resamples)
+    p = song_sign_flip(without, with_singer, notes)
+    return verdict(difference, p, NO_DIFFERENCE * copy), difference.estimate / copy
+
+
+def _cell(effect: float, songs: int, outcomes: list[tuple[str, float]]) -> Cell:
+    """Counts the outcomes of `trial` for the corpora of one size and singer effect."""
+    words = Counter(word for word, _ in outcomes)
+    low, high = binomtest(words[SUPPORTED], len(outcomes)).proportion_ci(method="wilson")
+    supported = Interval(words[SUPPORTED] / len(outcomes), float(low), float(high))
+    return Cell(effect, songs, dict(words), supported, float(np.mean([share for _, share in outcomes])))

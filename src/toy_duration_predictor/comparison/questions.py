@@ -1,0 +1,189 @@
+"""The experiment's questions, as comparisons of errors on the same test songs.
+
+| question | claim | rivals of Model B |
+| --- | --- | --- |
+| Q1 | Model B beats Model A on quantized input | Model A |
+| Q2 | Model B beats the copy baseline, and beats the lookups | copy; the lookup that was best on validation songs |
+| Q3 | The singer's identity helps | Model B trained without it; Model B told another singer |
+| ARM | Model B beats ARM | any further arm, in a question of its own |
+
+A question of two parts is *supported* if both are, *refuted* if either is, and else *inconclusive*. Each part has the
+verdict of `verdict`. Its p-value is the larger of two: the p-value over songs, corrected for the number of
+parts by Holm's method, and the p-value over repetitions, which with fewer than six cannot be below 0.05.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from toy_duration_predictor.comparison.ablation import ANOTHER
+from toy_duration_predictor.comparison.arms import ANONYMOUS, CONTROL, MODEL
+from toy_duration_predictor.comparison.evidence import Evidence
+from toy_duration_predictor.comparison.statistics import Interval, holm, paired
+from toy_duration_predictor.errors import InputError
+
+LEVEL = 0.05
+
+# No practical difference: less than this share of the error of the copy baseline.
+NO_DIFFERENCE = 0.01
+
+SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
+
+COPY, BEST_LOOKUP = "copy", "best lookup"
+
+
+class Rivalry(NamedTuple):
+    """What is compared with what: the errors of `arm` and of its `rival`, to answer a `question`."""
+
+    arm: str
+    rival: str
+    question: str
+
+
+RIVALRIES = (
+    Rivalry(MODEL, CONTROL, "Q1"),
+    Rivalry(MODEL, COPY, "Q2"),
+    Rivalry(MODEL, BEST_LOOKUP, "Q2"),
+    Rivalry(MODEL, ANONYMOUS, "Q3"),
+    Rivalry(MODEL, ANOTHER, "Q3"),
+)
+
+CLAIMS = {
+    "Q1": "Model B beats Model A on quantized input",
+    "Q2": "Model B beats the copy baseline, and beats the lookups",
+    "Q3": "The singer's identity helps",
+}
+
+
+class Part(NamedTuple):
+    """A comparison of an arm with a rival.
+
+    Attributes:
+        arm: The arm that the claim is about.
+        rival: What it is compared with.
+        question: Which question it belongs to.
+        difference: The rival's MAE minus the arm's, ticks: positive where the claim holds.
+        share_of_copy: The same over the error of the copy baseline.
+        p_songs: Sign-flip test over songs, not corrected.
+        p_repetitions: Sign-flip test over repetitions.
+        p: What counts: the larger of the two, the first one corrected.
+        smallest_effect: The smallest difference that these songs would show with a power of 80 %, ticks.
+        verdict: `SUPPORTED`, `REFUTED` or `INCONCLUSIVE`.
+    """
+
+    arm: str
+    rival: str
+    question: str
+    difference: Interval
+    share_of_copy: float
+    p_songs: float
+    p_repetitions: float
+    p: float
+    smallest_effect: float
+    verdict: str
+
+
+class Answer(NamedTuple):
+    """A question's claim, and the verdict on it."""
+
+    claim: str
+    verdict: str
+
+
+class Answers(NamedTuple):
+    """The answers to all questions, and what they rest on.
+
+    Attributes:
+        level: Of the tests.
+        no_difference: Share of the copy baseline's error below which a difference does not matter.
+        smallest_p: The smallest p-value that so many repetitions can give.
+        answers: By question.
+        parts: The comparisons.
+    """
+
+    level: float
+    no_difference: float
+    smallest_p: float
+    answers: dict[str, Answer]
+    parts: list[Part]
+
+
+def rivalries(arms: Iterable[str], best_lookup: str) -> list[Rivalry]:
+    """Returns all rivalries: the table above with the best lookup's name, and one for each further arm."""
+    in_table = {MODEL, *(each.rival for each in RIVALRIES)}
+    further = [Rivalry(MODEL, arm, arm) for arm in arms if arm not in in_table]
+    return [each._replace(rival=best_lookup) if each.rival == BEST_LOOKUP else each for each in (*RIVALRIES, *further)]
+
+
+def judge(errors: Mapping[str, Evidence], arms: Iterable[str], best_lookup: str, resamples: int) -> Answers:
+    """Compares arms with their rivals, and answers the questions.
+
+    Args:
+        errors: Of arms, baselines and ablations; the copy baseline's among them.
+        arms: Which of these are arms.
+        best_lookup: Which is the best lookup.
+        resamples: Of the bootstrap.
+    """
+    # Not every comparison has every arm, and a model of a single singer cannot be told another one.
+    rivals = [each for each in rivalries(arms, best_lookup) if each.rival in errors]
+    copy = errors[COPY].mean.mae
+    tests = {}
+    for rivalry in rivals:
+        own, other = errors[rivalry.arm], errors[rivalry.rival]
+        repetitions = [a.mae - b.mae for a, b in zip(other.repetitions, own.repetitions, strict=True)]
+        sums = other.mean.error, own.mean.error
+        tests[rivalry] = paired(*sums, own.mean.notes, own.mean.singer, np.array(repetitions), resamples)
+    corrected = holm({rivalry: test.p_songs for rivalry, test in tests.items()})
+    parts = []
+    for rivalry, test in tests.items():
+        p = max(corrected[rivalry], test.p_repetitions)
+        share, of_repetitions = test.difference.estimate / copy, test.p_repetitions
+        word = verdict(test.difference, p, NO_DIFFERENCE * copy)
+        parts.append(
+            Part(*rivalry, test.difference, share, test.p_songs, of_repetitions, p, test.smallest_effect, word)
+        )
+    answers = {
+        question: Answer(CLAIMS.get(question, f"Model B beats {question}"), answer(parts, question))
+        for question in dict.fromkeys(part.question for part in parts)
+    }
+    return Answers(LEVEL, NO_DIFFERENCE, next(iter(tests.values())).smallest_p, answers, parts)
+
+
+def verdict(difference: Interval, p: float, no_difference: float, level: float = LEVEL) -> str:
+    """Returns what a difference says of the claim that it is positive: one of the three words above.
+
+    The first of these rules that holds decides:
+
+    1. *refuted* if the whole interval lies below 0, or within `no_difference` of 0 (both ends included). That is so
+       even of an interval above 0 with a small p-value: a difference too small to matter does not support the claim.
+    2. *supported* if the whole interval lies above 0, and `p` is at most `level`.
+    3. *inconclusive* otherwise.
+
+    Args:
+        difference: Positive if the claim holds, such as a rival's mean absolute error minus the model's, ticks.
+        p: Two-sided p-value of the difference, adjusted if the claim is one of several.
+        no_difference: Up to where a difference means nothing in practice, ticks; such as 1 % of the error of `copy`.
+        level: Of the test.
+
+    Raises:
+        InputError: `no_difference` is negative or not a number.
+        ValueError: The interval's ends are in the wrong order, or `p` is not between 0 and 1.
+    """
+    if not no_difference >= 0:
+        raise InputError(f"no_difference={no_difference} cannot be used; give ticks from 0 up.")
+    if not difference.low <= difference.high or not 0 <= p <= 1:
+        raise ValueError(f"{difference} is not in order, or p={p} is not between 0 and 1")
+    if difference.high < 0 or (-no_difference <= difference.low and difference.high <= no_difference):
+        return REFUTED
+    if difference.low > 0 and p <= level:
+        return SUPPORTED
+    return INCONCLUSIVE
+
+
+def answer(parts: Iterable[Part], question: str) -> str:
+    """Returns the verdict on a question from the verdicts on its parts."""
+    words = {part.verdict for part in parts if part.question == question}
+    if REFUTED in words:
+        return REFUTED
+    return SUPPORTED if words == {SUPPORTED} else INCONCLUSIVE

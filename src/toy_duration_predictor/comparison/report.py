@@ -1,0 +1,213 @@
+"""The report of a comparison: verdicts first, then what they rest on. Nothing is computed here, only shown."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from toy_duration_predictor.comparison.report_timing import shown, timing_sections
+from toy_duration_predictor.sections import Section, render_markdown, write_report
+from toy_duration_predictor.training import figures
+
+if TYPE_CHECKING:
+    from toy_duration_predictor.comparison.gather import Comparison
+    from toy_duration_predictor.comparison.learning_curves import Curve
+    from toy_duration_predictor.comparison.questions import Answers
+
+TITLE = "Does a sequence model put a singer's own timing back?"
+
+# Ends the name of a report's event file, so that another report replaces this file and no other.
+SUFFIX = ".report"
+
+
+def write_comparison(folder: Path, comparison: "Comparison") -> None:
+    """Writes `report.html`, `report.md`, `report.json` and an event file for TensorBoard.
+
+    Args:
+        folder: Where they go.
+        comparison: What they say.
+    """
+    parts = sections(comparison)
+    write_report(folder, TITLE, parts, plain(comparison))
+    _write_events(folder, parts, comparison)
+
+
+def sections(comparison: "Comparison") -> list[Section]:
+    """Returns the report's sections."""
+    return [
+        _verdicts(comparison),
+        _rivals(comparison),
+        _errors(comparison),
+        _curves(comparison.learning_curves),
+        _ablations(comparison),
+        _published_metric(comparison),
+        *timing_sections(comparison),
+        _methods(comparison),
+    ]
+
+
+def plain(value: Any) -> Any:
+    """Returns nested results as JSON has them: named tuples by their names, and None for what is not finite."""
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write_events(folder: Path, parts: list[Section], comparison: "Comparison") -> None:
+    """Writes the tables as text, the pictures, and the error of each arm and baseline; replaces an earlier report's."""
+    # Imported here because it brings torch along, which nothing else in a report needs.
+    from torch.utils.tensorboard import SummaryWriter
+
+    for earlier in folder.glob(f"events.out.tfevents.*{SUFFIX}"):
+        earlier.unlink()
+    with SummaryWriter(str(folder), filename_suffix=SUFFIX) as writer:
+        writer.add_text("report", render_markdown(TITLE, parts))
+        for name, errors in comparison.errors.items():
+            writer.add_scalar(f"mae/{name}", errors.mae.estimate)
+        for part in parts:
+            for number, picture in enumerate(part.pictures):
+                writer.add_figure(f"{part.title}/{number}" if number else part.title, picture)
+
+
+def _verdicts(comparison: "Comparison") -> Section:
+    questions = comparison.questions
+    rows = [(question, answer.claim, answer.verdict) for question, answer in questions.answers.items()]
+    remark = (
+        f"Supported: every interval lies above 0, and every p-value is at most {questions.level}. Refuted: an interval "
+        f"lies below 0, or within {questions.no_difference:.0%} of the error of the copy baseline. Inconclusive: "
+        f"anything else."
+    )
+    if questions.smallest_p > questions.level:
+        remark += (
+            f"\n\nWith {len(comparison.provenance.repetitions)} repetitions a sign-flip test over them cannot be below "
+            f"{questions.smallest_p:.3g}, so nothing can be supported here; run at least six."
+        )
+    return Section("The answers", ("", "claim", "verdict"), rows, remark)
+
+
+def _rivals(comparison: "Comparison") -> Section:
+    questions, copy = comparison.questions, comparison.errors["copy"].mae.estimate
+    to_copy = next(part for part in questions.parts if part.rival == "copy")
+    rows = [
+        (part.question, part.rival, shown(part.difference, "+.2f"), f"{part.share_of_copy:+.1%}",
+         f"{part.p_songs:.2g}", f"{part.p_repetitions:.2g}", f"{part.p:.2g}", part.verdict)
+        for part in questions.parts
+    ]  # fmt: skip
+    remark = (
+        f"Differences are the rival's MAE minus Model B's, in ticks with 95 % intervals, and as a share of the copy "
+        f"baseline's error ({copy:.2f}). The p-value that counts is the larger of two: the p-value over songs, after "
+        f"Holm's correction for {len(rows)} comparisons, and the p-value over repetitions. With a power of 80 %, "
+        f"{comparison.provenance.test_songs} songs could have shown a difference to the copy baseline of "
+        f"{to_copy.smallest_effect:.2f} ticks, and no smaller one. Intervals from fewer than about 20 songs cover a "
+        f"little less than they say: some 90 % where they say 95 %."
+    )
+    heads = ("", "rival", "difference, ticks", "of copy", "p, songs", "p, repetitions", "p that counts", "verdict")
+    return Section("Model B and its rivals", heads, rows, remark, [_forest(questions, copy)])
+
+
+def _errors(comparison: "Comparison") -> Section:
+    rows = []
+    for name, errors in sorted(comparison.errors.items(), key=lambda item: item[1].mae.estimate):
+        mae, share = errors.mae, errors.share_of_copy
+        # Baselines have no seeds, so that their repetitions say nothing.
+        is_arm = name in comparison.provenance.runs
+        span = f"{min(errors.repetitions):.2f} to {max(errors.repetitions):.2f}" if is_arm else ""
+        interval = f"{mae.low:.2f} to {mae.high:.2f}"
+        rows.append((name, f"{mae.estimate:.2f}", interval, f"{share:.3f}", f"{1 - share:+.3f}", span))
+    remark = (
+        f"Of the lookups, {comparison.best_lookup} has the least error on validation songs. So it is Model B's rival "
+        f"in Q2."
+    )
+    heads = ("", "MAE, ticks", "95 % interval", "share of copy", "skill", "repetitions")
+    return Section("Arms and baselines", heads, rows, remark)
+
+
+def _curves(curves: "Mapping[str, list[Curve]]") -> Section:
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    axes = figure.add_subplot()
+    for number, (arm, repetitions) in enumerate(curves.items()):
+        for i, curve in enumerate(repetitions):
+            if curve.epochs:
+                label = arm if i == 0 else None
+                axes.plot(curve.epochs, curve.skill, ".-", color=f"C{number}", alpha=0.6, linewidth=1, label=label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("skill on validation songs")
+    if axes.lines:
+        axes.legend(frameon=False)
+    remark = "Arms trained on sung durations have no such curve: the copy baseline is perfect there."
+    return Section("Learning curves", remark=remark, pictures=[figure])
+
+
+def _ablations(comparison: "Comparison") -> Section:
+    rows = [
+        (name, f"{errors.mae:.2f}", f"{errors.share_of_copy:.3f}", shown(errors.difference, "+.2f"))
+        for name, errors in comparison.ablations.items()
+    ]
+    remark = (
+        "What the trained Model B loses when something is taken from it, with 95 % intervals. Context is the number of "
+        "notes and rests on either side."
+    )
+    return Section("Ablations", ("", "MAE, ticks", "share of copy", "more than Model B, ticks"), rows, remark)
+
+
+def _published_metric(comparison: "Comparison") -> Section:
+    metrics = comparison.published_metric
+    rows = [(arm, *(f"{way.model:.2f} ({way.model / way.copy:.3f})" for way in ways)) for arm, ways in metrics.items()]
+    rows.append(("copy", *(f"{way.copy:.2f}" for way in metrics["model_b"])))
+    remark = (
+        "MAE in ticks in the first repetition, and as a share of the copy baseline's: as counted here; with sung "
+        "durations clamped to 0 to 1000 ticks; with the padding of windows as notes of 0 ticks; and with both, as "
+        "published. Where sung durations are clamped, so are the quantized ones for the copy baseline, but predictions "
+        "are not: a model pays for every long rest that it gets right. The copy baseline is counted in Model B's "
+        "windows; other arms may have windows of another length."
+    )
+    heads = ("", "as here", "clamped", "padded", "as published")
+    return Section("What the published metric changes", heads, rows, remark)
+
+
+def _methods(comparison: "Comparison") -> Section:
+    of = comparison.provenance
+    rows = [
+        ("songs", f"{of.songs} rows, {of.source}, fingerprint {of.fingerprint}"),
+        ("songs tested", f"{of.test_songs} test songs of {of.test_singers} singers"),
+        ("repetitions", "; ".join(f"seed {s}, split seed {split} {fold}".strip() for s, split, fold in of.repetitions)),
+        ("intervals", f"BCa bootstrap, {comparison.method.resamples} resamples of songs within singers"),
+        ("tests", "two-sided sign-flip permutation tests over songs and over repetitions; Holm's correction"),
+        ("network", _listed(of.network)),
+        ("training", _listed(of.training)),
+        ("code", f"commit {of.commit}"),
+        ("versions", _listed(of.versions)),
+        ("training time", "; ".join(f"{arm}: {time:.0f} s a run (median)" for arm, time in of.seconds.items())),
+    ]
+    rows += [(f"runs of {arm}", ", ".join(Path(run).name for run in runs)) for arm, runs in of.runs.items()]
+    return Section("Methods and provenance", ("", ""), rows)
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in values.items())
+
+
+def _forest(questions: "Answers", copy: float) -> Figure:
+    """Draws differences with their intervals, and the region of no practical difference."""
+    parts = questions.parts
+    figure = Figure(figsize=(7, 0.8 + 0.45 * len(parts)), layout="constrained")
+    axes = figure.add_subplot()
+    region = questions.no_difference * copy
+    axes.axvspan(-region, region, color="#dddddd", label="no practical difference")
+    axes.axvline(0, color="#888888", linewidth=1)
+    for height, part in enumerate(parts):
+        axes.plot([part.difference.low, part.difference.high], [height] * 2, color=figures.PREDICTED, linewidth=2)
+        axes.plot(part.difference.estimate, height, "o", color=figures.PREDICTED)
+    axes.set_yticks(range(len(parts)), [f"{part.question}  {part.rival}" for part in parts])
+    axes.set_ylim(len(parts) - 0.5, -0.5)
+    axes.set_xlabel("rival's MAE minus Model B's, ticks")
+    axes.legend(frameon=False, loc="best")
+    return figure

@@ -1,0 +1,213 @@
+"""Beyond the mean error: how predicted timing is distributed, beside the singers' own, and which notes are wrong.
+
+A deviation is a duration minus the quantized one, in ticks. Songs are lists of arrays `(T,)`. Predictions are tables as
+`predictions` describes them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from datasets import Dataset
+from scipy.stats import ks_2samp, wasserstein_distance
+
+from toy_duration_predictor.comparison.evidence import notes_by_song
+from toy_duration_predictor.data.quantize import grid_step
+from toy_duration_predictor.training.predictions import SUNG
+
+Songs = list[np.ndarray]
+
+# A rest of this many grid steps ends a phrase: a beat on a grid of 1/32 notes, which the published dataset has.
+PHRASE_REST = 8
+
+FIRST, INNER, LAST = "first note of a phrase", "note within a phrase", "last note of a phrase"
+REST_WITHIN, REST_BETWEEN = "rest within a phrase", "rest between phrases"
+POSITIONS = (FIRST, INNER, LAST, REST_WITHIN, REST_BETWEEN)
+
+# Lower bounds of the groups by length, in grid steps.
+LENGTHS = (0, 1, 2, 4, 8)
+
+
+class Timing(NamedTuple):
+    """Figures of predicted timing and of the sung one.
+
+    Attributes:
+        wasserstein: Distance between the distributions of predicted and sung deviations, ticks.
+        kolmogorov_smirnov: The largest difference between their cumulative distributions, 0 to 1.
+        spread: Standard deviation of the predicted deviations, ticks.
+        spread_sung: Standard deviation of the sung ones, ticks.
+        autocorrelation: Of the predicted deviations; see `lag_1_autocorrelation`.
+        autocorrelation_sung: Of the sung ones.
+        drift: See `drift`.
+    """
+
+    wasserstein: float
+    kolmogorov_smirnov: float
+    spread: float
+    spread_sung: float
+    autocorrelation: float
+    autocorrelation_sung: float
+    drift: float
+
+
+class Group(NamedTuple):
+    """Notes that have something in common, and their mean absolute errors, ticks.
+
+    Attributes:
+        name: What they have in common.
+        notes: How many notes and rests there are.
+        copy: Error of the copy baseline.
+        best_lookup: Error of the best lookup.
+        model: Error of the model.
+    """
+
+    name: str
+    notes: int
+    copy: float
+    best_lookup: float
+    model: float
+
+
+class Timings(NamedTuple):
+    """The timing of all predictions, and which notes are wrong.
+
+    Attributes:
+        figures: Of each set of predictions.
+        error_by_length: By quantized length.
+        error_by_phrase_position: By position in the phrase; empty where rests are not known.
+        error_by_singer: By `singer_id`.
+    """
+
+    figures: dict[str, Timing]
+    error_by_length: list[Group]
+    error_by_phrase_position: list[Group]
+    error_by_singer: list[Group]
+
+
+def timings(predictions: Mapping[str, pa.Table], model: pa.Table, best_lookup: pa.Table, table: Dataset) -> Timings:
+    """Returns the timing of predictions, and the errors of a model by groups of notes.
+
+    Args:
+        predictions: By name.
+        model: The model's predictions.
+        best_lookup: The best lookup's predictions of the same songs.
+        table: The songs table that their `row` counts in.
+    """
+    return Timings(
+        figures={name: timing(each) for name, each in predictions.items()},
+        error_by_length=error_by_length(model, best_lookup),
+        error_by_phrase_position=error_by_phrase_position(model, best_lookup, table),
+        error_by_singer=error_by_singer(model, best_lookup),
+    )
+
+
+def timing(predictions: pa.Table) -> Timing:
+    """Returns figures of predicted timing and of the sung one."""
+    quantized, sung, predicted = (notes_by_song(predictions, name) for name in ("quantized", SUNG, "predicted"))
+    own = [s - q for s, q in zip(sung, quantized, strict=True)]
+    restored = [p - q for p, q in zip(predicted, quantized, strict=True)]
+    all_own, all_restored = np.concatenate(own), np.concatenate(restored)
+    return Timing(
+        wasserstein=float(wasserstein_distance(all_restored, all_own)),
+        kolmogorov_smirnov=float(ks_2samp(all_restored, all_own, method="asymp").statistic),
+        spread=float(all_restored.std()),
+        spread_sung=float(all_own.std()),
+        autocorrelation=lag_1_autocorrelation(restored),
+        autocorrelation_sung=lag_1_autocorrelation(own),
+        drift=drift(predicted, sung),
+    )
+
+
+def lag_1_autocorrelation(deviations: Songs) -> float:
+    """Returns the correlation of each deviation with the next one of its song; 0 where nothing deviates."""
+    pairs = [song for song in deviations if len(song) > 1]
+    if not pairs:
+        return 0.0
+    before, after = (np.concatenate([song[part] for song in pairs]) for part in (slice(None, -1), slice(1, None)))
+    if before.std() == 0 or after.std() == 0:
+        return 0.0
+    return float(np.corrcoef(before, after)[0, 1])
+
+
+def drift(predicted: Songs, sung: Songs) -> float:
+    """Returns the mean over all notes of how far the running totals are apart, ticks."""
+    apart = [np.abs(np.cumsum(p) - np.cumsum(s)) for p, s in zip(predicted, sung, strict=True)]
+    return float(np.concatenate(apart).mean())
+
+
+def error_by_length(model: pa.Table, best_lookup: pa.Table) -> list[Group]:
+    """Returns the errors of notes and rests by their quantized length in grid steps.
+
+    Args:
+        model: The model's predictions.
+        best_lookup: The best lookup's predictions of the same songs.
+    """
+    length = np.concatenate([quantized / grid_step(quantized) for quantized in notes_by_song(model, "quantized")])
+    group = np.searchsorted(LENGTHS, length, side="right") - 1
+    names = [
+        f"{low:g}" if high == low + 1 else f"{low:g} to {high - 1:g}" if high < np.inf else f"{low:g} and more"
+        for low, high in zip(LENGTHS, (*LENGTHS[1:], np.inf), strict=True)
+    ]
+    return _grouped(model, best_lookup, group, names)
+
+
+def error_by_phrase_position(model: pa.Table, best_lookup: pa.Table, table: Dataset) -> list[Group]:
+    """Returns the errors of notes and rests by their position in the phrase; see `phrase_position`.
+
+    Args:
+        model: The model's predictions.
+        best_lookup: The best lookup's predictions of the same songs.
+        table: The songs table that their `row` counts in.
+
+    Returns:
+        Nothing where the table has no `pitch`, and so does not know its rests.
+    """
+    if "pitch" not in table.column_names:
+        return []
+    pitch = table.select(model["row"].to_pylist())["pitch"]
+    quantized = notes_by_song(model, "quantized")
+    positions = [phrase_position(np.asarray(p), q) for p, q in zip(pitch, quantized, strict=True)]
+    return _grouped(model, best_lookup, np.concatenate(positions), POSITIONS)
+
+
+def error_by_singer(model: pa.Table, best_lookup: pa.Table) -> list[Group]:
+    """Returns the errors of notes and rests by the singer; arguments as of `error_by_length`."""
+    singers, group = np.unique(model["singer_id"].to_numpy(), return_inverse=True)
+    notes = [len(song) for song in notes_by_song(model, "quantized")]
+    return _grouped(model, best_lookup, np.repeat(group, notes), [str(singer) for singer in singers])
+
+
+def phrase_position(pitch: np.ndarray, quantized: np.ndarray) -> np.ndarray:
+    """Returns the position in the phrase of each note and rest of a song, as an index into `POSITIONS`, int64 `(T,)`.
+
+    A phrase ends at a rest of at least `PHRASE_REST` grid steps, quantized. Its only note is its first.
+
+    Args:
+        pitch: `(T,)`, 0 for a rest.
+        quantized: Quantized durations `(T,)`, ticks.
+    """
+    rest = pitch == 0
+    between = rest & (quantized >= PHRASE_REST * grid_step(quantized))
+    position = np.where(rest, POSITIONS.index(REST_WITHIN), POSITIONS.index(INNER))
+    position[between] = POSITIONS.index(REST_BETWEEN)
+    note = np.flatnonzero(~rest)
+    phrase = np.cumsum(between)[note]
+    position[note[np.diff(phrase, append=-1) != 0]] = POSITIONS.index(LAST)
+    # After the last ones, so that the only note of a phrase counts as its first.
+    position[note[np.diff(phrase, prepend=-1) != 0]] = POSITIONS.index(FIRST)
+    return position
+
+
+def _grouped(model: pa.Table, best_lookup: pa.Table, group: np.ndarray, names: Sequence[str]) -> list[Group]:
+    """Returns the errors of each group that has notes; `group`, int `(notes,)`, counts in `names`."""
+    sung = np.concatenate(notes_by_song(model, SUNG))
+    copied, by_lookup, by_model = (
+        np.abs(np.concatenate(notes_by_song(predictions, column)) - sung)
+        for predictions, column in ((model, "quantized"), (best_lookup, "predicted"), (model, "predicted"))
+    )
+    return [
+        Group(name, int(of.sum()), *(float(errors[of].mean()) for errors in (copied, by_lookup, by_model)))
+        for number, name in enumerate(names)
+        if (of := group == number).any()
+    ]

@@ -1,0 +1,180 @@
+"""From a MIDI file to a row of a songs table: which part of the song, which rests, and its durations on a grid."""
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from toy_duration_predictor.data.midi.smf import LARGEST_FILE, parse
+from toy_duration_predictor.data.midi.voice import Voice, read_voice
+from toy_duration_predictor.data.quantize import carried, grid_ticks, quantize
+from toy_duration_predictor.data.schema import LONGEST, QUANTIZED_COLUMN, SUNG_COLUMN
+from toy_duration_predictor.errors import InputError
+
+# File names of two corpora: ba_05688_-4_a_s02_m_02.mid and SINGER_16_10TO29_CLEAR_FEMALE_BALLAD_C0632.mid.
+NAMES = r"[a-z]+_(?P<song>\d+)_(?:.*_)?s(?P<singer>\d+)_.*|SINGER_(?P<singer_>\d+)_.*_(?P<song_>[A-Z]+\d+)"
+
+
+class Limit(NamedTuple):
+    """A length with its unit: `ticks`, `beats` or `s`."""
+
+    value: float
+    unit: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Limit":
+        """Reads a limit such as `10ticks`, `0.1beats` or `0.05s`.
+
+        Raises:
+            InputError: It has no unit, or another one.
+        """
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ticks|beats|s)", text.strip())
+        if not match:
+            raise InputError(f"'{text}' is no length; give a number with its unit, such as 10ticks, 0.1beats or 0.05s.")
+        return cls(float(match[1]), match[2])
+
+    def __str__(self) -> str:
+        """Returns what `parse` reads."""
+        return f"{self.value:g}{self.unit}"
+
+
+class Recipe(NamedTuple):
+    """How a performance becomes a row of a songs table.
+
+    The defaults are the published recipe's, but for its in-place change of the durations.
+
+    Attributes:
+        begin: The sung part begins after the first note with this lyric, in files that have it.
+        end: And ends before the first note with this lyric after that.
+        shortest_rest: Shorter rests are given to the note after them. The published recipe compared 0.3, meant in
+            seconds, with ticks, and so removed only rests of 0 ticks, which are none.
+        grid: Denominator of the grid's note value, or `Nt` for its triplets.
+        forward_error: Whether the rounding error of a note is carried on to the next one.
+        track: Which track is the voice, from 0; None is the one with the most notes.
+        published: Whether to store what the quantizer left of the durations instead of the durations, as published.
+    """
+
+    begin: str = "J"
+    end: str = "H"
+    shortest_rest: Limit = Limit(0.3, "ticks")
+    grid: str = "32"
+    forward_error: bool = True
+    track: int | None = None
+    published: bool = False
+
+
+def check(recipe: Recipe, names: str) -> None:
+    """Refuses a recipe, or a pattern of file names, that no song can be made by.
+
+    Raises:
+        InputError: There is no such grid, the options exclude each other, or the pattern cannot be used.
+    """
+    grid_ticks(3 * 256, recipe.grid)  # a resolution that every grid divides
+    if recipe.published and not recipe.forward_error:
+        raise InputError("The published recipe carries errors forward; leave out one of the two options.")
+    if recipe.track is not None and recipe.track < 0:
+        raise InputError(f"track {recipe.track}: tracks are numbered from 0.")
+    try:
+        groups = re.compile(names).groupindex
+    except re.error as error:
+        raise InputError(f"The pattern {names} is no regular expression: {error}.") from error
+    if "singer" not in groups:
+        raise InputError(f"The pattern {names} has no group (?P<singer>...), which says the singer's number.")
+
+
+def read_row(path: Path, recipe: Recipe, names: str) -> tuple[dict[str, Any], dict[str, int]]:
+    """Returns a MIDI file's row of a songs table, and what was mended; see `Voice.repairs`.
+
+    Raises:
+        InputError: The file cannot be used.
+        OSError: It cannot be read.
+    """
+    song_id, singer_id = song_and_singer(path.stem, names)
+    if path.stat().st_size > LARGEST_FILE:
+        raise InputError(f"it is larger than {LARGEST_FILE >> 20} MiB")
+    voice = read_voice(parse(path.read_bytes()), recipe.track)
+    return {"song_id": song_id, "singer_id": singer_id, **song(voice, recipe)}, voice.repairs
+
+
+def song_and_singer(name: str, names: str) -> tuple[str, int]:
+    """Returns the song and the singer that a file name stands for.
+
+    Args:
+        name: The file's, without its ending.
+        names: A regular expression for such names, with a group `singer` (a number) and, if names tell the songs apart,
+            a group `song`; otherwise every file is a song of its own.
+
+    Raises:
+        InputError: The name does not fit the pattern.
+    """
+    match = re.fullmatch(names, name)
+    groups = {key.rstrip("_"): value for key, value in match.groupdict().items() if value} if match else {}
+    if not groups.get("singer", "").isdecimal() or len(groups["singer"]) > 18:
+        raise InputError(f"its name does not say the singer's number by the pattern {names}")
+    return groups.get("song", name), int(groups["singer"])
+
+
+def song(voice: Voice, recipe: Recipe) -> dict[str, Any]:
+    """Returns a row of the songs table, but for the names of song and singer, of one performance.
+
+    The tempo is that of the first note, in microseconds per beat.
+
+    Raises:
+        InputError: Nothing is left of the song, or the grid does not divide its resolution.
+    """
+    step = grid_ticks(voice.ticks_per_beat, recipe.grid)
+    part = with_rests(sung_part(voice, recipe), recipe.shortest_rest)
+    sung = part.duration
+    if sung.max() > LONGEST:
+        raise InputError(f"a note or rest is {sung.max()} ticks long, and the longest that can be is {LONGEST}")
+    quantized = quantize(sung, step, recipe.forward_error)
+    if recipe.published:
+        sung = carried(sung, step)
+    since = np.searchsorted(part.tempos[:, 0], part.onset[0], side="right") - 1
+    return {
+        "ticks_per_beat": voice.ticks_per_beat,
+        "tempo": int(part.tempos[since, 1]),
+        "pitch": part.pitch,
+        SUNG_COLUMN: sung,
+        QUANTIZED_COLUMN: quantized,
+    }
+
+
+def sung_part(voice: Voice, recipe: Recipe) -> Voice:
+    """Returns the notes between the two markers; all of them where the first marker is missing."""
+    first = voice.lyric.index(recipe.begin) + 1 if recipe.begin in voice.lyric else 0
+    last = len(voice.lyric)
+    if first and recipe.end in voice.lyric[first:]:
+        last = voice.lyric.index(recipe.end, first)
+    if first == last:
+        raise InputError(f"no note lies between the lyrics '{recipe.begin}' and '{recipe.end}'")
+    part = slice(first, last)
+    return voice._replace(
+        onset=voice.onset[part], duration=voice.duration[part], pitch=voice.pitch[part], lyric=voice.lyric[part]
+    )
+
+
+def with_rests(notes: Voice, shortest: Limit) -> Voice:
+    """Returns notes with the rests between them; a rest shorter than the limit goes to the note after it."""
+    ends = notes.onset + notes.duration
+    gap = notes.onset[1:] - ends[:-1]
+    if shortest.unit == "s":
+        too_short = notes.seconds(notes.onset[1:]) - notes.seconds(ends[:-1]) < shortest.value
+    else:
+        too_short = gap < shortest.value * (notes.ticks_per_beat if shortest.unit == "beats" else 1)
+    onset = notes.onset.copy()
+    onset[1:] = np.where(too_short, ends[:-1], onset[1:])
+
+    rest = np.flatnonzero(onset[1:] > ends[:-1])
+    # Rest i comes before note i + 1.
+    starts, stops = (
+        np.insert(values, rest + 1, rests) for values, rests in ((onset, ends[rest]), (ends, onset[rest + 1]))
+    )
+    lyric = np.insert(np.array(notes.lyric, dtype=object), rest + 1, "")
+    return notes._replace(
+        onset=starts,
+        duration=stops - starts,
+        pitch=np.insert(notes.pitch, rest + 1, 0),
+        lyric=lyric.tolist(),
+    )

@@ -1,1 +1,0 @@
-"""The experiment: configurations in, run folders out."""

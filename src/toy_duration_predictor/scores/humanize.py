@@ -1,0 +1,155 @@
+"""Files of scores made into files of performances: `.mid`, DiffSinger's `.ds`, and durations in `.csv` and `.json`."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from toy_duration_predictor.data.midi.smf import LARGEST_FILE, parse, replace_track
+from toy_duration_predictor.errors import InputError, did_you_mean
+from toy_duration_predictor.files import write
+from toy_duration_predictor.inference.predictor import Predictor, Singer
+from toy_duration_predictor.scores.ds import open_ds
+from toy_duration_predictor.scores.midi import move_notes, read_score
+from toy_duration_predictor.scores.perform import HumanizeSettings, perform, predict_or_sample
+from toy_duration_predictor.scores.rows import from_voice, open_csv, open_json
+from toy_duration_predictor.scores.score import Opened
+
+MIDI, ROWS = (".mid", ".midi"), (".csv", ".json")
+SUFFIXES = (*MIDI, ".ds", *ROWS)
+# What is read of a folder. Its .csv and .json files are left alone, because they need not be scores.
+FOLDER_SUFFIXES = (*MIDI, ".ds")
+
+DEFAULT = HumanizeSettings()
+
+
+class Humanized(NamedTuple):
+    """What `humanize` did.
+
+    Attributes:
+        files: How many files were written.
+        refused: Why a file could not be used, by the file.
+    """
+
+    files: int
+    refused: dict[str, str]
+
+
+def humanize(
+    source: str | Path,
+    out: str | Path,
+    model: Predictor | str | Path,
+    singer: Singer,
+    settings: HumanizeSettings = DEFAULT,
+    device: str = "cpu",
+    progress: Callable[[Iterable[Path], int], Iterator[Path]] | None = None,
+) -> Humanized:
+    """Puts a singer's timing into a score, or into every `.mid`, `.midi` and `.ds` file below a folder.
+
+    Args:
+        source: A `.mid`, `.midi`, `.ds`, `.csv` or `.json` file (see `scores.ds` and `scores.rows`), or a folder.
+        out: The file to write, or the folder. A MIDI file may become a `.csv` or `.json` file; every other file keeps
+            its format.
+        model: A predictor, or what `Predictor.load` takes.
+        singer: See `Predictor`.
+        settings: See `HumanizeSettings`.
+        device: Where to compute; a predictor has its own.
+        progress: Wraps the files of a folder to show a progress bar. It is given the files and their number.
+
+    Returns:
+        What was written. Files of a folder that cannot be used are left out.
+
+    Raises:
+        InputError: The file, or every file of the folder, cannot be used; the model or a setting cannot be used; or
+            `out` cannot be written.
+    """
+    source, out = Path(source), Path(out)
+    settings.validate()
+    if not source.exists():
+        raise InputError(f"{source} does not exist; give a score, or a folder of scores.")
+    if source.resolve() in (out.resolve(), *out.resolve().parents):
+        raise InputError(f"{out} is {source} itself, or lies in it; write the performance elsewhere.")
+    is_folder = source.is_dir()
+    files = [source]
+    if is_folder:
+        files = sorted(path for path in source.rglob("*") if path.suffix.lower() in FOLDER_SUFFIXES and path.is_file())
+        if not files:
+            raise InputError(f"{source} has no {', '.join(FOLDER_SUFFIXES)} files.")
+    predictor = model if isinstance(model, Predictor) else Predictor.load(model, device)
+    # A song of one note: a wrong singer, seed or temperature is refused once, before any file is read.
+    predict_or_sample(np.array([1.0]), 1.0, predictor, singer, settings)
+    refused: dict[str, str] = {}
+    for file in progress(files, len(files)) if progress and is_folder else files:
+        place = out / file.relative_to(source) if is_folder else out
+        suffixes = file.suffix.lower(), place.suffix.lower()
+        try:
+            content = humanize_bytes(_read(file), predictor, singer, settings, *suffixes)
+        except InputError as error:
+            refused[str(file)] = str(error).rstrip(".")
+        else:
+            write(place, partial(Path.write_bytes, data=content))
+    if len(refused) == len(files):
+        first, reason = next(iter(refused.items()))
+        also = f" None of the {len(files)} files can be used." if len(files) > 1 else ""
+        raise InputError(f"{first}: {reason}.{also}")
+    return Humanized(len(files) - len(refused), refused)
+
+
+def humanize_bytes(
+    content: bytes,
+    predictor: Predictor,
+    singer: Singer,
+    settings: HumanizeSettings = DEFAULT,
+    suffix: str = ".mid",
+    out_suffix: str = ".mid",
+) -> bytes:
+    """Returns the file of a performance.
+
+    In a MIDI file only the notes of the vocal track move, and its lyrics with them; lyrics keep their bytes. Other
+    tracks stay as they are. Where no note moves, the file stays the same to the byte.
+
+    Args:
+        content: The score's file.
+        predictor: The model.
+        singer: See `Predictor`.
+        settings: See `HumanizeSettings`.
+        suffix: The format of the score, one of `SUFFIXES`.
+        out_suffix: The format of the performance: the same; or of a MIDI file `.csv` or `.json`.
+
+    Raises:
+        InputError: The file cannot be used; or as for `perform`.
+    """
+    if suffix not in SUFFIXES:
+        raise InputError(f"no scores are read from '{suffix}' files; {did_you_mean(suffix, SUFFIXES)}")
+    possible = (*MIDI, *ROWS) if suffix in MIDI else (suffix,)
+    if out_suffix not in possible:
+        raise InputError(f"a {suffix} file can become a {' or '.join(possible)} file, and no '{out_suffix}' file")
+    opened = _open(content, settings, suffix, out_suffix)
+    times = [perform(score, predictor, singer, settings) for score in opened.scores]
+    unmoved = all(np.array_equal(new, score.times) for new, score in zip(times, opened.scores, strict=True))
+    # Where no note moves, a file is not written anew: another writer's spaces, line ends and running status stay.
+    return content if unmoved and (out_suffix in MIDI) == (suffix in MIDI) else opened.write(times)
+
+
+def _open(content: bytes, settings: HumanizeSettings, suffix: str, out_suffix: str) -> Opened:
+    if suffix == ".ds":
+        return open_ds(content, settings.tempo)
+    if suffix in ROWS:
+        return open_csv(content) if suffix == ".csv" else open_json(content)
+    tracks = parse(content)
+    score, voice, track = read_score(tracks, settings.track)
+    if out_suffix in ROWS:
+        return Opened([score], lambda times: from_voice(times[0], voice, out_suffix))
+    events = tracks.tracks[track]
+    return Opened([score], lambda times: replace_track(content, track, move_notes(events, score.times, times[0])))
+
+
+def _read(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > LARGEST_FILE:
+            raise InputError(f"it is larger than {LARGEST_FILE >> 20} MiB")
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"it cannot be read: {error.strerror or error}") from error

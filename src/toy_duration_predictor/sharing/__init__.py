@@ -1,0 +1,1 @@
+"""Models and songs tables for others: the Hub, cards and ONNX files."""

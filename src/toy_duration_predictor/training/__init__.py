@@ -1,0 +1,1 @@
+"""One run: configuration, training, evaluation, and its folder."""

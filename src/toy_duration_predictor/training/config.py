@@ -1,0 +1,211 @@
+"""What a composed configuration must look like. Checked before any work is done, and before torch is imported."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+
+from toy_duration_predictor.errors import InputError, explain
+
+Config = TypeVar("Config", bound=BaseModel)
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+
+
+# Settings of the trainer, and arguments of Lightning's, that change no number.
+NEUTRAL = (
+    "progress",
+    "default_root_dir",
+    "enable_model_summary",
+    "log_every_n_steps",
+    "num_sanity_val_steps",
+    "profiler",
+)
+
+
+class Settings(BaseModel):
+    """Settings whose unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(BaseModel):
+    """A source of songs and its own options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    source: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The source's own options."""
+        return dict(self.model_extra or {})
+
+
+class Data(Source):
+    """Songs, and how they are split and paired; see `SongsDataModule`."""
+
+    split: Literal["auto", "published", "grouped", "fold1", "fold2", "fold3", "fold4", "fold5"]
+    split_seed: Seed
+    pairing: Literal["quantized", "original"]
+    anonymous: bool
+
+
+class Model(BaseModel):
+    """A network's name and sizes; see `models`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, Annotated[int | float, Field(ge=0)]] = Field(init=False)
+
+    name: str
+
+    @property
+    def sizes(self) -> dict[str, float]:
+        """Arguments of the network's constructor."""
+        return dict(self.model_extra or {})
+
+
+class Training(Settings):
+    """How the network is trained; see `DurationTask` and `SongsDataModule`."""
+
+    loss: Literal["likelihood", "mae", "mse", "published"]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    schedule: Literal["cosine", "constant"]
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
+    max_epochs: Count
+    patience: Count
+    monitor: Literal["val/loss", "val/mae"]
+    window: Count
+    batch_size: Count
+    move_windows: bool
+    requantize: Literal["never", "sung", "repaired"]
+
+
+class Hardware(Settings):
+    """What to compute on, as `lightning.pytorch.Trainer` and torch understand it."""
+
+    accelerator: str
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    threads: Annotated[int, Field(ge=0, le=256)]
+    progress: bool
+
+
+class Trainer(Hardware):
+    """The hardware, and any further arguments of `lightning.pytorch.Trainer` (`+trainer.gradient_clip_val=1`)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    @property
+    def further(self) -> dict[str, Any]:
+        """The further arguments."""
+        return dict(self.model_extra or {})
+
+    @model_validator(mode="after")
+    def _further_arguments_are_known(self) -> Self:
+        if self.further:
+            # Imported only now, as Lightning takes seconds.
+            from toy_duration_predictor.training.extras import check_arguments
+
+            check_arguments(self.further, set(Trainer.model_fields))
+        return self
+
+
+def _check_classes(wanted: dict[str, dict[str, Any]], info: ValidationInfo) -> dict[str, dict[str, Any]]:
+    if wanted:
+        from toy_duration_predictor.training.extras import check_classes
+
+        check_classes(str(info.field_name), wanted)
+    return wanted
+
+
+# By name: a class as `_target_`, and its arguments.
+Objects = Annotated[dict[str, dict[str, Any]], AfterValidator(_check_classes)]
+
+
+class TrainConfig(Settings):
+    """`conf/train.yaml`, composed."""
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    seed: Seed
+    data: Data
+    model: Model
+    training: Training
+    trainer: Trainer
+    callbacks: Objects = {}
+    loggers: Objects = {}
+    logs: Path
+    resume: Literal["auto", "never"]
+    force: bool
+    optimize: Literal["val/loss", "val/mae", "val/skill"]
+
+    @model_validator(mode="after")
+    def _there_is_what_is_optimized(self) -> Self:
+        if self.optimize == "val/skill" and self.data.pairing == "original":
+            raise ValueError("optimize=val/skill has no value where copying is perfect; use val/mae")
+        return self
+
+    def decisive(self) -> dict[str, Any]:
+        """Returns the settings that can change a number, as plain nested values."""
+        # Callbacks only where there are any: a run without is the one that it was before there could be some.
+        others = {"logs", "resume", "force", "optimize", "loggers"} | (set() if self.callbacks else {"callbacks"})
+        settings = self.model_dump(mode="json", exclude=others)
+        settings["trainer"] = {name: value for name, value in settings["trainer"].items() if name not in NEUTRAL}
+        return settings
+
+
+class EvaluateConfig(Settings):
+    """`conf/evaluate.yaml`, composed."""
+
+    run: Path
+    data: Source
+    trainer: Hardware
+    unknown: Literal["refuse", "skip"]
+    batch_size: Count
+    force: bool
+
+
+class CompareConfig(Settings):
+    """`conf/compare.yaml`, composed."""
+
+    arms: Annotated[list[str], Field(min_length=1)]
+    seeds: Count
+    vary: Literal["seed", "split", "both", "fold"]
+    each: list[str]
+    runs: str | None
+    data: Source
+    trainer: Trainer
+    logs: Path
+    out: Path | None
+    resamples: Annotated[int, Field(ge=100)]
+
+
+class PowerConfig(Settings):
+    """`conf/power.yaml`, composed."""
+
+    effects: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
+    songs: Annotated[list[Annotated[int, Field(ge=12)]], Field(min_length=1)]
+    repetitions: Count
+    baseline: Literal["boosting", "neighbours", "value"]
+    resamples: Annotated[int, Field(ge=100)]
+    out: Path
+
+
+def validated(config: DictConfig | dict[str, Any], kind: type[Config]) -> Config:
+    """Returns a composed configuration as typed settings.
+
+    Raises:
+        InputError: A key is unknown or missing, or its value is of the wrong type or out of range.
+    """
+    try:
+        plain = (
+            OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+            if isinstance(config, DictConfig)
+            else config
+        )
+        return kind.model_validate(plain)
+    except ValidationError as error:
+        raise InputError(explain(error, within="configuration")) from error
+    except OmegaConfBaseException as error:
+        raise InputError(f"configuration: '{error.full_key}' is needed; give it as {error.full_key}=VALUE.") from error

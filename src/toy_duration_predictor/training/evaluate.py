@@ -1,0 +1,90 @@
+"""A trained run on every row of another songs table."""
+
+import logging
+from typing import Any
+
+import torch
+from datasets import Dataset
+from omegaconf import DictConfig
+
+from toy_duration_predictor.data.songs import fingerprint
+from toy_duration_predictor.data.sources import load_songs
+from toy_duration_predictor.data.windows import Songs, Windows
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.training.config import EvaluateConfig, validated
+from toy_duration_predictor.training.provenance import changed_sources, code_digest, provenance
+from toy_duration_predictor.training.run_folder import (
+    Metrics,
+    load_run,
+    read_metrics,
+    write_metrics,
+    write_predictions,
+)
+from toy_duration_predictor.training.terminal import console_log, show_results
+from toy_duration_predictor.training.trainer import make_trainer, use_threads
+
+log = logging.getLogger(__name__)
+
+
+def evaluate(config: DictConfig | dict[str, Any]) -> Metrics:
+    """Tests a trained run on every row of a table, and writes `metrics.json` and `predictions.parquet`.
+
+    They go to `RUN/evaluations/SOURCE-FINGERPRINT-CODE/`; a finished evaluation by the same code is recognised.
+
+    Args:
+        config: `conf/evaluate.yaml`, composed.
+
+    Returns:
+        What `metrics.json` holds, and `run/folder`.
+
+    Raises:
+        InputError: The run or the songs cannot be used, or the run does not know a singer and `unknown=refuse`.
+    """
+    settings = validated(config, EvaluateConfig)
+    console_log()
+    task = load_run(settings.run)
+    run_metrics = read_metrics(settings.run)
+    if run_metrics is None:
+        raise InputError(f"run={settings.run} is not finished; the command that began it goes on.")
+    if changed := changed_sources(settings.run):
+        log.warning("The code has changed since this run was trained: %s.", ", ".join(changed))
+    table = load_songs(settings.data.source, **settings.data.options)
+    table_fingerprint = fingerprint(table)
+    skip = "-skip" if settings.unknown == "skip" else ""
+    folder = settings.run / "evaluations" / f"{settings.data.source}-{table_fingerprint}{skip}-{code_digest()}"
+    metrics = None if settings.force else read_metrics(folder)
+    if metrics is None:
+        use_threads(settings.trainer)
+        rows = _known_rows(table, task.singers, settings.unknown == "skip")
+        known = table.select(rows)
+        windows = Windows(Songs(known, task.singers), torch.arange(len(rows)), task.window, "quantized")
+        trainer = make_trainer(settings.trainer, logger=False)
+        results = trainer.test(task, windows.in_order(settings.batch_size), verbose=False)[0]
+        metrics = {
+            **{name: float(value) for name, value in results.items()},
+            "data/fingerprint": table_fingerprint,
+            "data/source": settings.data.source,
+            "data/songs": len(rows),
+            "data/songs_skipped": len(table) - len(rows),
+            "name": run_metrics["name"],
+            **provenance(),
+        }
+        write_predictions(folder, table, rows, torch.cat(task.predicted))
+        write_metrics(folder, metrics)
+    show_results(metrics, folder)
+    return {**metrics, "run/folder": str(folder)}
+
+
+def _known_rows(table: Dataset, singers: list[int], skip: bool) -> list[int]:
+    known = set(singers)
+    rows = [row for row, singer in enumerate(table["singer_id"]) if singer in known]
+    if len(rows) < len(table):
+        unknown = sorted(set(table["singer_id"]) - known)
+        if not skip:
+            raise InputError(
+                f"The run does not know singers {unknown}, only {singers}; leave their songs out with unknown=skip."
+            )
+        log.warning("Left out %d songs of singers that the run does not know: %s", len(table) - len(rows), unknown)
+    if not rows:
+        raise InputError("No song of this table is by a singer that the run knows.")
+    return rows

@@ -1,0 +1,124 @@
+"""What a trained model says of test songs: its predictions, as a table and window by window.
+
+`predictions.parquet` and the predictions of baselines have one format, a row a test song:
+
+| column | |
+| --- | --- |
+| `row` | the song's row in its songs table |
+| `singer_id` | as in the songs table |
+| `quantized` | list of quantized durations, ticks |
+| `SUNG` | list of sung durations, ticks |
+| `predicted` | list of predicted durations, ticks |
+
+Shapes: `S` songs, `B` windows, `T` notes of a window.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from datasets import Dataset
+from torch import Tensor
+
+from toy_duration_predictor.data.songs import ragged
+from toy_duration_predictor.data.windows import Batch, Songs, Windows
+
+if TYPE_CHECKING:
+    from toy_duration_predictor.training.task import DurationTask
+
+# The column with the durations as they were sung.
+SUNG = "original"
+
+BATCH_SIZE = 256
+
+
+def predictions_table(table: Dataset, rows: Iterable[int], predicted: np.ndarray) -> pa.Table:
+    """Puts predictions beside what was sung, in the format above.
+
+    Args:
+        table: The songs table.
+        rows: The predicted songs, in the order of `predicted`.
+        predicted: float `(notes,)`, ticks; the notes of all these songs, one after the other.
+    """
+    rows = [int(row) for row in rows]
+    songs = table.select(rows)
+    sung, offsets = ragged(songs, "durations")
+    quantized, _ = ragged(songs, "quantized_durations")
+
+    def lists(notes: np.ndarray) -> pa.ListArray:
+        return pa.ListArray.from_arrays(offsets.astype(np.int32), notes)
+
+    return pa.table(
+        {
+            "row": pa.array(rows, pa.int64()),
+            "singer_id": pa.array(songs["singer_id"][:], pa.int64()),
+            "quantized": lists(quantized),
+            SUNG: lists(sung),
+            "predicted": lists(predicted),
+        }
+    )
+
+
+@torch.no_grad()
+def predict_songs(
+    task: "DurationTask",
+    table: Dataset,
+    rows: np.ndarray,
+    *,
+    ask: Callable[[Batch], Any] | None = None,
+    singer: np.ndarray | None = None,
+    context: int | None = None,
+    batch_size: int = BATCH_SIZE,
+) -> Iterator[tuple[Batch, Any]]:
+    """Asks a trained model about whole test songs.
+
+    Args:
+        task: The trained model.
+        table: The songs table that it was trained on.
+        rows: The songs, int64 `(S,)`.
+        ask: What is asked of a batch; the predicted durations `(B, T)`, ticks, if None.
+        singer: The singer index that the model is told for each song, int64 `(S,)`; the song's own if None.
+        context: Notes and rests that the model sees on either side of the one that it predicts; if None, it sees the
+            windows that it was trained with.
+        batch_size: `B`. It changes no number but by rounding.
+
+    Yields:
+        Batches, song after song, each with what the model says. `row` counts in `rows`. `mask` is true where a note
+        has its prediction: once for each note of each song.
+    """
+    task = task.eval()
+    songs = Songs(table.select(rows.tolist()), task.singers)
+    if context is None:
+        windows = Windows(songs, torch.arange(len(rows)), task.window, "quantized").in_order(batch_size)
+        batches: Iterator[tuple[Batch, Tensor]] = ((batch, batch.mask) for batch in windows)
+    else:
+        # These windows are short, so a batch may have more of them.
+        batches = _windows_round_each_note(songs, context, 8 * batch_size)
+    for batch, predicted in batches:
+        if singer is not None:
+            batch = batch._replace(singer=torch.from_numpy(singer)[batch.row])
+        yield batch._replace(mask=predicted), task(batch) if ask is None else ask(batch)
+
+
+def _windows_round_each_note(songs: Songs, context: int, batch_size: int) -> Iterator[tuple[Batch, Tensor]]:
+    """Yields a window for each note of each song, and which note of it that is, bool `(B, T)`."""
+    width = 2 * context + 1
+    for song in range(len(songs.singer)):
+        start, end = int(songs.offsets[song]), int(songs.offsets[song + 1])
+        for first in range(start, end, batch_size):
+            note = torch.arange(first, min(first + batch_size, end))
+            # A window at the song's edge is shorter: it does not reach into the next song.
+            left = (note - context).clamp(min=start)
+            count = (note + context).clamp(max=end - 1) - left + 1
+            batch = Batch(
+                input=songs.quantized.windows(left, count, width),
+                target=songs.sung.windows(left, count, width),
+                mask=torch.arange(width) < count[:, None],
+                singer=songs.singer[song].expand(len(note)),
+                step=songs.step[song].expand(len(note)),
+                ticks_per_beat=songs.ticks_per_beat[song].expand(len(note)),
+                row=torch.full((len(note),), song),
+            )
+            yield batch, torch.arange(width) == (note - left)[:, None]

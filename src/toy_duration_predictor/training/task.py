@@ -1,0 +1,162 @@
+"""The LightningModule: loss, optimizer and metrics round a network of ticks in, ticks out.
+
+Shapes: `B` windows, `T` notes of a window.
+"""
+
+import math
+from functools import partial
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP
+from toy_duration_predictor.data.windows import Batch
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.models import DistributionNetwork, build
+from toy_duration_predictor.training import metrics
+
+
+class DurationTask(pl.LightningModule):
+    """Trains and tests a network that predicts sung durations.
+
+    All arguments are plain values and are stored in checkpoints, so that
+    `DurationTask.load_from_checkpoint(path, weights_only=True)` needs nothing else.
+
+    Args:
+        network: Name of a network; see `models`.
+        sizes: Arguments of its constructor.
+        singers: The `singer_id` of each singer index.
+        statistics: Of the training split; see `SongsDataModule`.
+        window: Notes a window.
+        loss: `mae` or `mse`, in ticks over real notes; `likelihood`, the negative log-likelihood a note, nats, for
+            networks with a distribution; or `published`, the mean squared error of normalized durations over whole
+            windows, padding included, with targets clamped to 0..1000 ticks.
+        learning_rate: The highest one.
+        schedule: `cosine` rises to it and falls to 0, see `warm_up_and_cosine`; `constant` stays there.
+        weight_decay: AdamW's; with 0 it is Adam.
+        anonymous: Whether every singer is given the first one's identity, in training and in use.
+        seed: Dropout follows from it and the epoch, so that a run can be resumed.
+    """
+
+    def __init__(
+        self,
+        network: str,
+        sizes: dict[str, float],
+        singers: list[int],
+        statistics: dict[str, float],
+        window: int = 128,
+        loss: str = "mae",
+        learning_rate: float = 3e-3,
+        schedule: str = "cosine",
+        weight_decay: float = 0.01,
+        anonymous: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(logger=False)
+        self.network = build(network, statistics, num_singers=len(singers), **sizes)
+        if loss == "likelihood" and not isinstance(self.network, DistributionNetwork):
+            raise InputError(f"training.loss=likelihood: network '{network}' has no distribution; choose mae or mse.")
+        self.singers = singers
+        self.window = window
+        self.val_metrics, self.test_metrics = metrics.collection("mae", "copy_mae"), metrics.collection()
+        self.predicted: list[Tensor] = []
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Returns the predicted durations, float `(B, T)`, ticks."""
+        predicted: Tensor = self.network(*self.inputs(batch))
+        return predicted
+
+    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Returns what the network is given of a batch: durations, singer, mask and step."""
+        singer = torch.zeros_like(batch.singer) if self.hparams["anonymous"] else batch.singer
+        return batch.input, singer, batch.mask, batch.step
+
+    def loss(self, batch: Batch, predicted: Tensor | None = None) -> Tensor:
+        """Returns the training loss of a batch, a scalar; `predicted` where it is known already."""
+        kind = self.hparams["loss"]
+        if isinstance(self.network, DistributionNetwork) and kind == "likelihood":
+            return -self.network.log_likelihood(*self.inputs(batch), batch.target).sum() / batch.mask.sum()
+        if predicted is None:
+            predicted = self(batch)
+        if kind == "published":
+            # The mean cancels, (p - m) / s - (t - m) / s = (p - t) / s, and the scale comes out of the square.
+            target = batch.target.clamp(0, PUBLISHED_CLAMP)
+            scale: float = self.hparams["statistics"]["target_std"]
+            return F.mse_loss(predicted, target) / scale**2
+        note, sung = predicted[batch.mask], batch.target[batch.mask]
+        return F.l1_loss(note, sung) if kind == "mae" else F.mse_loss(note, sung)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Makes dropout a function of seed, epoch and process.
+
+        At the first batch, not at the start of the epoch: between the two the loader draws a random number, but for a
+        run that goes on, whose loader has drawn it before.
+        """
+        if batch_idx == 0:
+            torch.manual_seed(self.hparams["seed"] * 1_000_003 + self.current_epoch + 500_000 * self.global_rank)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Returns the loss."""
+        loss = self.loss(batch)
+        size = len(batch.mask)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Accumulates `val/loss`, `val/mae` and `val/skill`."""
+        predicted = self(batch)
+        # Batches count alike, whatever their size, as in the published recipe.
+        self.log("val/loss", self.loss(batch, predicted), prog_bar=True, batch_size=1, sync_dist=True)
+        self.val_metrics.update(predicted, batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the metrics of the validation split; the input is paired as in training."""
+        values = metrics.results(self.val_metrics)
+        self.log("val/mae", values["mae"], sync_dist=True)
+        if "skill" in values:
+            self.log("val/skill", values["skill"], prog_bar=True, sync_dist=True)
+        self.val_metrics.reset()
+
+    def on_test_start(self) -> None:
+        """Forgets earlier predictions."""
+        self.predicted = []
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Accumulates the test metrics and keeps the predicted durations of real notes."""
+        predicted = self(batch)
+        self.predicted.append(predicted[batch.mask].cpu())
+        self.test_metrics.update(predicted, batch)
+
+    def on_test_epoch_end(self) -> None:
+        """Logs the test metrics."""
+        self.log_dict({f"test/{name}": value for name, value in metrics.results(self.test_metrics).items()})
+        self.test_metrics.reset()
+
+    def configure_optimizers(self) -> Any:
+        """Returns AdamW, with a learning rate that rises and falls if the schedule says so."""
+        rate = self.hparams["learning_rate"]
+        optimizer = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=self.hparams["weight_decay"])
+        if self.hparams["schedule"] == "constant":
+            return optimizer
+        factor = partial(warm_up_and_cosine, steps=int(self.trainer.estimated_stepping_batches))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def warm_up_and_cosine(step: int, steps: int) -> float:
+    """Returns the share of the highest learning rate that is used in a step.
+
+    It rises in a line over the first fifth of all steps, and falls from 1 to 0 along half a cosine over the rest.
+
+    Args:
+        step: Number of the step, from 0.
+        steps: How many there will be.
+    """
+    rise = steps / 5
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    return 0.5 * (1 + math.cos(math.pi * min((step - rise) / (steps - rise), 1)))

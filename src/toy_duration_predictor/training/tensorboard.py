@@ -1,0 +1,64 @@
+"""A finished run in TensorBoard: settings, test metrics, pictures, and singers in the projector."""
+
+from typing import Any
+
+import pyarrow as pa
+from lightning.pytorch.loggers import TensorBoardLogger
+from omegaconf import OmegaConf
+from torch.utils.tensorboard.summary import hparams
+
+from toy_duration_predictor.models import singer_embedding
+from toy_duration_predictor.training import figures
+from toy_duration_predictor.training.task import DurationTask
+
+
+def write_results(
+    logger: TensorBoardLogger,
+    config: dict[str, Any],
+    metrics: dict[str, Any],
+    predictions: pa.Table,
+    task: DurationTask,
+) -> None:
+    """Adds a finished run to its event file.
+
+    Args:
+        logger: The run's.
+        config: The run's settings, for the TEXT tab and, flattened, for the HPARAMS tab.
+        metrics: The run's; those of validation and test are shown.
+        predictions: `predictions.parquet`.
+        task: The model; singers are shown if its network has a `singer_embedding`.
+    """
+    writer = logger.experiment
+    writer.add_text("config", "```yaml\n" + OmegaConf.to_yaml(config) + "```")
+    writer.add_figure("phrase", figures.phrase(predictions))
+    writer.add_figure("error by singer", figures.error_by_singer(predictions))
+    writer.add_figure("residuals", figures.residuals(predictions))
+    for name, values in figures.note_errors(predictions).items():
+        if name != "singer_id":
+            writer.add_histogram(f"residuals/{name}", values)
+    embedding = singer_embedding(task.network)
+    if embedding is not None:
+        names = [f"singer {singer}" for singer in task.singers]
+        writer.add_embedding(embedding.weight.detach().float().cpu(), metadata=names, tag="singers")
+    scores = {name: value for name, value in metrics.items() if name.startswith(("val/", "test/"))}
+    # `SummaryWriter.add_hparams` would make a run of its own for these; they belong to this one.
+    settings = {name: _shown(value) for name, value in _flat(config).items()}
+    # The tab shows the first metrics; these are what runs are compared by.
+    compared = {name: scores[name] for name in ("test/mae", "test/skill", "val/mae") if name in scores}
+    for summary in hparams(settings, compared):  # type: ignore[no-untyped-call]
+        writer.file_writer.add_summary(summary)
+    for name, value in scores.items():
+        writer.add_scalar(name if name.startswith("test/") else f"best/{name}", value)
+    logger.finalize("success")
+
+
+def _shown(value: Any) -> bool | float | int | str:
+    return value if isinstance(value, bool | float | int | str) else str(value)
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns nested settings as one level of dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat

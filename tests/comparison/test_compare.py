@@ -1,0 +1,371 @@
+import json
+import logging
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from datasets import Dataset
+from hydra import compose, initialize_config_dir
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.conftest import ROOT, SMALL, flat
+from toy_duration_predictor.comparison.ablation import ablations, derangement
+from toy_duration_predictor.comparison.compare import compare
+from toy_duration_predictor.comparison.evidence import song_errors
+from toy_duration_predictor.comparison.learning_curves import learning_curve
+from toy_duration_predictor.comparison.published_metric import published_metric
+from toy_duration_predictor.data.datamodule import SongsDataModule
+from toy_duration_predictor.data.simulate import simulate_songs
+from toy_duration_predictor.data.split import split_rows
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.training.commands import ending_in_a_sentence
+from toy_duration_predictor.training.predictions import SUNG, predict_songs
+from toy_duration_predictor.training.run_folder import load_run
+from toy_duration_predictor.training.task import DurationTask
+from toy_duration_predictor.training.train import train
+
+EACH = ["training.max_epochs=1" if setting.startswith("training.max") else setting for setting in SMALL]
+# Without the sizes of the default network.
+QUICK = [setting for setting in EACH if not setting.startswith("model.")]
+SETTINGS = (
+    "seeds=2",
+    "data.songs=40",
+    "resamples=100",
+    "trainer.threads=1",
+    f"each=[{','.join(repr(s) for s in EACH[:-1])}]",
+)
+
+
+def composed(*overrides, name="train"):
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose(name, list(overrides))
+
+
+def compared(logs, *overrides):
+    """Runs a small comparison; returns the report's folder."""
+    settings = composed(f"logs={logs}", *SETTINGS, *overrides, name="compare")
+    return compare(settings, lambda each: composed(*each))
+
+
+def report(out):
+    return json.loads((out / "report.json").read_text())
+
+
+@pytest.fixture
+def run_compare(tmp_path):
+    return lambda *overrides: compared(tmp_path / "logs", *overrides)
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory):
+    """Run folders that the tests of this file share: whoever asks for the same run finds it finished."""
+    return tmp_path_factory.mktemp("compared") / "logs"
+
+
+@pytest.fixture(scope="module")
+def out(logs):
+    """The report of three arms in two repetitions."""
+    package = logging.getLogger("toy_duration_predictor")
+    handlers, propagate = package.handlers[:], package.propagate
+    folder = compared(logs)
+    package.handlers[:], package.propagate = handlers, propagate
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(out):
+    return report(out)
+
+
+@pytest.fixture(scope="module")
+def first(found):
+    """The metrics of each arm's first run."""
+    runs = found["provenance"]["runs"]
+    return {arm: json.loads(Path(folders[0], "metrics.json").read_text()) for arm, folders in runs.items()}
+
+
+def test_the_numbers_of_a_report_are_those_of_the_predictions(found):
+    """By numpy."""
+    assert set(found["questions"]["answers"]) == {"Q1", "Q2", "Q3"}
+    runs = found["provenance"]["runs"]
+    assert {arm: len(folders) for arm, folders in runs.items()} == dict.fromkeys(
+        ("model_a", "model_b", "model_b_anonymous"), 2
+    )
+    for arm, folders in runs.items():
+        tables = [pq.read_table(Path(folder, "predictions.parquet")) for folder in folders]
+        errors = [np.abs(flat(t["predicted"].to_pylist()) - flat(t[SUNG].to_pylist())).mean() for t in tables]
+        assert found["errors"][arm]["mae"]["estimate"] == pytest.approx(np.mean(errors))
+        assert found["errors"][arm]["repetitions"] == pytest.approx(errors)
+    copied = np.abs(flat(tables[0]["quantized"].to_pylist()) - flat(tables[0][SUNG].to_pylist())).mean()
+    assert found["errors"]["copy"]["mae"]["estimate"] == pytest.approx(copied)
+    maes = {name: errors["mae"]["estimate"] for name, errors in found["errors"].items()}
+    maes |= {name: errors["mae"] for name, errors in found["ablations"].items()}
+    for part in found["questions"]["parts"]:
+        assert part["difference"]["estimate"] == pytest.approx(maes[part["rival"]] - maes["model_b"])
+    for errors in found["ablations"].values():
+        assert errors["difference"]["estimate"] == pytest.approx(errors["mae"] - maes["model_b"])
+
+
+def test_what_is_beyond_the_mean_error_adds_up_to_it(found, first):
+    for arm, metrics in first.items():
+        ways = {(way["padding"], way["clamp"]): way["model"] for way in found["published_metric"][arm]}
+        assert ways[True, True] == pytest.approx(metrics["test/mae_published"], rel=1e-5)
+    for name in ("error_by_length", "error_by_phrase_position", "error_by_singer"):
+        groups = found["timing"][name]
+        errors = sum(group["notes"] * group["model"] for group in groups) / sum(group["notes"] for group in groups)
+        assert errors == pytest.approx(first["model_b"]["test/mae"], rel=1e-5)
+    assert found["recognition"]["accuracy"].keys() == found["errors"].keys() | {"the singers"}
+    assert found["between_singers"]["test_songs"]["copy"]["estimate"] > 0
+    # Samples are as lively as singing; medians are not.
+    spread = {name: found["timing"]["figures"][name]["spread"] for name in ("model_b", "model_b, sampled")}
+    assert spread["model_b"] < spread["model_b, sampled"]
+    assert set(found["calibration"]["coverage"]) == {"0.5", "0.8", "0.9", "0.95"}
+
+
+def test_a_report_has_all_its_parts(out, found):
+    page, text = (out / "report.html").read_text(), (out / "report.md").read_text()
+    assert page.count("<svg") == 6
+    for title in ("What the published metric changes", "Notes, rests and phrases", "Who sings?", "Calibration"):
+        assert f"<h2>{title}</h2>" in page
+    assert "so nothing can be supported here; run at least six" in " ".join(text.split())
+    events = EventAccumulator(str(out)).Reload()
+    for name, errors in found["errors"].items():
+        scalars = [each.value for each in events.Scalars(f"mae/{name}")]
+        assert scalars == [pytest.approx(errors["mae"]["estimate"])]
+    assert len(events.Tags()["images"]) == 6
+    shown = events.Tensors("report/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert shown == text
+
+
+def test_rendering_needs_no_library_that_computes():
+    """Nor torch, unless it writes events."""
+    code = "import sys, toy_duration_predictor.comparison.report; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "scipy", "sklearn", "pandas", "lightning"} & set(loaded)
+
+
+def test_learning_curves_are_those_of_the_log(found):
+    """To the digits that the log has; Model A has none, as the copy baseline is perfect where it validates."""
+    for arm, folders in found["provenance"]["runs"].items():
+        for folder, curve in zip(folders, found["learning_curves"][arm], strict=True):
+            text = Path(folder, "train.log").read_text()
+            logged = re.findall(r"epoch (\d+)/.*val/skill (-?[\d.]+)", text)
+            points = zip(curve["epochs"], curve["skill"], strict=True)
+            assert [(str(epoch), f"{skill:.4f}") for epoch, skill in points] == logged
+            assert bool(logged) == (arm != "model_a")
+
+
+def test_the_learning_curve_of_a_run_that_went_on(config, monkeypatch):
+    """It has several event files, which are one curve."""
+    settings = config("experiment=model_b", *SMALL, "data.songs=20")
+    step, calls = DurationTask.training_step, []
+
+    def interrupted(task, *arguments):
+        if task.current_epoch == 2:
+            calls.append(task)
+            raise KeyError("as a power failure would")
+        return step(task, *arguments)
+
+    monkeypatch.setattr(DurationTask, "training_step", interrupted)
+    with pytest.raises(KeyError):
+        train(settings)
+    monkeypatch.setattr(DurationTask, "training_step", step)
+    folder = Path(train(settings)["run/folder"])
+    assert calls
+    assert len(list(folder.glob("events.*"))) > 2
+    curve = learning_curve(folder)
+    logged = re.findall(r"epoch (\d+)/.*val/skill (-?[\d.]+)", (folder / "train.log").read_text())
+    assert [(str(e), f"{s:.4f}") for e, s in zip(*curve, strict=True)] == logged
+    assert curve.epochs == [1, 2, 3]
+
+
+def test_finished_runs_are_recognised_and_may_be_reported_on_alone(out, found, logs, monkeypatch, tmp_path):
+    monkeypatch.setattr(DurationTask, "training_step", lambda *_: 1 / 0)
+    assert compared(logs) == out
+    assert len(list(out.glob("events.*"))) == 1
+    alone = compared(logs, f"runs='{logs}/model_*'", f"out={tmp_path / 'again'}")
+    assert report(alone) == found
+    with pytest.raises(InputError, match="no finished run fits"):
+        compared(logs, "runs=nowhere/*")
+    folders = found["provenance"]["runs"]
+    for arm in ("model_a", "model_b"):
+        for folder in map(Path, folders[arm]):
+            (tmp_path / folder.name).symlink_to(folder)
+    (tmp_path / Path(folders["model_a"][0]).name).unlink()
+    with pytest.raises(InputError, match="model_a and model_b have not been run with the same seeds and splits"):
+        compared(logs, f"runs='{tmp_path}/model_*'")
+
+
+@pytest.mark.parametrize(("vary", "seeds", "splits"), [("split", {0}, {42, 43}), ("both", {0, 1}, {42, 43})])
+def test_the_split_may_vary(run_compare, vary, seeds, splits):
+    out = run_compare(f"vary={vary}", "arms=[model_b]")
+    runs = [Path(folder) for folder in report(out)["provenance"]["runs"]["model_b"]]
+    configs = [run.joinpath("config.yaml").read_text() for run in runs]
+    assert {seed for seed in (0, 1) if any(f"\nseed: {seed}\n" in text for text in configs)} == seeds
+    assert {split for split in (42, 43) if any(f"split_seed: {split}" in text for text in configs)} == splits
+
+
+def test_folds_test_every_song_once_a_seed(run_compare):
+    out = run_compare("vary=fold", "arms=[model_b]", "seeds=1")
+    found = report(out)
+    tables = [pq.read_table(Path(folder, "predictions.parquet")) for folder in found["provenance"]["runs"]["model_b"]]
+    assert len(tables) == 5
+    assert sorted(row for table in tables for row in table["row"].to_pylist()) == list(range(40))
+    for name, column in (("model_b", "predicted"), ("copy", "quantized")):
+        errors = np.concatenate([np.abs(flat(t[column].to_pylist()) - flat(t[SUNG].to_pylist())) for t in tables])
+        assert found["errors"][name]["mae"]["estimate"] == pytest.approx(errors.mean())
+
+
+def test_any_experiment_may_be_an_arm_and_is_tested_on_the_same_songs(run_compare):
+    """The published arm would split by row, and model_b splits by song."""
+    each = f"each=[{','.join(map(repr, QUICK))}]"
+    out = run_compare("arms=[model_b,published_b]", "seeds=1", "data.songs=20", each)
+    found = report(out)
+    assert set(found["provenance"]["runs"]) == {"model_b", "published_b"}
+    assert found["questions"]["answers"]["published_b"]["claim"] == "Model B beats published_b"
+    part = found["questions"]["parts"][-1]
+    error = {arm: found["errors"][arm]["mae"]["estimate"] for arm in ("model_b", "published_b")}
+    assert part["rival"] == "published_b"
+    assert part["difference"]["estimate"] == pytest.approx(error["published_b"] - error["model_b"])
+    rows = [
+        set(pq.read_table(Path(run, "predictions.parquet"))["row"].to_pylist())
+        for [run] in found["provenance"]["runs"].values()
+    ]
+    assert rows[0] == rows[1]
+
+
+def test_arms_are_checked_before_any_is_trained(run_compare, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(DurationTask, "training_step", lambda *_: 1 / 0)
+    with pytest.raises(InputError, match="model_b is not among arms="):
+        run_compare("arms=[model_a]", "seeds=1")
+    with pytest.raises(SystemExit), ending_in_a_sentence():
+        run_compare("arms=[model_b,model_c]")
+    assert capsys.readouterr().err == "experiment=model_c: there is no such choice; did you mean 'model_b'?\n"
+    with pytest.raises(InputError, match=r"training.max_epochs=0 cannot be used"):
+        run_compare("each=['training.max_epochs=0']")
+    with pytest.raises(InputError, match="experiment=model_a and experiment=model_b have the same name, mine"):
+        run_compare("arms=[model_b,model_a]", "each=['name=mine']")
+    with pytest.raises(InputError, match="An arm has the name 'copy', by which the report calls a baseline"):
+        run_compare("arms=[model_b]", "each=['name=copy']")
+    with pytest.raises(InputError, match="experiment=model_b has no name; give its YAML a line 'name: model_b'"):
+        run_compare("arms=[model_b]", "each=['~name']")
+    assert not (tmp_path / "logs").exists()
+
+
+def test_runs_that_do_not_belong_together_are_refused(run_compare, config, tmp_path):
+    def trained(arm, *settings):
+        where = (f"logs={tmp_path / 'logs'}", "data.songs=20")
+        return train(config(f"experiment={arm}", *EACH, *where, *settings))
+
+    trained("model_a")
+    with pytest.raises(InputError, match="No run of model_b is among these"):
+        run_compare(f"runs='{tmp_path}/logs/*'")
+    trained("model_b", "data.split=published")
+    with pytest.raises(InputError, match=r"were not tested on the same songs; give both the same data\.split"):
+        run_compare(f"runs='{tmp_path}/logs/*'")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run on 30 simulated songs."""
+    folder = tmp_path_factory.mktemp("trained")
+    songs = simulate_songs(songs=30)
+    songs.to_parquet(folder / "songs.parquet")
+    metrics = train(composed(f"logs={folder}", *SMALL, "data=parquet", f"data.path={folder}/songs.parquet"))
+    return songs, metrics["run/folder"]
+
+
+def test_test_songs_are_predicted_as_in_the_run(trained):
+    """Whatever is asked, each note has one prediction; and the run's are those of its predictions.parquet."""
+    songs, folder = trained
+    task = load_run(folder)
+    table = pq.read_table(f"{folder}/predictions.parquet")
+    rows = table["row"].to_numpy()
+    said = [predicted[batch.mask] for batch, predicted in predict_songs(task, songs, rows)]
+    assert torch.cat(said).numpy() == pytest.approx(flat(table["predicted"].to_pylist()), rel=1e-5)
+    for options in ({"context": 2}, {"batch_size": 3}, {"ask": lambda batch: batch.input}):
+        notes = [batch.target[batch.mask] for batch, _ in predict_songs(task, songs, rows, **options)]
+        assert torch.cat(notes).tolist() == flat(table[SUNG].to_pylist()).tolist()
+    other = np.full(len(rows), 1)
+    assert {1} == {i for batch, _ in predict_songs(task, songs, rows, singer=other) for i in batch.singer.tolist()}
+
+
+def test_ablations_of_nothing_change_nothing(trained):
+    songs, folder = trained
+    task = load_run(folder)
+    data = SongsDataModule(songs, window=32)
+    own = song_errors(pq.read_table(f"{folder}/predictions.parquet"))
+    found = ablations(task, songs, data.split.test, seed=0)
+    for errors in found.values():
+        assert errors.row.tolist() == own.row.tolist()
+        assert errors.notes.tolist() == own.notes.tolist()
+    # A context as wide as the window's is nearly the whole of it; a single note is not.
+    wide, none = (np.abs(found[f"context {n}"].error - own.error).sum() for n in (16, 0))
+    assert wide < none
+    with torch.no_grad():
+        task.network.singer_embedding.weight[:] = 0.5
+    blind = ablations(task, songs, data.split.test, seed=0)
+    for name in ("singer shuffled", "another singer", "mean singer"):
+        assert blind[name].error == pytest.approx(blind["singer shuffled"].error)
+        assert found[name].error.tolist() != own.error.tolist()
+
+
+def test_context_against_a_window_of_its_own(trained):
+    """One note by hand: the window of three notes round it."""
+    songs, folder = trained
+    task = load_run(folder)
+    row = 3
+    song = songs[row]
+    found = ablations(task, songs, np.array([row]), seed=0)["context 1"]
+    step = torch.tensor([float(np.gcd.reduce(song["quantized_durations"]))])
+    total = 0.0
+    for i, sung in enumerate(song["durations"]):
+        low, high = max(i - 1, 0), min(i + 2, len(song["durations"]))
+        window = torch.tensor([song["quantized_durations"][low:high]], dtype=torch.float32)
+        singer = torch.tensor([task.singers.index(song["singer_id"])])
+        with torch.no_grad():
+            mask, step = (
+                torch.ones_like(window, dtype=torch.bool),
+                torch.tensor([float(np.gcd.reduce(song["quantized_durations"]))]),
+            )
+            predicted = task.network(window, singer, mask, step)[0, i - low]
+        total += abs(predicted.item() - sung)
+    assert found.error[0] == pytest.approx(total, rel=1e-4)
+
+
+@pytest.mark.parametrize("settings", [SMALL, (*QUICK, "model=bigru_published", "model.hidden_size=8")])
+def test_the_published_metric_against_those_of_the_run(config, songs, tmp_path, settings):
+    columns = songs.to_dict()
+    columns["durations"][0][0] = 5000  # or there would be nothing to clamp
+    columns["quantized_durations"][0][0] = 4500
+    table = Dataset.from_dict({name: columns[name] for name in columns if name != "song_id"})
+    table.to_parquet(tmp_path / "songs.parquet")
+    seed = next(seed for seed in range(99) if 0 in split_rows(table, "published", seed).test)
+    data = ("data=parquet", f"data.path={tmp_path}/songs.parquet", f"data.split_seed={seed}")
+    metrics = train(config(*settings, *data))
+    task = load_run(metrics["run/folder"])
+    found = published_metric(task, table, split_rows(table, "published", seed).test)
+    ways = {(padding, clamp): (mae, copy_mae) for padding, clamp, mae, copy_mae in found}
+    for way, suffix in ((False, False), ""), ((True, True), "_published"):
+        assert ways[way] == pytest.approx((metrics[f"test/mae{suffix}"], metrics[f"test/copy_mae{suffix}"]), rel=1e-5)
+    # The other two by numpy.
+    rows = pq.read_table(f"{metrics['run/folder']}/predictions.parquet").to_pydict()
+    quantized, sung, predicted = (flat(rows[name]) for name in ("quantized", "original", "predicted"))
+    lower, clamped = quantized.clip(max=1000), sung.clip(max=1000)
+    expected = (np.abs(predicted - clamped).mean(), np.abs(lower - clamped).mean())
+    assert ways[False, True] == pytest.approx(expected, rel=1e-5)
+    windows = sum(-(-len(song) // 32) for song in rows["original"])
+    assert ways[True, False][1] == pytest.approx(np.abs(quantized - sung).sum() / (32 * windows), rel=1e-5)
+    assert len({mae for mae, _ in ways.values()}) == 4
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 50])
+def test_a_derangement_moves_everything(n):
+    order = derangement(n, seed=n)
+    assert sorted(order) == list(range(n))
+    assert n == 1 or (order != np.arange(n)).all()

@@ -1,0 +1,62 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from toy_duration_predictor.comparison.evidence import gathered_evidence, over_repetitions, song_errors
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.training.predictions import SUNG
+from toy_duration_predictor.training.run_folder import read_run
+
+
+@pytest.fixture
+def predictions():
+    return pa.table(
+        {
+            "row": [9, 4],
+            "singer_id": [2, 7],
+            "quantized": [[60], [15, 0, 30]],
+            SUNG: [[50], [13, 2, 33]],
+            "predicted": [[56.0], [14.0, 2.0, 30.0]],
+        }
+    )
+
+
+def test_errors_are_summed_by_song_in_the_order_of_rows(predictions):
+    errors = song_errors(predictions)
+    assert errors.row.tolist() == [4, 9]
+    assert errors.singer.tolist() == [7, 2]
+    assert errors.notes.tolist() == [3, 1]
+    assert errors.error.tolist() == [4, 6]
+    assert errors.mae == 2.5
+    assert song_errors(predictions, "quantized").error.tolist() == [7, 10]
+
+
+def test_repetitions_are_averaged_by_song(predictions):
+    errors = song_errors(predictions)
+    doubled = errors._replace(error=2 * errors.error)
+    assert over_repetitions([errors, doubled]).mean.error.tolist() == [6, 9]
+    only_last = errors._replace(row=np.array([9]), singer=np.array([2]), notes=np.array([1]), error=np.array([10.0]))
+    pooled = over_repetitions([errors, only_last]).mean
+    assert pooled.row.tolist() == [4, 9]
+    assert pooled.error.tolist() == [4, 8]
+    assert pooled.notes.tolist() == [3, 1]
+
+
+def test_errors_over_all_songs(predictions):
+    perfect = predictions.set_column(4, "predicted", predictions[SUNG])
+    copied = predictions.set_column(4, "predicted", predictions["quantized"])
+    tables = {"copy": [copied, copied], "model": [predictions, perfect]}
+    evidence, errors = gathered_evidence(tables, resamples=100)
+    assert errors["copy"].mae.estimate == 17 / 4
+    assert errors["model"].repetitions == [2.5, 0]
+    assert errors["model"].mae.estimate == 1.25
+    assert errors["model"].share_of_copy == pytest.approx(5 / 17)
+    assert evidence["model"].mean.error.tolist() == [2, 3]
+
+
+def test_unfinished_and_broken_runs_are_refused(tmp_path):
+    with pytest.raises(InputError, match="is no finished run"):
+        read_run(tmp_path)
+    (tmp_path / "metrics.json").write_text('{"name": "model_b"}')
+    with pytest.raises(InputError, match="cannot be read"):
+        read_run(tmp_path)

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+
+from toy_duration_predictor.comparison.arms import check_names
+from toy_duration_predictor.comparison.evidence import SongErrors, over_repetitions
+from toy_duration_predictor.comparison.questions import Part, answer, judge
+from toy_duration_predictor.comparison.statistics import Interval, holm
+from toy_duration_predictor.errors import InputError
+
+
+def errors(mae, rng, songs=40):
+    """Errors of songs by four singers, about a mean, in ticks."""
+    notes = np.full(songs, 100)
+    return SongErrors(np.arange(songs), np.arange(songs) % 4, notes, notes * (mae + rng.normal(0, 0.3, songs)))
+
+
+def judged(rng, seeds=6, copy=10.0, **maes):
+    """Returns the answers where Model B has an error of 8 ticks, the copy baseline 10, and others what is given."""
+    maes = {"model_b": 8.0, "copy": copy, "value": 9.9, **maes}
+    evidence = {name: over_repetitions([errors(mae, rng) for _ in range(seeds)]) for name, mae in maes.items()}
+    arms = [name for name in maes if name not in ("copy", "value", "another singer")]
+    return evidence, judge(evidence, arms, "value", resamples=500)
+
+
+def part(answers, rival):
+    return next(each for each in answers.parts if each.rival == rival)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "rival", "word"),
+    [
+        (6, 9.0, "supported"),
+        (5, 9.0, "inconclusive"),  # a sign-flip test over five seeds cannot be below 1/16
+        (6, 7.0, "refuted"),  # the rival is better
+    ],
+)
+def test_a_clear_difference(rng, seeds, rival, word):
+    _, answers = judged(rng, seeds, model_a=rival)
+    found = part(answers, "model_a")
+    assert found.verdict == answers.answers["Q1"].verdict == word
+    assert found.difference.estimate == pytest.approx(rival - 8, abs=0.2)
+    assert found.share_of_copy == pytest.approx((rival - 8) / 10, abs=0.02)
+    assert answers.smallest_p == 2 / 2**seeds
+
+
+def test_no_practical_difference_is_refuted(rng):
+    evidence, _ = judged(rng)
+    same = [
+        each._replace(error=each.error + rng.normal(0, 0.1, len(each.error)))
+        for each in evidence["model_b"].repetitions
+    ]
+    evidence["model_b_anonymous"] = over_repetitions(same)
+    answers = judge(evidence, ["model_b", "model_b_anonymous"], "value", resamples=500)
+    assert answers.answers["Q3"].verdict == "refuted"
+
+
+def test_the_questions_and_their_rivals(rng):
+    """Each is asked where its rivals are there, and a further arm has a question of its own."""
+    _, answers = judged(rng)
+    assert [(each.question, each.rival) for each in answers.parts] == [("Q2", "copy"), ("Q2", "value")]
+    everything = {"model_a": 9.0, "model_b_anonymous": 8.5, "another singer": 8.6, "mine": 7.0, "best": 9.5}
+    _, answers = judged(rng, **everything)
+    asked = [(each.question, each.rival) for each in answers.parts]
+    assert asked == [
+        ("Q1", "model_a"),
+        ("Q2", "copy"),
+        ("Q2", "value"),
+        ("Q3", "model_b_anonymous"),
+        ("Q3", "another singer"),
+        ("mine", "mine"),
+        ("best", "best"),
+    ]
+    assert answers.answers["mine"] == ("Model B beats mine", "refuted")
+    assert answers.answers["best"] == ("Model B beats best", "supported")
+
+
+def test_more_comparisons_need_more_evidence(rng):
+    """Holm's correction is over all rivals that are there; with twelve repetitions it decides."""
+    evidence, alone = judged(rng, seeds=12, model_a=8.04)
+    crowd = evidence | {f"arm{i}": evidence["model_a"] for i in range(5)}
+    crowded = judge(crowd, [name for name in crowd if name not in ("copy", "value")], "value", resamples=500)
+    assert len(crowded.parts) == len(alone.parts) + 5
+    assert part(crowded, "model_a").p_songs == part(alone, "model_a").p_songs
+    assert part(crowded, "model_a").p > part(alone, "model_a").p
+    for answers in (alone, crowded):
+        corrected = holm({each.rival: each.p_songs for each in answers.parts})
+        assert all(each.p == max(corrected[each.rival], each.p_repetitions) for each in answers.parts)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["supported"], "supported"),
+        (["supported", "supported"], "supported"),
+        (["supported", "inconclusive"], "inconclusive"),
+        (["supported", "refuted"], "refuted"),
+        (["inconclusive", "refuted"], "refuted"),
+    ],
+)
+def test_an_answer_needs_all_its_parts(words, expected):
+    def of(question, word):
+        return Part("model_b", "r", question, Interval(0, 0, 0), 0.0, 1.0, 1.0, 1.0, 1.0, word)
+
+    parts = [*(of("Q2", word) for word in words), of("Q1", "refuted")]
+    assert answer(parts, "Q2") == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"model_b": "model_b", "mine": None}, "experiment=mine has no name; give its YAML a line 'name: mine'"),
+        (
+            {"model_b": "model_b", "mine": "model_b"},
+            "experiment=mine and experiment=model_b have the same name, model_b",
+        ),
+        ({"model_b": "model_b", "mine": "boosting"}, "the name 'boosting', by which the report calls a baseline"),
+        ({"model_b": "model_b", "mine": "Q4"}, "the name 'Q4', by which"),
+        ({"model_b": "other"}, "the name model_b; the questions are about it"),
+    ],
+)
+def test_names_that_cannot_be_told_apart(names, message):
+    with pytest.raises(InputError, match=message):
+        check_names(names)
+    check_names({"model_b": "model_b", "mine": "mine"})

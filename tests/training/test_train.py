@@ -1,0 +1,325 @@
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from tests.conftest import FEW_SONGS, SMALL, flat
+from toy_duration_predictor.data.sources import load_songs
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.training import provenance
+from toy_duration_predictor.training.callbacks import LogEpochs
+from toy_duration_predictor.training.commands import Interrupted, run_command
+from toy_duration_predictor.training.task import DurationTask
+from toy_duration_predictor.training.train import train
+
+
+class TrainedError(Exception):
+    """Raised by a training step that should not have been taken."""
+
+
+def no_step(*_):
+    raise TrainedError
+
+
+RUN = ("experiment=model_b", *SMALL, *FEW_SONGS)
+
+
+def weights(metrics, name="best"):
+    path = f"{metrics['run/folder']}/checkpoints/{name}.ckpt"
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def same_weights(one, other):
+    assert one.keys() == other.keys()
+    return all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_the_run_folder(config, tmp_path):
+    metrics = train(config(*RUN))
+    folder = next((tmp_path / "logs").iterdir())
+    assert str(folder) == metrics["run/folder"]
+    assert folder.name.startswith("model_b-phase-simulated-seed0-")
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.yaml", "sources.json", "metrics.json", "predictions.parquet", "checkpoints", "train.log"} <= names
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    assert not any(name.startswith(".") for name in names)
+    assert {path.name for path in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+
+    on_disk = json.loads((folder / "metrics.json").read_text())
+    assert {**on_disk, "run/folder": str(folder)} == metrics
+    promised = (
+        "test/mae test/mae_published test/copy_mae test/copy_mae_published test/skill test/rmse test/mae_beats "
+        "data/fingerprint data/source data/notes_train seed train/seconds train/epochs train/notes_per_second "
+        "git/commit code/digest"
+    )
+    assert set(promised.split()) <= on_disk.keys()
+    assert on_disk["version/torch"] == torch.__version__
+    assert OmegaConf.load(folder / "config.yaml").data.pairing == "quantized"
+    assert "epoch 3/3" in (folder / "train.log").read_text()
+
+
+def test_metrics_and_predictions_agree(config):
+    metrics = train(config(*RUN))
+    rows = pq.read_table(f"{metrics['run/folder']}/predictions.parquet").to_pylist()
+    table = load_songs("simulated", songs=20)
+    for row in rows:
+        assert row["original"] == table[row["row"]]["durations"]
+        assert row["quantized"] == table[row["row"]]["quantized_durations"]
+        assert row["singer_id"] == table[row["row"]]["singer_id"]
+    sung, copied, predicted = (flat([r[c] for r in rows]) for c in ("original", "quantized", "predicted"))
+    assert metrics["test/mae"] == pytest.approx(np.abs(predicted - sung).mean(), rel=1e-5)
+    assert metrics["test/copy_mae"] == pytest.approx(np.abs(copied - sung).mean(), rel=1e-5)
+
+
+def test_the_test_input_is_quantized_for_model_a_too(config):
+    a, b = (train(config(*RUN, f"experiment={name}")) for name in ("model_a", "model_b"))
+    assert a["test/copy_mae"] == b["test/copy_mae"] > 0
+    assert a["data/notes_train"] == b["data/notes_train"]
+    assert "val/skill" not in a  # copying is perfect where the input is the target
+
+
+def test_same_seed_same_numbers(config):
+    one = train(config(*RUN))
+    again = train(config(*RUN, "force=true"))
+    other = train(config(*RUN, "seed=1"))
+    changing = {"train/seconds", "train/notes_per_second"}
+    assert {k: v for k, v in one.items() if k not in changing} == {k: v for k, v in again.items() if k not in changing}
+    assert one["test/mae"] != other["test/mae"]
+    assert one["run/folder"] != other["run/folder"]
+
+
+def test_a_finished_run_is_not_run_twice(config, monkeypatch, capsys):
+    first = train(config(*RUN))
+    monkeypatch.setattr(DurationTask, "training_step", no_step)
+    assert train(config(*RUN)) == first
+    assert "This run is finished; force=true runs it again." in capsys.readouterr().err
+    with pytest.raises(TrainedError):
+        train(config(*RUN, "force=true"))
+
+
+def test_other_code_is_another_run(config, monkeypatch, tmp_path, capsys):
+    """A bug mended in a network is never answered with the numbers of before."""
+    package = tmp_path / "package"
+    shutil.copytree(provenance.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+    first = train(config(*RUN))
+    network = package / "models" / "phase.py"
+    network.write_text(network.read_text() + "# mended\n")
+    (package / "models" / "mine.py").write_text("")
+    capsys.readouterr()
+    second = train(config(*RUN))
+    assert "The code has changed since" in (said := capsys.readouterr().err)
+    assert "models/mine.py, models/phase.py. That run stays; a new one is made beside it." in said
+    assert Path(first["run/folder"], "metrics.json").is_file()
+    assert first["run/folder"].rpartition("-")[0] == second["run/folder"].rpartition("-")[0]
+    assert first["code/digest"] != second["code/digest"]
+    # What only uses finished runs changes none of their numbers; and code that is as it was is known again.
+    (package / "cli.py").write_text("")
+    monkeypatch.setattr(DurationTask, "training_step", no_step)
+    assert train(config(*RUN)) == second
+    network.write_text(network.read_text().removesuffix("# mended\n"))
+    (package / "models" / "mine.py").unlink()
+    assert train(config(*RUN)) == first
+
+
+def test_a_commit_with_anything_new_beside_it_is_dirty(monkeypatch, tmp_path):
+    def git(*arguments):
+        identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "provenance.py").write_text("")
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+    monkeypatch.setattr(provenance, "__file__", str(package / "provenance.py"))
+    assert provenance.provenance()["git/commit"] == "unknown"
+    git("init")
+    assert provenance.provenance()["git/commit"] == "unknown"  # the checkout of somebody else
+    git("add", ".")
+    git("commit", "-m", "first")
+    assert re.fullmatch("[0-9a-f]{40}", str(provenance.provenance()["git/commit"]))
+    (tmp_path / "new.py").write_text("")
+    assert str(provenance.provenance()["git/commit"]).endswith("-dirty")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("at", [0, 5, 12])
+def test_an_interrupted_run_goes_on_to_the_same_weights(config, tmp_path, monkeypatch, capsys, number, at):
+    """The signal comes in the first epoch, at its beginning or within, or in the second: an epoch has nine batches."""
+    whole = train(config(*RUN, f"logs={tmp_path / 'whole'}", "training.batch_size=16"))
+    step = DurationTask.training_step
+
+    def interrupted_step(task, batch, batch_idx):
+        if task.global_step == at:
+            os.kill(os.getpid(), number)
+        return step(task, batch, batch_idx)
+
+    monkeypatch.setattr(DurationTask, "training_step", interrupted_step)
+    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(Interrupted, match="The same command goes on after the last whole epoch, from ") as error:
+        train(config(*RUN, "training.batch_size=16"))
+    assert error.value.signal_number == number
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
+    folder = next((tmp_path / "logs").iterdir())
+    assert (folder / "checkpoints" / "last.ckpt").is_file()
+    assert not (folder / "metrics.json").exists()
+
+    monkeypatch.setattr(DurationTask, "training_step", step)
+    resumed = train(config(*RUN, "training.batch_size=16"))
+    assert f"Going on after epoch {at // 9}," in capsys.readouterr().err
+    for name in ("best", "last"):
+        assert same_weights(weights(resumed, name), weights(whole, name))
+    assert resumed["test/mae"] == whole["test/mae"]
+    assert resumed["train/epochs"] == whole["train/epochs"] == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_a_signal_between_epochs_is_heeded(config, monkeypatch, number, epoch):
+    """Also after the last one, where the training is done and the test is not."""
+    whole = train(config(*RUN, "data.seed=1"))
+    log_epoch = LogEpochs.on_train_epoch_end
+
+    def interrupted(callback, trainer, module):
+        log_epoch(callback, trainer, module)
+        if trainer.current_epoch == epoch:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(LogEpochs, "on_train_epoch_end", interrupted)
+    with pytest.raises(Interrupted) as error:
+        train(config(*RUN))
+    assert error.value.signal_number == number
+    monkeypatch.undo()
+    resumed = train(config(*RUN))
+    again = train(config(*RUN, "force=true"))
+    assert resumed["test/mae"] == again["test/mae"] != whole["test/mae"]
+
+
+def test_a_run_interrupted_after_its_training_is_only_tested(config, monkeypatch):
+    """By early stopping: the training must not go on for another epoch."""
+    settings = (
+        *RUN,
+        "training.max_epochs=50",
+        "training.patience=1",
+        "training.schedule=constant",
+        "training.learning_rate=0.5",
+    )
+    whole = train(config(*settings, "data.seed=1"))
+    assert whole["train/epochs"] < 50
+
+    monkeypatch.setattr("toy_duration_predictor.training.train._test", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(config(*settings))
+    monkeypatch.undo()
+    monkeypatch.setattr(DurationTask, "training_step", no_step)
+    assert train(config(*settings))["train/epochs"] < 50
+
+
+def test_resume_never_starts_anew(config, monkeypatch, tmp_path):
+    monkeypatch.setattr("toy_duration_predictor.training.train._test", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(config(*RUN))
+    monkeypatch.undo()
+    steps = []
+    step = DurationTask.training_step
+    monkeypatch.setattr(DurationTask, "training_step", lambda *a: steps.append(1) or step(*a))
+    train(config(*RUN))
+    assert not steps
+    train(config(*RUN, "resume=never", "force=true"))
+    assert steps
+
+
+def test_a_spoilt_checkpoint_is_refused(config, monkeypatch, tmp_path):
+    monkeypatch.setattr("toy_duration_predictor.training.train._test", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(config(*RUN))
+    last = next(tmp_path.glob("logs/*/checkpoints/last.ckpt"))
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"last\.ckpt cannot be read .*resume=never"):
+        train(config(*RUN))
+
+
+def test_settings_and_songs_decide_the_folder(config, songs, tmp_path):
+    for name in ("one.parquet", "two.parquet"):
+        songs.to_parquet(tmp_path / name)
+    small = (*SMALL, "training.max_epochs=1", "data=parquet")
+    one = train(config(*small, f"data.path={tmp_path}/one.parquet"))
+    assert train(config(*small, f"data.path={tmp_path}/two.parquet"))["run/folder"] == one["run/folder"]
+    assert (
+        train(config(*small, f"data.path={tmp_path}/one.parquet", "model.dropout=0.1"))["run/folder"]
+        != one["run/folder"]
+    )
+    songs.select(range(29)).to_parquet(tmp_path / "two.parquet")
+    assert train(config(*small, f"data.path={tmp_path}/two.parquet"))["run/folder"] != one["run/folder"]
+
+
+@pytest.mark.filterwarnings("ignore:Encountered `nan` values:UserWarning")
+def test_a_training_that_diverges_says_so(config, monkeypatch):
+    forward = DurationTask.forward
+    monkeypatch.setattr(DurationTask, "forward", lambda task, batch: forward(task, batch) * float("nan"))
+    with pytest.raises(InputError, match=r"the training diverged; try a lower training\.learning_rate"):
+        train(config(*RUN))
+
+
+def test_metrics_that_are_none_are_refused(config, tmp_path):
+    folder = Path(train(config(*RUN))["run/folder"])
+    for text in ("[]", "{}", "{"):
+        (folder / "metrics.json").write_text(text)
+        with pytest.raises(InputError, match="delete it to run again"):
+            train(config(*RUN))
+
+
+def test_a_place_that_cannot_be_written_is_refused(config, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        train(config(*RUN, f"logs={tmp_path}/file"))
+
+
+def test_hardware_that_is_not_there_is_refused(config, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    with pytest.raises(InputError, match="trainer=cuda cannot be used on this machine"):
+        train(config(*RUN, "trainer=gpu"))
+    assert not (tmp_path / "logs").exists()
+
+
+def test_commands_end_with_one_sentence_and_a_status(capsys):
+    def interrupted():
+        raise Interrupted("Stopped.", signal.SIGTERM)
+
+    def stopped_early():
+        raise KeyboardInterrupt
+
+    for main, status, sentence in (
+        (interrupted, 143, ""),
+        (stopped_early, 130, "Interrupted; the same command goes on"),
+    ):
+        with pytest.raises(SystemExit) as error:
+            run_command(main)
+        assert error.value.code == status
+        assert capsys.readouterr().err.startswith(sentence)
+
+
+def test_a_sweep_runs_and_goes_on(script, tmp_path):
+    """As a user calls it, from a folder with a space in its name."""
+    folder = tmp_path / "my runs"
+    folder.mkdir()
+    sweep = ("sweep=pairings", *SMALL, *FEW_SONGS, "training.max_epochs=1")
+    done = script("train.py", *sweep, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    runs = sorted(path.name.rsplit("-", 2)[0] for path in (folder / "logs").glob("model_*"))
+    assert runs == [f"model_{x}-phase-simulated-seed{seed}" for x in "ab" for seed in range(6)]
+    began = time.time()
+    again = script("train.py", *sweep, cwd=folder)
+    assert again.stderr.count("This run is finished") == 12
+    assert not [path for path in (folder / "logs").glob("*/metrics.json") if path.stat().st_mtime > began]
