@@ -46,8 +46,8 @@ def corpus(paths: list[Path]) -> None:
 
 def _figures(table: Dataset) -> dict[str, str]:
     """Returns figures of a table whose resolutions are known, as text."""
-    sung, offsets = ragged(table, "durations")
-    quantized, _ = ragged(table, "quantized_durations")
+    sung, offsets = ragged(table, "sung")
+    quantized, _ = ragged(table, "quantized")
     lengths = np.diff(offsets)
     beat = np.repeat(table["ticks_per_beat"], lengths)
     # Songs start with a note, and rests are tiny, or real, between any two notes.

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from toy_duration_predictor.data.quantize import quantize
+from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.data.songs import ROWS_AT_ONCE, ragged
 from toy_duration_predictor.data.sources import load_songs
 
@@ -44,12 +45,12 @@ def write_songs(path: Path, factor: int) -> None:
     few = load_songs("simulated")
     notes = PUBLISHED_NOTES // PUBLISHED_ROWS
     # As many different songs as one part has: each part of the table is the same.
-    songs = np.resize(ragged(few, "durations")[0], (ROWS_AT_ONCE, notes))
+    songs = np.resize(ragged(few, "sung")[0], (ROWS_AT_ONCE, notes))
     part = pa.table(
         {
             "singer_id": np.resize(few["singer_id"][:], ROWS_AT_ONCE),
-            "durations": list(songs.astype(np.int32)),
-            "quantized_durations": [quantize(song, STEP).astype(np.int32) for song in songs],
+            SUNG_COLUMN: list(songs.astype(np.int32)),
+            QUANTIZED_COLUMN: [quantize(song, STEP).astype(np.int32) for song in songs],
         }
     )
     with pq.ParquetWriter(path, part.schema) as writer:

@@ -27,7 +27,7 @@ def humanize(run: Path, folder: Path) -> None:
     tests = pq.read_table(run / "predictions.parquet").sort_by("row").to_pylist()
     shown = Table("", "error, ticks", "running totals, beats off", title=f"{len(tests)} test songs of {run.name}")
     for column, name in (("quantized", "the copy baseline, in the table"), ("predicted", "the model, in the table")):
-        error = np.concatenate([np.subtract(test[column], test["original"]) for test in tests])
+        error = np.concatenate([np.subtract(test[column], test["sung"]) for test in tests])
         shown.add_row(name, f"{np.abs(error).mean():.3f}", "")
     for anchor in ANCHORS:
         errors, drifts = [], []
@@ -37,7 +37,7 @@ def humanize(run: Path, folder: Path) -> None:
             score, _, _ = read_score(parse(file))
             performed = read_score(parse(humanize_bytes(file, predictor, test["singer_id"], settings)))[0].times
             sung = np.diff(score.times)
-            if sung[sung > 0].tolist() != test["original"]:
+            if sung[sung > 0].tolist() != test["sung"]:
                 raise SystemExit(
                     f"{files[test['row']]} is not row {test['row']} of the songs that {run} was tested on."
                 )

@@ -89,7 +89,7 @@ def ambiguity(table: Dataset, rows: list[int], reach: int) -> tuple[float, dict[
         The least sum of absolute errors over these notes, ticks; and where in each row they are.
     """
     least, at = 0.0, {}
-    sung, quantized = Notes.of(table, "durations"), Notes.of(table, "quantized_durations")
+    sung, quantized = Notes.of(table, "sung"), Notes.of(table, "quantized")
     for row in rows:
         scores = quantized.song(row)
         around = sliding_window_view(np.pad(scores, reach, constant_values=-1), 2 * reach + 1)

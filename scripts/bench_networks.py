@@ -94,7 +94,7 @@ class Trial:
         found: dict[int, list[Tensor]] = {}
         for batch in self.data.test_dataloader():
             batch = Batch(*(part.to(self.device) for part in batch))
-            both = torch.stack([self.task(batch), batch.input], dim=1) - batch.target[:, None]
+            both = torch.stack([self.task(batch), batch.quantized], dim=1) - batch.sung[:, None]
             for row, errors, mask in zip(batch.row.tolist(), both.abs(), batch.mask, strict=True):
                 found.setdefault(row, []).append(errors[:, mask])
         self.task.train()

@@ -53,7 +53,7 @@ def test_a_training_is_described_in_full(config, choice):
 @pytest.mark.parametrize(("a", "b"), [("model_a", "model_b"), ("published_a", "published_b")])
 def test_a_and_b_differ_in_the_pairing_alone(config, a, b):
     of_a, of_b = (OmegaConf.to_container(config(f"experiment={name}")) for name in (a, b))
-    assert of_a["data"].pop("pairing") == "original"
+    assert of_a["data"].pop("pairing") == "sung"
     assert of_b["data"].pop("pairing") == "quantized"
     assert of_a.pop("name") != of_b.pop("name")
     assert of_a == of_b

@@ -24,7 +24,7 @@ from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training.commands import ending_in_a_sentence
-from toy_duration_predictor.training.predictions import SUNG, predict_songs
+from toy_duration_predictor.training.predictions import predict_songs
 from toy_duration_predictor.training.run_folder import load_run
 from toy_duration_predictor.training.task import DurationTask
 from toy_duration_predictor.training.train import train
@@ -98,10 +98,10 @@ def test_the_numbers_of_a_report_are_those_of_the_predictions(found):
     )
     for arm, folders in runs.items():
         tables = [pq.read_table(Path(folder, "predictions.parquet")) for folder in folders]
-        errors = [np.abs(flat(t["predicted"].to_pylist()) - flat(t[SUNG].to_pylist())).mean() for t in tables]
+        errors = [np.abs(flat(t["predicted"].to_pylist()) - flat(t["sung"].to_pylist())).mean() for t in tables]
         assert found["errors"][arm]["mae"]["estimate"] == pytest.approx(np.mean(errors))
         assert found["errors"][arm]["repetitions"] == pytest.approx(errors)
-    copied = np.abs(flat(tables[0]["quantized"].to_pylist()) - flat(tables[0][SUNG].to_pylist())).mean()
+    copied = np.abs(flat(tables[0]["quantized"].to_pylist()) - flat(tables[0]["sung"].to_pylist())).mean()
     assert found["errors"]["copy"]["mae"]["estimate"] == pytest.approx(copied)
     maes = {name: errors["mae"]["estimate"] for name, errors in found["errors"].items()}
     maes |= {name: errors["mae"] for name, errors in found["ablations"].items()}
@@ -217,7 +217,7 @@ def test_folds_test_every_song_once_a_seed(run_compare):
     assert len(tables) == 5
     assert sorted(row for table in tables for row in table["row"].to_pylist()) == list(range(40))
     for name, column in (("model_b", "predicted"), ("copy", "quantized")):
-        errors = np.concatenate([np.abs(flat(t[column].to_pylist()) - flat(t[SUNG].to_pylist())) for t in tables])
+        errors = np.concatenate([np.abs(flat(t[column].to_pylist()) - flat(t["sung"].to_pylist())) for t in tables])
         assert found["errors"][name]["mae"]["estimate"] == pytest.approx(errors.mean())
 
 
@@ -288,9 +288,9 @@ def test_test_songs_are_predicted_as_in_the_run(trained):
     rows = table["row"].to_numpy()
     said = [predicted[batch.mask] for batch, predicted in predict_songs(task, songs, rows)]
     assert torch.cat(said).numpy() == pytest.approx(flat(table["predicted"].to_pylist()), rel=1e-5)
-    for options in ({"context": 2}, {"batch_size": 3}, {"ask": lambda batch: batch.input}):
-        notes = [batch.target[batch.mask] for batch, _ in predict_songs(task, songs, rows, **options)]
-        assert torch.cat(notes).tolist() == flat(table[SUNG].to_pylist()).tolist()
+    for options in ({"context": 2}, {"batch_size": 3}, {"ask": lambda batch: batch.quantized}):
+        notes = [batch.sung[batch.mask] for batch, _ in predict_songs(task, songs, rows, **options)]
+        assert torch.cat(notes).tolist() == flat(table["sung"].to_pylist()).tolist()
     other = np.full(len(rows), 1)
     assert {1} == {i for batch, _ in predict_songs(task, songs, rows, singer=other) for i in batch.singer.tolist()}
 
@@ -355,11 +355,11 @@ def test_the_published_metric_against_those_of_the_run(config, songs, tmp_path, 
         assert ways[way] == pytest.approx((metrics[f"test/mae{suffix}"], metrics[f"test/copy_mae{suffix}"]), rel=1e-5)
     # The other two by numpy.
     rows = pq.read_table(f"{metrics['run/folder']}/predictions.parquet").to_pydict()
-    quantized, sung, predicted = (flat(rows[name]) for name in ("quantized", "original", "predicted"))
+    quantized, sung, predicted = (flat(rows[name]) for name in ("quantized", "sung", "predicted"))
     lower, clamped = quantized.clip(max=1000), sung.clip(max=1000)
     expected = (np.abs(predicted - clamped).mean(), np.abs(lower - clamped).mean())
     assert ways[False, True] == pytest.approx(expected, rel=1e-5)
-    windows = sum(-(-len(song) // 32) for song in rows["original"])
+    windows = sum(-(-len(song) // 32) for song in rows["sung"])
     assert ways[True, False][1] == pytest.approx(np.abs(quantized - sung).sum() / (32 * windows), rel=1e-5)
     assert len({mae for mae, _ in ways.values()}) == 4
 

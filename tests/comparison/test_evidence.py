@@ -4,7 +4,6 @@ import pytest
 
 from toy_duration_predictor.comparison.evidence import gathered_evidence, over_repetitions, song_errors
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.training.predictions import SUNG
 from toy_duration_predictor.training.run_folder import read_run
 
 
@@ -15,7 +14,7 @@ def predictions():
             "row": [9, 4],
             "singer_id": [2, 7],
             "quantized": [[60], [15, 0, 30]],
-            SUNG: [[50], [13, 2, 33]],
+            "sung": [[50], [13, 2, 33]],
             "predicted": [[56.0], [14.0, 2.0, 30.0]],
         }
     )
@@ -43,7 +42,7 @@ def test_repetitions_are_averaged_by_song(predictions):
 
 
 def test_errors_over_all_songs(predictions):
-    perfect = predictions.set_column(4, "predicted", predictions[SUNG])
+    perfect = predictions.set_column(4, "predicted", predictions["sung"])
     copied = predictions.set_column(4, "predicted", predictions["quantized"])
     tables = {"copy": [copied, copied], "model": [predictions, perfect]}
     evidence, errors = gathered_evidence(tables, resamples=100)

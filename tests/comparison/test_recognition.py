@@ -14,11 +14,10 @@ from toy_duration_predictor.comparison.recognition import (
 )
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.split import split_rows
-from toy_duration_predictor.training.predictions import SUNG
 
 
 def table(songs, predicted):
-    columns = {"singer_id": songs.singer, "quantized": songs.quantized, SUNG: songs.sung, "predicted": predicted}
+    columns = {"singer_id": songs.singer, "quantized": songs.quantized, "sung": songs.sung, "predicted": predicted}
     return pa.table(columns)
 
 

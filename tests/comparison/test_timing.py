@@ -22,11 +22,10 @@ from toy_duration_predictor.comparison.timing import (
     timing,
 )
 from toy_duration_predictor.data.simulate import simulate_songs
-from toy_duration_predictor.training.predictions import SUNG
 
 
 def table(quantized, sung, predicted):
-    return pa.table({"quantized": quantized, SUNG: sung, "predicted": predicted})
+    return pa.table({"quantized": quantized, "sung": sung, "predicted": predicted})
 
 
 def test_copying_and_perfection():

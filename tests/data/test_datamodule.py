@@ -34,7 +34,7 @@ def notes_by_row(loader, field):
 def test_validation_and_test_windows_put_together_are_the_songs(songs, data):
     for side in ("val", "test"):
         loader = loaders(data)[side]
-        for field, column in (("input", "quantized_durations"), ("target", "durations")):
+        for field, column in (("quantized", "quantized_durations"), ("sung", "durations")):
             notes = notes_by_row(loader, field)
             assert sorted(notes) == sorted(getattr(data.split, side))
             for row, values in notes.items():
@@ -42,15 +42,15 @@ def test_validation_and_test_windows_put_together_are_the_songs(songs, data):
 
 
 def test_training_windows_cover_each_note_once(songs, data):
-    seen = flat(notes_by_row(data.train_dataloader(), "target").values())
+    seen = flat(notes_by_row(data.train_dataloader(), "sung").values())
     assert sorted(seen) == sorted(flat(songs.select(data.split.train)["durations"]))
 
 
 def test_padding_is_0_and_after_the_notes(data):
     for loader in loaders(data).values():
         for batch in loader:
-            assert not batch.input[~batch.mask].any()
-            assert not batch.target[~batch.mask].any()
+            assert not batch.quantized[~batch.mask].any()
+            assert not batch.sung[~batch.mask].any()
             assert batch.mask[:, 0].all()
             assert not (batch.mask[:, 1:] & ~batch.mask[:, :-1]).any()
 
@@ -80,13 +80,13 @@ def test_statistics_do_not_see_the_other_rows(songs, data):
 def test_pairings_differ_in_the_training_input_alone(songs):
     a, b = (
         SongsDataModule(songs, split="published", window=16, batch_size=4, pairing=pairing)
-        for pairing in ("original", "quantized")
+        for pairing in ("sung", "quantized")
     )
     for side in SIDES:
         for of_a, of_b in zip(loaders(a)[side], loaders(b)[side], strict=True):
             for field in of_a._fields[1:]:
                 torch.testing.assert_close(getattr(of_a, field), getattr(of_b, field), equal_nan=True)
-            assert torch.equal(of_a.input, of_b.input if side == "test" else of_a.target)
+            assert torch.equal(of_a.quantized, of_b.quantized if side == "test" else of_a.sung)
     assert a.statistics == b.statistics
 
 
@@ -94,7 +94,7 @@ def test_the_order_follows_from_seed_and_epoch(songs):
     def order(seed, epoch):
         loader = SongsDataModule(songs, window=16, batch_size=4, seed=seed).train_dataloader()
         loader.sampler.set_epoch(epoch)
-        return torch.cat([batch.target for batch in loader])
+        return torch.cat([batch.sung for batch in loader])
 
     assert torch.equal(order(1, 2), order(1, 2))
     assert not torch.equal(order(1, 2), order(1, 3))
@@ -108,10 +108,10 @@ def test_moved_windows_stay_within_their_song(songs):
     for epoch in range(20):
         loader.sampler.set_epoch(epoch)
         for batch in loader:
-            for row, target, mask in zip(batch.row.tolist(), batch.target, batch.mask, strict=True):
+            for row, sung, mask in zip(batch.row.tolist(), batch.sung, batch.mask, strict=True):
                 song = songs[row]["durations"]
                 assert mask.sum() == min(16, len(song))
-                window = target[mask].long().tolist()
+                window = sung[mask].long().tolist()
                 places = [i for i in range(len(song)) if song[i : i + len(window)] == window]
                 assert places
                 starts |= {(row, place) for place in places}
@@ -129,19 +129,19 @@ def test_windows_are_quantized_anew_in_each_epoch():
     for epoch in (0, 1):
         loader.sampler.set_epoch(epoch)
         for batch in loader:
-            drift = ((batch.input - batch.target) * batch.mask).cumsum(1) / batch.step[:, None]
+            drift = ((batch.quantized - batch.sung) * batch.mask).cumsum(1) / batch.step[:, None]
             # Onsets are never further than half a step from their lines, wherever the first one was.
             assert (drift.amax(1) - drift.amin(1)).max() <= 1
-            assert torch.equal((batch.input / batch.step[:, None]).frac(), torch.zeros_like(batch.input))
-            assert torch.equal(batch.target, batch.target.round())
-        seen.append(batch.input.sum())
+            assert torch.equal((batch.quantized / batch.step[:, None]).frac(), torch.zeros_like(batch.quantized))
+            assert torch.equal(batch.sung, batch.sung.round())
+        seen.append(batch.quantized.sum())
     assert seen[0] != seen[1]
     loader.sampler.set_epoch(0)
     again = list(loader)[-1]
-    assert again.input.sum() == seen[0]
+    assert again.quantized.sum() == seen[0]
     for batch in plain:
-        for row, input_, mask in zip(batch.row.tolist(), batch.input, batch.mask, strict=True):
-            assert set(input_[mask].tolist()) <= set(table[row]["quantized_durations"])
+        for row, quantized, mask in zip(batch.row.tolist(), batch.quantized, batch.mask, strict=True):
+            assert set(quantized[mask].tolist()) <= set(table[row]["quantized_durations"])
 
 
 def test_only_sung_durations_are_quantized_anew(caplog):
@@ -157,7 +157,7 @@ def test_only_sung_durations_are_quantized_anew(caplog):
     assert published.statistics["carried"] == 1
     sung = SongsDataModule(table, requantize="sung")
     assert (sung.requantize, sung.statistics["carried"]) == (True, 0)
-    assert not SongsDataModule(table, requantize="sung", pairing="original").requantize
+    assert not SongsDataModule(table, requantize="sung", pairing="sung").requantize
 
 
 def test_carried_values_are_repaired_and_quantized_anew():
@@ -173,8 +173,8 @@ def test_carried_values_are_repaired_and_quantized_anew():
     for row in set(range(20)) - set(data.split.train):
         assert recovered.song(row).tolist() == stored[row].tolist()
     for batch in data.train_dataloader():
-        for row, input_, target, mask in zip(batch.row.tolist(), batch.input, batch.target, batch.mask, strict=True):
-            assert kind(target[mask].numpy().astype(np.int64), input_[mask].numpy().astype(np.int64)) == CARRIED, row
+        for row, quantized, sung, mask in zip(batch.row.tolist(), batch.quantized, batch.sung, batch.mask, strict=True):
+            assert kind(sung[mask].numpy().astype(np.int64), quantized[mask].numpy().astype(np.int64)) == CARRIED, row
 
 
 def test_batches_count_all_windows():
@@ -210,4 +210,4 @@ def test_windows_at_the_edges(notes):
     batch = windows[list(range(len(windows)))]
     assert len(windows) == -(-notes // 16)
     assert batch.mask.sum() == notes
-    assert batch.target.sum() == 2 * notes
+    assert batch.sung.sum() == 2 * notes

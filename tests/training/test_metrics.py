@@ -15,10 +15,10 @@ def batches(rng):
     def make(windows, notes, resolution):
         mask = np.arange(notes) < rng.integers(1, notes + 1, size=(windows, 1))
         durations = (rng.uniform(0, 1500, size=(windows, notes)) * mask for _ in range(2))
-        target, input_ = (torch.from_numpy(part.round()).float() for part in durations)
+        sung, quantized = (torch.from_numpy(part.round()).float() for part in durations)
         batch = Batch(
-            input=input_,
-            target=target,
+            quantized=quantized,
+            sung=sung,
             mask=torch.from_numpy(mask),
             singer=torch.zeros(windows, dtype=torch.int64),
             step=torch.full((windows,), 15.0),
@@ -36,7 +36,7 @@ def expected(name, batches):
     for predicted, batch in batches:
         guess, sung, copied, mask, beat = (
             np.asarray(part, dtype=np.float64)
-            for part in (predicted, batch.target, batch.input, batch.mask, batch.ticks_per_beat)
+            for part in (predicted, batch.sung, batch.quantized, batch.mask, batch.ticks_per_beat)
         )
         guess = copied if name.startswith("copy_") else guess
         if name.endswith("mae_published"):
@@ -73,7 +73,7 @@ def test_skill_is_left_out_where_copying_is_perfect(batches):
     found = results(metrics)
     assert found["skill"] == 1 - found["mae"] / found["copy_mae"]
     metrics.reset()
-    metrics.update(predicted, batch._replace(input=batch.target))
+    metrics.update(predicted, batch._replace(quantized=batch.sung))
     assert results(metrics).keys() == {"mae", "copy_mae"}
 
 
@@ -86,7 +86,7 @@ def test_what_nothing_counted_for_is_not_reported(batches):
 
 def test_metrics_that_agree_at_first_do_not_share_what_they_sum(batches):
     metrics = collection("mae", "copy_mae")
-    metrics.update(batches[0][1].input, batches[0][1])
+    metrics.update(batches[0][1].quantized, batches[0][1])
     assert results(metrics)["skill"] == 0
     metrics.update(*batches[1])
     assert results(metrics)["mae"] != results(metrics)["copy_mae"]

@@ -61,7 +61,7 @@ def test_every_test_metric_against_numpy(data, trainer, network):
     real, ticks_per_beat = [], []
     for batch in data.test_dataloader():
         with torch.no_grad():
-            for kept, values in zip(whole, (task(batch), batch.input, batch.target), strict=True):
+            for kept, values in zip(whole, (task(batch), batch.quantized, batch.sung), strict=True):
                 kept.append(values.numpy().astype(np.float64))
         real.append(batch.mask.numpy())
         ticks_per_beat.append(np.repeat(batch.ticks_per_beat.numpy()[:, None], 16, axis=1))
@@ -100,8 +100,8 @@ def test_validation_metrics_against_numpy(data, trainer):
     logged = trainer.validate(task, data.val_dataloader(), verbose=False)[0]
     batches = list(data.val_dataloader())
     with torch.no_grad():
-        errors = [(task(batch) - batch.target)[batch.mask].abs() for batch in batches]
-    copied = torch.cat([(batch.input - batch.target)[batch.mask].abs() for batch in batches])
+        errors = [(task(batch) - batch.sung)[batch.mask].abs() for batch in batches]
+    copied = torch.cat([(batch.quantized - batch.sung)[batch.mask].abs() for batch in batches])
     assert logged["val/mae"] == pytest.approx(torch.cat(errors).mean().item(), rel=1e-5)
     assert logged["val/loss"] == pytest.approx(np.mean([error.mean() for error in errors]), rel=1e-5)
     assert logged["val/skill"] == pytest.approx(1 - torch.cat(errors).mean().item() / copied.mean().item(), rel=1e-4)
@@ -129,7 +129,7 @@ def test_losses_do_not_count_padding(data, loss):
     task = make_task(data, loss=loss)
     batch = next(iter(data.val_dataloader()))
     predicted = torch.rand(batch.mask.shape) * 100
-    difference = (predicted - batch.target)[batch.mask]
+    difference = (predicted - batch.sung)[batch.mask]
     expected = difference.abs().mean() if loss == "mae" else (difference**2).mean()
     torch.testing.assert_close(task.loss(batch, predicted), expected)
     spoilt = torch.where(batch.mask, predicted, 1e9)
@@ -139,7 +139,7 @@ def test_losses_do_not_count_padding(data, loss):
 def test_the_likelihood_is_that_of_a_note(data):
     task = make_task(data, "phase", loss="likelihood")
     batch = next(iter(data.val_dataloader()))
-    likelihood = task.network.log_likelihood(batch.input, batch.singer, batch.mask, batch.step, batch.target)
+    likelihood = task.network.log_likelihood(batch.quantized, batch.singer, batch.mask, batch.step, batch.sung)
     torch.testing.assert_close(task.loss(batch), -likelihood.sum() / batch.mask.sum())
     with pytest.raises(InputError, match="network 'bigru' has no distribution; choose mae or mse"):
         make_task(data, "bigru", loss="likelihood")
@@ -156,8 +156,8 @@ def test_the_published_recipe_step_by_step(data):
     optimizer = task.configure_optimizers()
     for batch in data.val_dataloader():
         embedding = reference.singer_embedding(batch.singer)[:, None].expand(-1, 16, -1)
-        normalized = reference.fc(reference.rnn(torch.cat([batch.input[..., None], embedding], -1))[0]).squeeze(-1)
-        label = (torch.clamp(batch.target, 0, 1000) - mean) / (std + 1e-8)
+        normalized = reference.fc(reference.rnn(torch.cat([batch.quantized[..., None], embedding], -1))[0]).squeeze(-1)
+        label = (torch.clamp(batch.sung, 0, 1000) - mean) / (std + 1e-8)
         expected = nn.MSELoss()(normalized, label)
         adam.zero_grad()
         expected.backward()

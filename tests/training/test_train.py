@@ -73,10 +73,10 @@ def test_metrics_and_predictions_agree(config):
     rows = pq.read_table(f"{metrics['run/folder']}/predictions.parquet").to_pylist()
     table = load_songs("simulated", songs=20)
     for row in rows:
-        assert row["original"] == table[row["row"]]["durations"]
+        assert row["sung"] == table[row["row"]]["durations"]
         assert row["quantized"] == table[row["row"]]["quantized_durations"]
         assert row["singer_id"] == table[row["row"]]["singer_id"]
-    sung, copied, predicted = (flat([r[c] for r in rows]) for c in ("original", "quantized", "predicted"))
+    sung, copied, predicted = (flat([r[c] for r in rows]) for c in ("sung", "quantized", "predicted"))
     assert metrics["test/mae"] == pytest.approx(np.abs(predicted - sung).mean(), rel=1e-5)
     assert metrics["test/copy_mae"] == pytest.approx(np.abs(copied - sung).mean(), rel=1e-5)
 

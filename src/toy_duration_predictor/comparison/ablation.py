@@ -117,7 +117,7 @@ def _errors(task: DurationTask, table: Dataset, rows: np.ndarray, **changes: Any
     total = torch.zeros(len(rows), dtype=torch.float64)
     notes = torch.zeros(len(rows), dtype=torch.int64)
     for batch, predicted in predict_songs(task, table, rows, **changes):
-        error = (predicted - batch.target).abs() * batch.mask
+        error = (predicted - batch.sung).abs() * batch.mask
         total.index_add_(0, batch.row, error.sum(dim=1).double())
         notes.index_add_(0, batch.row, batch.mask.sum(dim=1))
     return SongErrors(rows, np.asarray(table["singer_id"])[rows], notes.numpy(), total.numpy())

@@ -65,7 +65,7 @@ def song_arrays(table: Dataset, rows: Iterable[int]) -> SongArrays:
         return np.split(values, offsets[1:-1])
 
     singer = np.array(songs["singer_id"], dtype=np.int64)
-    return SongArrays(lists("quantized_durations"), lists("durations"), singer)
+    return SongArrays(lists("quantized"), lists("sung"), singer)
 
 
 class Baseline(Protocol):

@@ -21,6 +21,7 @@ from datasets import Dataset
 
 from toy_duration_predictor.comparison.statistics import Interval, mae_interval
 from toy_duration_predictor.data.quantize import grid_step
+from toy_duration_predictor.data.schema import column
 
 # Runs this long are hardly found by chance: among the 160 real songs they hold 1 % of the notes in random pairs of
 # songs, and 40 % in pairs of the same song. With runs of 4 notes it would be 12 % and 56 %.
@@ -205,7 +206,7 @@ def differences(matched: Matches, resamples: int, predictions: pa.Table | None =
 
 
 def _melody(row: dict[str, Any]) -> _Melody:
-    pitch, quantized, sung = (np.asarray(row[name]) for name in ("pitch", "quantized_durations", "durations"))
+    pitch, quantized, sung = (np.asarray(row[column(name)]) for name in ("pitch", "quantized", "sung"))
     note = np.flatnonzero(pitch)
     step = grid_step(quantized)
     intervals = np.diff(pitch[note], prepend=pitch[note][:1]).tolist()

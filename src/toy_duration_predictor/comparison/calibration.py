@@ -87,7 +87,7 @@ def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples:
     for batch, both in predict_songs(task, table, rows, ask=distribution, batch_size=BATCH_SIZE):
         probabilities, edges = (each[batch.mask].double().numpy() for each in both)
         probabilities /= probabilities.sum(axis=1, keepdims=True)  # it adds up in single precision only
-        sung = batch.target[batch.mask].double().numpy()
+        sung = batch.sung[batch.mask].double().numpy()
         song = batch.row[:, None].expand_as(batch.mask)[batch.mask].numpy()
         figures = (pit, crps, probability)
         found.append((song, *(figure(probabilities, edges, sung) for figure in figures)))

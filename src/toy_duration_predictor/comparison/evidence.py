@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from toy_duration_predictor.comparison.statistics import Interval, mae_interval
-from toy_duration_predictor.training.predictions import SUNG
 
 
 class SongErrors(NamedTuple):
@@ -88,7 +87,7 @@ def notes_by_song(predictions: pa.Table, column: str) -> list[np.ndarray]:
 def song_errors(predictions: pa.Table, column: str = "predicted") -> SongErrors:
     """Returns the errors of a column of a predictions table; `quantized` is the copy baseline."""
     ordered = predictions.sort_by("row")
-    sung, predicted = (notes_by_song(ordered, name) for name in (SUNG, column))
+    sung, predicted = (notes_by_song(ordered, name) for name in ("sung", column))
     notes = np.array([len(song) for song in sung], dtype=np.int64)
     starts = np.cumsum(notes) - notes
     return SongErrors(

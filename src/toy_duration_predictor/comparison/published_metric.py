@@ -40,7 +40,7 @@ def published_metric(task: DurationTask, table: Dataset, rows: np.ndarray) -> li
     for batch, predicted in predict_songs(task, table, rows):
         for (padding, clamp), sums in total.items():
             counted = torch.ones_like(batch.mask) if padding else batch.mask
-            copied, sung = (each.clamp(0, PUBLISHED_CLAMP) if clamp else each for each in (batch.input, batch.target))
+            copied, sung = (each.clamp(0, PUBLISHED_CLAMP) if clamp else each for each in (batch.quantized, batch.sung))
             errors = [(each - sung).abs()[counted].double().sum().item() for each in (predicted, copied)]
             sums += [*errors, counted.sum().item()]
     return [

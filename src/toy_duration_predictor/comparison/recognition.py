@@ -22,7 +22,6 @@ from toy_duration_predictor.comparison.evidence import notes_by_song
 from toy_duration_predictor.comparison.statistics import Interval, mae_interval
 from toy_duration_predictor.comparison.timing import lag_1_autocorrelation
 from toy_duration_predictor.data.quantize import grid_step
-from toy_duration_predictor.training.predictions import SUNG
 
 SEGMENT = 64
 LEAST_NOTES = 3
@@ -94,7 +93,7 @@ def recognition(songs: SongArrays, predictions: Mapping[str, pa.Table], resample
     accuracy = {}
     for name, table in {THEMSELVES: first, **predictions}.items():
         singer = table["singer_id"].to_numpy()
-        durations = notes_by_song(table, SUNG if name == THEMSELVES else "predicted")
+        durations = notes_by_song(table, "sung" if name == THEMSELVES else "predicted")
         tested = segments(notes_by_song(table, "quantized"), durations, singer)
         of_song, count = singer[np.isin(singer, singers)], np.array([len(song) for song in tested])
         truth, told = np.repeat(of_song, count), forest.predict(np.concatenate(tested))

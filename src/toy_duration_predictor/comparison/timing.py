@@ -14,7 +14,6 @@ from scipy.stats import ks_2samp, wasserstein_distance
 
 from toy_duration_predictor.comparison.evidence import notes_by_song
 from toy_duration_predictor.data.quantize import grid_step
-from toy_duration_predictor.training.predictions import SUNG
 
 Songs = list[np.ndarray]
 
@@ -104,7 +103,7 @@ def timings(predictions: Mapping[str, pa.Table], model: pa.Table, best_lookup: p
 
 def timing(predictions: pa.Table) -> Timing:
     """Returns figures of predicted timing and of the sung one."""
-    quantized, sung, predicted = (notes_by_song(predictions, name) for name in ("quantized", SUNG, "predicted"))
+    quantized, sung, predicted = (notes_by_song(predictions, name) for name in ("quantized", "sung", "predicted"))
     own = [s - q for s, q in zip(sung, quantized, strict=True)]
     restored = [p - q for p, q in zip(predicted, quantized, strict=True)]
     all_own, all_restored = np.concatenate(own), np.concatenate(restored)
@@ -201,7 +200,7 @@ def phrase_position(pitch: np.ndarray, quantized: np.ndarray) -> np.ndarray:
 
 def _grouped(model: pa.Table, best_lookup: pa.Table, group: np.ndarray, names: Sequence[str]) -> list[Group]:
     """Returns the errors of each group that has notes; `group`, int `(notes,)`, counts in `names`."""
-    sung = np.concatenate(notes_by_song(model, SUNG))
+    sung = np.concatenate(notes_by_song(model, "sung"))
     copied, by_lookup, by_model = (
         np.abs(np.concatenate(notes_by_song(predictions, column)) - sung)
         for predictions, column in ((model, "quantized"), (best_lookup, "predicted"), (model, "predicted"))

@@ -26,7 +26,7 @@ class SongsDataModule(pl.LightningDataModule):
         table: A validated songs table.
         split: `auto`, `published` or `grouped`; see `split_rows`.
         split_seed: Decides the split; 42 is the published one.
-        pairing: What the network is trained on: `original` (Model A) or `quantized` (Model B) input. The test input
+        pairing: What the network is trained on: `sung` (Model A) or `quantized` (Model B) durations. The test input
             is quantized in either case.
         window: Notes a window.
         batch_size: Windows a batch.

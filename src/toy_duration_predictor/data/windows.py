@@ -26,8 +26,9 @@ class Batch(NamedTuple):
     """Windows of notes. Durations are in ticks, and 0 at padding, which comes after a window's notes.
 
     Attributes:
-        input: float `(B, T)`; quantized durations or, in training with `pairing=original`, the sung ones.
-        target: float `(B, T)`; the sung durations.
+        quantized: float `(B, T)`; what the network is given. In Model A's training (`pairing=sung`) the sung durations
+            stand here.
+        sung: float `(B, T)`; what the network is to predict.
         mask: bool `(B, T)`; true for notes, false for padding.
         singer: int64 `(B,)`; index of the singer.
         step: float `(B,)`; ticks of the song's grid step.
@@ -35,8 +36,8 @@ class Batch(NamedTuple):
         row: int64 `(B,)`; the song's row in its table.
     """
 
-    input: Tensor
-    target: Tensor
+    quantized: Tensor
+    sung: Tensor
     mask: Tensor
     singer: Tensor
     step: Tensor
@@ -84,8 +85,8 @@ class Songs:
         return self.offsets[rows + 1] - self.offsets[rows]
 
 
-class Draw(NamedTuple):
-    """Windows of an epoch, and what is done with them.
+class Augmentation(NamedTuple):
+    """Windows of an epoch, and how they are changed in it.
 
     Attributes:
         window: int64 `(B,)`; their numbers.
@@ -100,20 +101,23 @@ class Draw(NamedTuple):
 
 
 class Windows(torch.utils.data.Dataset[Batch]):
-    """Windows of at most `T` notes that together cover some rows; indexed by a list or a draw, it gives a whole batch.
+    """Windows of at most `T` notes that together cover some rows.
+
+    Indexed by a list of window numbers, or by an augmentation, it gives a whole batch.
 
     Args:
         songs: Where the notes are.
         rows: The rows to cover, int64.
         window: `T`, notes a window.
-        pairing: What the input is: `quantized` or `original` durations.
+        pairing: What the network is given: `quantized` or `sung` durations.
     """
 
     def __init__(self, songs: Songs, rows: Tensor, window: int, pairing: str) -> None:
         self.songs = songs
         self.window = window
-        self.input = songs.quantized if pairing == "quantized" else songs.sung
-        # What is quantized anew, where that is not what the table has; the target is then what that leaves behind.
+        self.given = songs.quantized if pairing == "quantized" else songs.sung
+        # Sung durations that were recovered from a table of carried values. Windows are then quantized anew from these,
+        # and their targets are the carried values that the new quantization leaves behind.
         self.repaired: Notes | None = None
         windows_of_row = (songs.lengths(rows) + window - 1) // window
         self.row = rows.repeat_interleave(windows_of_row)
@@ -127,27 +131,31 @@ class Windows(torch.utils.data.Dataset[Batch]):
         """Returns the number of windows."""
         return len(self.row)
 
-    def __getitem__(self, items: "list[int] | Draw") -> Batch:
-        """Returns the windows of these numbers, or those of a draw.
+    def __getitem__(self, items: "list[int] | Augmentation") -> Batch:
+        """Returns the windows of these numbers, changed as an augmentation says if it is one.
 
         A moved window stays within its song; it has padding only where the song is shorter than the window.
         """
-        index = torch.as_tensor(items.window if isinstance(items, Draw) else items)
+        changes = items if isinstance(items, Augmentation) else Augmentation(np.asarray(items))
+        index = torch.as_tensor(changes.window)
         row, start, length = self.row[index], self.start[index], self.length[index]
-        if isinstance(items, Draw) and items.move is not None:
-            start = torch.minimum(start + torch.from_numpy(items.move), length - self.window).clamp(min=0)
+        if changes.move is not None:
+            # A song's last window is short unless it moves back; here it becomes a full one.
+            start = torch.minimum(start + torch.from_numpy(changes.move), length - self.window).clamp(min=0)
         first, count = self.songs.offsets[row] + start, (length - start).clamp(max=self.window)
         mask = torch.arange(self.window) < count[:, None]
         step = self.songs.step[row]
-        input_, target = (notes.windows(first, count, self.window) for notes in (self.input, self.songs.sung))
-        if isinstance(items, Draw) and items.error is not None:
-            sung = target if self.repaired is None else self.repaired.windows(first, count, self.window)
-            error = (torch.from_numpy(items.error) * step + 0.5).floor()
-            input_ = requantize(sung, step, error)
-            target = sung if self.repaired is None else left_behind(sung, input_, error)
+        quantized, sung = (notes.windows(first, count, self.window) for notes in (self.given, self.songs.sung))
+        if changes.error is not None:
+            # Within a song the quantizer carries an error into a window. Any error could have been carried there, so a
+            # random one gives a score that is as good as the table's, and each epoch has another.
+            recovered = sung if self.repaired is None else self.repaired.windows(first, count, self.window)
+            error = (torch.from_numpy(changes.error) * step + 0.5).floor()
+            quantized = requantize(recovered, step, error)
+            sung = recovered if self.repaired is None else left_behind(recovered, quantized, error)
         return Batch(
-            input=input_ * mask,
-            target=target * mask,
+            quantized=quantized * mask,
+            sung=sung * mask,
             mask=mask,
             singer=self.songs.singer[row],
             step=step,
@@ -162,7 +170,7 @@ class Windows(torch.utils.data.Dataset[Batch]):
         return DataLoader(self, sampler=batches, batch_size=None)
 
 
-class ShuffledBatches(Sampler[Draw]):
+class ShuffledBatches(Sampler[Augmentation]):
     """Batches of window numbers in an order that follows from seed and epoch alone, so that a run can be resumed.
 
     Where several processes train together, each has every n-th window of that order, and all have as many: the first
@@ -198,10 +206,10 @@ class ShuffledBatches(Sampler[Draw]):
         rank, size = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if together else (0, 1)
         return np.resize(np.arange(self.windows), -(-self.windows // size) * size)[rank::size]
 
-    def __iter__(self) -> Iterator[Draw]:
+    def __iter__(self) -> Iterator[Augmentation]:
         """Yields the epoch's batches."""
         rng = np.random.default_rng([self.seed, self.epoch])
-        epoch = Draw(rng.permutation(self.windows))
+        epoch = Augmentation(rng.permutation(self.windows))
         if self.move:
             epoch = epoch._replace(move=rng.integers(-self.move, self.move + 1, size=self.windows))
         if self.requantize:
@@ -209,4 +217,4 @@ class ShuffledBatches(Sampler[Draw]):
         share = self._share()
         for i in range(0, len(share), self.batch_size):
             some = share[i : i + self.batch_size]
-            yield Draw(*(part if part is None else part[some] for part in epoch))  # type: ignore[arg-type]
+            yield Augmentation(*(part if part is None else part[some] for part in epoch))  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from toy_duration_predictor.data.midi.smf import (
     Tracks,
     unparse,
 )
+from toy_duration_predictor.data.schema import QUANTIZED_COLUMN
 from toy_duration_predictor.data.simulate import simulate_songs
 
 TICKS_PER_BEAT = 480
@@ -70,7 +71,7 @@ def _notes(text: str) -> list[Note]:
 def _simulated() -> list[Note]:
     """Returns the beginning of the first simulated song, quantized."""
     song = simulate_songs(1)[0]
-    beats = [ticks / song["ticks_per_beat"] for ticks in song["quantized_durations"][:160]]
+    beats = [ticks / song["ticks_per_beat"] for ticks in song[QUANTIZED_COLUMN][:160]]
     return [(length, pitch, "라") for length, pitch in zip(beats, song["pitch"], strict=False)]
 
 

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 class Network(Protocol):
     """What every network does."""
 
-    def forward(self, durations: "Tensor", singer: "Tensor", mask: "Tensor", step: "Tensor") -> "Tensor":
+    def forward(self, quantized: "Tensor", singer: "Tensor", mask: "Tensor", step: "Tensor") -> "Tensor":
         """Predicts sung durations.
 
         Args:
-            durations: float `(B, T)`, ticks; the quantized durations, 0 at padding.
+            quantized: float `(B, T)`, ticks; the quantized durations, 0 at padding.
             singer: int64 `(B,)`, index of the singer.
             mask: bool `(B, T)`, true for notes and false for the padding that follows them.
             step: float `(B,)`, ticks of each row's grid step.
@@ -42,18 +42,18 @@ class DistributionNetwork(Network, Protocol):
     """What a network does that predicts a distribution; arguments as of `forward`. See `phase` for one."""
 
     def distribution(
-        self, durations: "Tensor", singer: "Tensor", mask: "Tensor", step: "Tensor"
+        self, quantized: "Tensor", singer: "Tensor", mask: "Tensor", step: "Tensor"
     ) -> "tuple[Tensor, Tensor]":
         """Returns a histogram of each sung duration: probabilities `(B, T, V)`, and edges `(B, T, V + 1)` in ticks."""
 
     def log_likelihood(
-        self, durations: "Tensor", singer: "Tensor", mask: "Tensor", step: "Tensor", target: "Tensor"
+        self, quantized: "Tensor", singer: "Tensor", mask: "Tensor", step: "Tensor", sung: "Tensor"
     ) -> "Tensor":
-        """Returns the log-likelihood of the sung durations `target`, float `(B,)`, nats a window."""
+        """Returns the log-likelihood of the sung durations `sung`, float `(B,)`, nats a window."""
 
     def sample(
         self,
-        durations: "Tensor",
+        quantized: "Tensor",
         singer: "Tensor",
         mask: "Tensor",
         step: "Tensor",

@@ -9,7 +9,8 @@ from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard,
 from toy_duration_predictor.comparison.evidence import SongErrors, song_errors
 from toy_duration_predictor.comparison.statistics import Interval, difference_interval, mae_interval
 from toy_duration_predictor.data.audit import audit
-from toy_duration_predictor.data.songs import fingerprint
+from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
+from toy_duration_predictor.data.songs import fingerprint, ragged
 from toy_duration_predictor.sections import render_markdown
 from toy_duration_predictor.training.run_folder import FinishedRun
 
@@ -19,8 +20,8 @@ PUBLISHED_DATASET = "ccss17/note-duration-dataset"
 # The columns as a dataset card explains them; `data.schema` has the whole schema.
 COLUMNS = {
     "singer_id": "number of the singer",
-    "durations": "list of the sung durations, MIDI ticks, notes and rests in turn",
-    "quantized_durations": "list of the quantized durations, MIDI ticks, as many as durations",
+    SUNG_COLUMN: "list of the sung durations, MIDI ticks, notes and rests in turn",
+    QUANTIZED_COLUMN: "list of the quantized durations, MIDI ticks, as many as durations",
     "song_id": "the same for two performances of one song; null where not known",
     "ticks_per_beat": "resolution of the file; null where not known",
     "tempo": "microseconds per beat; null where not known",
@@ -129,8 +130,8 @@ def dataset_card(table: Dataset, name: str) -> DatasetCard:
         table: A validated songs table.
         name: `owner/name` on the Hub.
     """
-    notes = sum(map(len, table["durations"]))
-    error = np.abs(np.concatenate(table["durations"]) - np.concatenate(table["quantized_durations"])).mean()
+    (sung, _), (quantized, _) = (ragged(table, name) for name in ("sung", "quantized"))
+    error = np.abs(sung - quantized).mean()
     card = DatasetCardData(
         pretty_name=name.rpartition("/")[2],
         size_categories=_size(len(table)),
@@ -142,7 +143,7 @@ def dataset_card(table: Dataset, name: str) -> DatasetCard:
     found = render_markdown("Audit", audit(table)).replace("\n## ", "\n### ").replace("# Audit", "## Audit", 1)
     text = f"""# {name}
 
-{len(table):,} performances by {len(set(table["singer_id"]))} singers, {notes:,} notes and rests: sung and
+{len(table):,} performances by {len(set(table["singer_id"]))} singers, {len(sung):,} notes and rests: sung and
 quantized durations. The copy baseline, which takes the quantized durations as the prediction, has a mean absolute error
 of {error:.4f} ticks. Fingerprint `{fingerprint(table)}`.
 

@@ -49,7 +49,7 @@ class Data(Source):
 
     split: Literal["auto", "published", "grouped", "fold1", "fold2", "fold3", "fold4", "fold5"]
     split_seed: Seed
-    pairing: Literal["quantized", "original"]
+    pairing: Literal["quantized", "sung"]
     anonymous: bool
 
 
@@ -142,7 +142,7 @@ class TrainConfig(Settings):
 
     @model_validator(mode="after")
     def _there_is_what_is_optimized(self) -> Self:
-        if self.optimize == "val/skill" and self.data.pairing == "original":
+        if self.optimize == "val/skill" and self.data.pairing == "sung":
             raise ValueError("optimize=val/skill has no value where copying is perfect; use val/mae")
         return self
 

@@ -22,7 +22,7 @@ def phrase(predictions: pa.Table, song: int = 0, notes: int = 24) -> Figure:
     row = predictions.slice(song, 1).to_pylist()[0]
     figure = Figure(figsize=(7, 2.4), dpi=150, layout="constrained")
     axes = figure.add_subplot()
-    strips = (("quantized", QUANTIZED), ("original", SUNG), ("predicted", PREDICTED))
+    strips = (("quantized", QUANTIZED), ("sung", SUNG), ("predicted", PREDICTED))
     for lane, (column, colour) in enumerate(strips):
         durations = np.asarray(row[column][:notes], dtype=float)
         starts = np.cumsum(durations) - durations
@@ -34,7 +34,7 @@ def phrase(predictions: pa.Table, song: int = 0, notes: int = 24) -> Figure:
     axes.set_yticks([2, 1, 0], ["quantized", "sung", "predicted"])
     axes.set_xlabel("ticks from the first note")
     axes.set_title(
-        f"Row {row['row']}, singer {row['singer_id']}: the first {min(notes, len(row['original']))} notes and rests"
+        f"Row {row['row']}, singer {row['singer_id']}: the first {min(notes, len(row['sung']))} notes and rests"
     )
     axes.margins(x=0.01)
     return figure
@@ -99,13 +99,13 @@ def pit(densities: Sequence[float]) -> Figure:
 
 def note_errors(predictions: pa.Table) -> dict[str, np.ndarray]:
     """Returns, for each note of all test songs, `singer_id` and the errors of `model` and `copy`, in ticks."""
-    lengths = pc.list_value_length(predictions["original"]).to_numpy()
+    lengths = pc.list_value_length(predictions["sung"]).to_numpy()
     notes = {
         column: predictions[column].combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.float64)
-        for column in ("quantized", "original", "predicted")
+        for column in ("quantized", "sung", "predicted")
     }
     return {
         "singer_id": np.repeat(predictions["singer_id"].to_numpy(), lengths),
-        "model": notes["predicted"] - notes["original"],
-        "copy": notes["quantized"] - notes["original"],
+        "model": notes["predicted"] - notes["sung"],
+        "copy": notes["quantized"] - notes["sung"],
     }

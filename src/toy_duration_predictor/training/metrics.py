@@ -34,25 +34,25 @@ def metric(values: Values, after: Callable[[Tensor], Tensor] = torch.clone) -> V
 @metric
 def mae(predicted: Tensor, batch: Batch) -> Tensor:
     """Returns the absolute error of each real note, ticks."""
-    return (predicted - batch.target)[batch.mask].abs()
+    return (predicted - batch.sung)[batch.mask].abs()
 
 
 @metric
 def copy_mae(predicted: Tensor, batch: Batch) -> Tensor:
     """Returns the same for the copy baseline, whose prediction is the input."""
-    return mae(batch.input, batch)
+    return mae(batch.quantized, batch)
 
 
 @metric
 def mae_published(predicted: Tensor, batch: Batch) -> Tensor:
     """Returns absolute errors as published: padding counts, and sung durations are clamped to 0..1000 ticks."""
-    return (predicted - batch.target.clamp(0, PUBLISHED_CLAMP)).abs().flatten()
+    return (predicted - batch.sung.clamp(0, PUBLISHED_CLAMP)).abs().flatten()
 
 
 @metric
 def copy_mae_published(predicted: Tensor, batch: Batch) -> Tensor:
     """Returns the same for the copy baseline, whose durations are clamped too."""
-    return mae_published(batch.input.clamp(0, PUBLISHED_CLAMP), batch)
+    return mae_published(batch.quantized.clamp(0, PUBLISHED_CLAMP), batch)
 
 
 @metric
@@ -65,7 +65,7 @@ def mae_beats(predicted: Tensor, batch: Batch) -> Tensor:
 @metric
 def copy_mae_beats(predicted: Tensor, batch: Batch) -> Tensor:
     """Returns the same for the copy baseline."""
-    return mae_beats(batch.input, batch)
+    return mae_beats(batch.quantized, batch)
 
 
 @partial(metric, after=torch.sqrt)

@@ -7,7 +7,7 @@
 | `row` | the song's row in its songs table |
 | `singer_id` | as in the songs table |
 | `quantized` | list of quantized durations, ticks |
-| `SUNG` | list of sung durations, ticks |
+| `sung` | list of sung durations, ticks |
 | `predicted` | list of predicted durations, ticks |
 
 Shapes: `S` songs, `B` windows, `T` notes of a window.
@@ -28,9 +28,6 @@ from toy_duration_predictor.data.windows import Batch, Songs, Windows
 if TYPE_CHECKING:
     from toy_duration_predictor.training.task import DurationTask
 
-# The column with the durations as they were sung.
-SUNG = "original"
-
 BATCH_SIZE = 256
 
 
@@ -44,8 +41,8 @@ def predictions_table(table: Dataset, rows: Iterable[int], predicted: np.ndarray
     """
     rows = [int(row) for row in rows]
     songs = table.select(rows)
-    sung, offsets = ragged(songs, "durations")
-    quantized, _ = ragged(songs, "quantized_durations")
+    sung, offsets = ragged(songs, "sung")
+    quantized, _ = ragged(songs, "quantized")
 
     def lists(notes: np.ndarray) -> pa.ListArray:
         return pa.ListArray.from_arrays(offsets.astype(np.int32), notes)
@@ -55,7 +52,7 @@ def predictions_table(table: Dataset, rows: Iterable[int], predicted: np.ndarray
             "row": pa.array(rows, pa.int64()),
             "singer_id": pa.array(songs["singer_id"][:], pa.int64()),
             "quantized": lists(quantized),
-            SUNG: lists(sung),
+            "sung": lists(sung),
             "predicted": lists(predicted),
         }
     )
@@ -113,8 +110,8 @@ def _windows_round_each_note(songs: Songs, context: int, batch_size: int) -> Ite
             left = (note - context).clamp(min=start)
             count = (note + context).clamp(max=end - 1) - left + 1
             batch = Batch(
-                input=songs.quantized.windows(left, count, width),
-                target=songs.sung.windows(left, count, width),
+                quantized=songs.quantized.windows(left, count, width),
+                sung=songs.sung.windows(left, count, width),
                 mask=torch.arange(width) < count[:, None],
                 singer=songs.singer[song].expand(len(note)),
                 step=songs.step[song].expand(len(note)),

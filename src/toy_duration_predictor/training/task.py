@@ -71,23 +71,23 @@ class DurationTask(pl.LightningModule):
         return predicted
 
     def inputs(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Returns what the network is given of a batch: durations, singer, mask and step."""
+        """Returns what the network is given of a batch: quantized durations, singer, mask and step."""
         singer = torch.zeros_like(batch.singer) if self.hparams["anonymous"] else batch.singer
-        return batch.input, singer, batch.mask, batch.step
+        return batch.quantized, singer, batch.mask, batch.step
 
     def loss(self, batch: Batch, predicted: Tensor | None = None) -> Tensor:
         """Returns the training loss of a batch, a scalar; `predicted` where it is known already."""
         kind = self.hparams["loss"]
         if isinstance(self.network, DistributionNetwork) and kind == "likelihood":
-            return -self.network.log_likelihood(*self.inputs(batch), batch.target).sum() / batch.mask.sum()
+            return -self.network.log_likelihood(*self.inputs(batch), batch.sung).sum() / batch.mask.sum()
         if predicted is None:
             predicted = self(batch)
         if kind == "published":
             # The mean cancels, (p - m) / s - (t - m) / s = (p - t) / s, and the scale comes out of the square.
-            target = batch.target.clamp(0, PUBLISHED_CLAMP)
+            clamped = batch.sung.clamp(0, PUBLISHED_CLAMP)
             scale: float = self.hparams["statistics"]["target_std"]
-            return F.mse_loss(predicted, target) / scale**2
-        note, sung = predicted[batch.mask], batch.target[batch.mask]
+            return F.mse_loss(predicted, clamped) / scale**2
+        note, sung = predicted[batch.mask], batch.sung[batch.mask]
         return F.l1_loss(note, sung) if kind == "mae" else F.mse_loss(note, sung)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 from toy_duration_predictor.data.midi.prepare import find_files, prepare
 from toy_duration_predictor.data.midi.recipe import NAMES, Recipe, song_and_singer
 from toy_duration_predictor.data.midi.smf import parse, unparse
-from toy_duration_predictor.data.midi.voice import prepare as module
+from toy_duration_predictor.data.midi import prepare as module
 from toy_duration_predictor.data.schema import LONGEST
 from toy_duration_predictor.data.songs import fingerprint, validate_songs
 from toy_duration_predictor.data.sources import load_songs
