@@ -7,11 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toy_duration_predictor.data.audit import audit, repair_table
+    from toy_duration_predictor.data.audit import audit
     from toy_duration_predictor.data.datamodule import SongsDataModule
     from toy_duration_predictor.data.midi.prepare import prepare
     from toy_duration_predictor.data.midi.recipe import Limit, Recipe
     from toy_duration_predictor.data.quantize import quantize
+    from toy_duration_predictor.data.repair import repair_table
     from toy_duration_predictor.data.simulate import simulate_songs
     from toy_duration_predictor.data.songs import fingerprint, validate_songs
     from toy_duration_predictor.data.sources import load_songs
@@ -42,7 +43,7 @@ _MODULE_OF = {
     "load_songs": "data.sources",
     "prepare": "data.midi.prepare",
     "quantize": "data.quantize",
-    "repair_table": "data.audit",
+    "repair_table": "data.repair",
     "simulate_songs": "data.simulate",
     "train": "training.train",
     "validate_songs": "data.songs",

@@ -163,7 +163,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
         progress=_bar,
     )
     _show_refused(done.refused, f"; {arguments.out}.json names them all")
-    for what, count in sorted(done.repairs.items()):
+    for what, count in sorted(done.mended.items()):
         sys.stderr.write(f"Mended {count:,} times: {what}.\n")
     sys.stdout.write(f"{arguments.out}: {done.songs:,} songs of {done.files:,} files, {done.notes:,} notes and rests\n")
 
@@ -172,7 +172,8 @@ def _audit(arguments: argparse.Namespace) -> None:
     import pyarrow.parquet as pq
     from rich.console import Console
 
-    from toy_duration_predictor.data.audit import audit, repair_table
+    from toy_duration_predictor.data.audit import audit
+    from toy_duration_predictor.data.repair import repair_table
     from toy_duration_predictor.data.sources import load_songs, source_names
     from toy_duration_predictor.files import write, write_text
     from toy_duration_predictor.sections import render_html, render_text
@@ -192,7 +193,7 @@ def _audit(arguments: argparse.Namespace) -> None:
         sys.stdout.write(
             f"{arguments.repair}: {rows:,} of {len(table):,} rows repaired; of {notes:,} notes the arithmetic leaves "
             f"{undecided:,} ({undecided / notes:.1%}) undecided. They are marked in column 'undecided' and have the "
-            f"likelier duration.\n"
+            f"likeliest duration.\n"
         )
 
 

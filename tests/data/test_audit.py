@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from toy_duration_predictor.data.audit import Columns, audit, kinds, repair_table
-from toy_duration_predictor.data.quantize import CARRIED, EITHER, NEITHER, SUNG, carried, quantize
+from toy_duration_predictor.data.audit import Columns, audit, origins
+from toy_duration_predictor.data.quantize import Origin, carried, quantize
+from toy_duration_predictor.data.repair import repair_table
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.songs import validate_songs
 from toy_duration_predictor.errors import InputError
@@ -59,13 +60,13 @@ def test_resolutions(sung):
 
 
 def test_copy_error_in_three_units(sung):
-    found = cells(sung, "Error of copying the quantized durations")
+    found = cells(sung, "Error of the copy baseline")
     error = [np.abs(np.subtract(row["durations"], row["quantized_durations"])) for row in sung]
     beats = np.concatenate([each / ticks for each, ticks in zip(error, sung["ticks_per_beat"], strict=True)])
     assert found["ticks"][0] == f"{np.concatenate(error).mean():.3f}"
     assert found["beats"][0] == f"{beats.mean():.4f}"
     assert found["ms"][0] == f"{500 * beats.mean():.1f}"
-    assert cells(sung.remove_columns("tempo"), "Error of copying the quantized durations")["ms"][0] == "not known"
+    assert cells(sung.remove_columns("tempo"), "Error of the copy baseline")["ms"][0] == "not known"
 
 
 def test_outliers():
@@ -98,20 +99,20 @@ def test_rows_shared_between_splits(sung):
 
 
 def test_the_fault_is_found_where_it_is(sung, published):
-    assert set(kinds(Columns(sung))) == {SUNG}
-    assert set(kinds(Columns(published))) == {CARRIED}
+    assert set(origins(Columns(sung))) == {Origin.SINGER}
+    assert set(origins(Columns(published))) == {Origin.QUANTIZER}
     assert section(sung, "The published fault").remark == "It is not found."
     remark = section(published, "The published fault").remark
     assert remark.startswith("It is found in 36 of 36 rows")
-    assert "0 rows speak against it" in remark
+    assert " 0 rows speak against the fault" in remark
 
 
 def test_the_fault_in_some_rows(sung, published):
     mixed = Dataset.from_dict({n: [*sung[n][:30], *published[n][30:]] for n in sung.column_names})
-    assert kinds(Columns(validate_songs(mixed))) == [SUNG] * 30 + [CARRIED] * 6
+    assert origins(Columns(validate_songs(mixed))) == [Origin.SINGER] * 30 + [Origin.QUANTIZER] * 6
     remark = section(validate_songs(mixed), "The published fault").remark
     assert remark.startswith("It is found in 6 of 36 rows")
-    assert "30 rows speak against it" in remark
+    assert "30 rows speak against the fault" in remark
 
 
 def test_its_bounds_are_right(sung, published):
@@ -123,12 +124,12 @@ def test_its_bounds_are_right(sung, published):
 
 
 @pytest.mark.parametrize(
-    ("sung_durations", "quantized", "kind"),
-    [([15, 30], [15, 30], EITHER), ([0, 2], [0, 0], EITHER), ([15, 30, 7], [30, 15, 15], NEITHER)],
+    ("sung_durations", "quantized", "expected"),
+    [([15, 30], [15, 30], Origin.EITHER), ([0, 2], [0, 0], Origin.EITHER), ([15, 30, 7], [30, 15, 15], Origin.NEITHER)],
 )
-def test_rows_that_tell_nothing(sung_durations, quantized, kind):
+def test_rows_that_tell_nothing(sung_durations, quantized, expected):
     table = {"singer_id": [1], "durations": [sung_durations], "quantized_durations": [quantized]}
-    assert kinds(Columns(validate_songs(Dataset.from_dict(table)))) == [kind]
+    assert origins(Columns(validate_songs(Dataset.from_dict(table)))) == [expected]
 
 
 def test_repair_touches_the_spoilt_rows_alone(sung, published):

@@ -5,7 +5,7 @@ from datasets import Dataset
 
 from tests.conftest import flat
 from toy_duration_predictor.data.datamodule import SongsDataModule
-from toy_duration_predictor.data.quantize import CARRIED, carried, grid_step, kind
+from toy_duration_predictor.data.quantize import Origin, carried, grid_step, origin
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.windows import ShuffledBatches, Songs, Windows
 from toy_duration_predictor.errors import InputError
@@ -174,7 +174,8 @@ def test_carried_values_are_repaired_and_quantized_anew():
         assert recovered.song(row).tolist() == stored[row].tolist()
     for batch in data.train_dataloader():
         for row, quantized, sung, mask in zip(batch.row.tolist(), batch.quantized, batch.sung, batch.mask, strict=True):
-            assert kind(sung[mask].numpy().astype(np.int64), quantized[mask].numpy().astype(np.int64)) == CARRIED, row
+            stored, on_grid = (part[mask].numpy().astype(np.int64) for part in (sung, quantized))
+            assert origin(stored, on_grid) == Origin.QUANTIZER, row
 
 
 def test_batches_count_all_windows():

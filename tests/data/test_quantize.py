@@ -5,15 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toy_duration_predictor.data.quantize import (
-    CARRIED,
-    EITHER,
-    NEITHER,
-    SUNG,
+    Origin,
     carried,
     grid_step,
     grid_ticks,
-    kind,
     left_behind,
+    origin,
     quantize,
     requantize,
 )
@@ -112,15 +109,15 @@ def test_an_error_carried_in_is_that_of_a_note_before(song, step, share):
 @pytest.mark.parametrize(
     ("stored", "quantized", "expected"),
     [
-        ([20, 20, 20], [15, 30, 15], SUNG),
-        ([22, 22], [15, 15], CARRIED),
-        ([15, 30], [15, 30], EITHER),
-        ([0, 2], [0, 0], EITHER),
-        ([15, 30, 7], [30, 15, 15], NEITHER),
+        ([20, 20, 20], [15, 30, 15], Origin.SINGER),
+        ([22, 22], [15, 15], Origin.QUANTIZER),
+        ([15, 30], [15, 30], Origin.EITHER),
+        ([0, 2], [0, 0], Origin.EITHER),
+        ([15, 30, 7], [30, 15, 15], Origin.NEITHER),
     ],
 )
-def test_kinds_of_songs(stored, quantized, expected):
-    assert kind(np.array(stored), np.array(quantized)) == expected
+def test_where_durations_come_from(stored, quantized, expected):
+    assert origin(np.array(stored), np.array(quantized)) == expected
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,10 @@ def test_the_published_dataset_has_3363_training_rows():
     assert [len(side) for side in split_rows(table, "published", 42)] == [3363, 420, 421]
 
 
-@pytest.mark.parametrize("how", ["published", "grouped", "auto", "fold1", "fold5"])
+@pytest.mark.parametrize("scheme", ["published", "grouped", "auto", "fold1", "fold5"])
 @pytest.mark.parametrize("seed", [0, 42])
-def test_every_row_is_on_one_side(songs, how, seed):
-    split = split_rows(songs, how, seed)
+def test_every_row_is_on_one_side(songs, scheme, seed):
+    split = split_rows(songs, scheme, seed)
     assert sorted(np.concatenate(split)) == list(range(len(songs)))
 
 
@@ -50,8 +50,8 @@ def test_the_seed_decides(songs):
 
 
 def test_auto_groups_where_every_song_is_known(songs):
-    def same(table, how):
-        return all(map(np.array_equal, split_rows(table, "auto", 1), split_rows(table, how, 1)))
+    def same(table, scheme):
+        return all(map(np.array_equal, split_rows(table, "auto", 1), split_rows(table, scheme, 1)))
 
     one_unknown = songs.map(lambda row, i: {"song_id": row["song_id"] if i else None}, with_indices=True)
     assert same(songs, "grouped")

@@ -1,44 +1,50 @@
-"""What a careful person wants to know of a songs table before training, and whether it has the published fault."""
+"""What a careful person asks of a songs table before training, and whether the table has the published fault."""
 
 from collections import Counter
 
 import numpy as np
 from datasets import Dataset
 
-from toy_duration_predictor.data.quantize import CARRIED, EITHER, NEITHER, SUNG, grid_step, kind, quantize
-from toy_duration_predictor.data.repair import Repaired, is_carried, repair
-from toy_duration_predictor.data.schema import SUNG_COLUMN
+from toy_duration_predictor.data.quantize import Origin, grid_step, origin, quantize
 from toy_duration_predictor.data.songs import fingerprint, ragged
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.sections import Section
 
 PERCENTILES = (1, 25, 50, 75, 99)
-# Longer than this, in beats, is a pause and no rest of a phrase.
+# A duration longer than this, in beats, is a pause and no rest within a song's phrases.
 OUTLIER_BEATS = 16
+FITS = {
+    Origin.SINGER: "quantized from the stored durations, the error carried forward: sung",
+    Origin.QUANTIZER: "each stored duration rounded by itself: the quantizer's carried values",
+    Origin.EITHER: "both: too short to tell",
+    Origin.NEITHER: "neither: another quantizer, or another grid",
+}
 
 
 class Columns:
-    """A songs table as arrays, with each row's grid step as it is seen in its quantized durations."""
+    """A songs table as arrays over all notes, `(notes,)`, and over all rows, `(rows,)`."""
 
     def __init__(self, table: Dataset) -> None:
         self.table = table
         self.sung, self.offsets = ragged(table, "sung")
         self.quantized, _ = ragged(table, "quantized")
         self.lengths = np.diff(self.offsets)
-        self.row = np.repeat(np.arange(len(table)), self.lengths)
-        self.step = np.array([grid_step(self.song(self.quantized, row)) for row in range(len(table))])
+        self.row = np.repeat(np.arange(len(table)), self.lengths)  # of each note
+        self.songs = [(self.song(self.sung, row), self.song(self.quantized, row)) for row in range(len(table))]
+        self.step = np.array([grid_step(quantized) for _, quantized in self.songs])
         self.pitch = ragged(table, "pitch")[0] if "pitch" in table.column_names else None
         self.ticks_per_beat = self._known("ticks_per_beat")
         self.tempo = self._known("tempo")
+        self.beats = self.sung / self.ticks_per_beat[self.row]
 
-    def _known(self, column: str) -> np.ndarray:
-        """Returns a number a row, nan where it is not known."""
-        values = self.table[column] if column in self.table.column_names else [None] * len(self.table)
+    def _known(self, name: str) -> np.ndarray:
+        """Returns a column of numbers, nan where a number is not known."""
+        values = self.table[name] if name in self.table.column_names else [None] * len(self.table)
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
     def song(self, values: np.ndarray, row: int) -> np.ndarray:
-        """Returns the notes of one row."""
+        """Returns the values of one row's notes."""
         return values[self.offsets[row] : self.offsets[row + 1]]
 
 
@@ -64,45 +70,9 @@ def audit(table: Dataset) -> list[Section]:
     ]
 
 
-def kinds(columns: Columns) -> list[str]:
-    """Returns for each row what its durations are; see `quantize.kind`."""
-    return [
-        kind(columns.song(columns.sung, row), columns.song(columns.quantized, row)) for row in range(len(columns.step))
-    ]
-
-
-def repair_table(table: Dataset) -> tuple[Dataset, int]:
-    """Recovers the sung durations of all rows that bear the fault's mark; other rows stay as they are.
-
-    Args:
-        table: A validated songs table.
-
-    Returns:
-        The table, with another column `undecided`, which has a bool a note: true where the arithmetic leaves more than
-        one duration and the likelier one was taken; and how many rows were repaired.
-
-    Raises:
-        InputError: No row bears the mark.
-    """
-    columns = Columns(table)
-    rows = [
-        row
-        for row, found in enumerate(kinds(columns))
-        if found == CARRIED and is_carried(columns.song(columns.sung, row), columns.song(columns.quantized, row))
-    ]
-    if not rows:
-        raise InputError("No row of this table bears the mark of the published fault; there is nothing to repair.")
-    done: Repaired = repair(
-        [columns.song(columns.sung, row) for row in rows],
-        [columns.song(columns.quantized, row) for row in rows],
-        [int(columns.step[row]) for row in rows],
-    )
-    sung = [columns.song(columns.sung, row) for row in range(len(table))]
-    undecided = [np.zeros(length, dtype=bool) for length in columns.lengths]
-    for row, recovered, open_ in zip(rows, done.sung, done.undecided, strict=True):
-        sung[row], undecided[row] = recovered, open_
-    others = {name: table[name] for name in table.column_names if name != SUNG_COLUMN}
-    return Dataset.from_dict({**others, SUNG_COLUMN: sung, "undecided": undecided}), len(rows)
+def origins(columns: Columns) -> list[Origin]:
+    """Returns where the durations of each row come from."""
+    return [origin(*song) for song in columns.songs]
 
 
 def _contents(columns: Columns) -> Section:
@@ -129,16 +99,15 @@ def _contents(columns: Columns) -> Section:
 
 
 def _lengths(columns: Columns) -> Section:
-    beats = columns.sung / columns.ticks_per_beat[columns.row]
     if columns.pitch is None:
-        parts = {"notes and rests": np.ones(len(beats), dtype=bool)}
+        parts = {"notes and rests": np.ones(len(columns.sung), dtype=bool)}
         remark = "Percentiles. Which are rests is not known without pitch."
     else:
         parts = {"notes": columns.pitch > 0, "rests": columns.pitch == 0}
         remark = "Percentiles."
     rows = []
     for name, which in parts.items():
-        for unit, values in (("ticks", columns.sung[which]), ("beats", beats[which])):
+        for unit, values in (("ticks", columns.sung[which]), ("beats", columns.beats[which])):
             values = values[~np.isnan(values)]
             if len(values):
                 digits = 0 if unit == "ticks" else 3
@@ -175,21 +144,19 @@ def _copy_error(columns: Columns) -> Section:
             rows.append((unit, "not known", "", "0"))
     same = (error == 0).mean()
     return Section(
-        "Error of copying the quantized durations", ("", "mean", "median", "notes"), rows, f"{same:.1%} are 0."
+        "Error of the copy baseline", ("", "mean", "median", "notes"), rows, f"{same:.1%} of the errors are 0."
     )
 
 
 def _outliers(columns: Columns) -> Section:
-    beats = columns.sung / columns.ticks_per_beat[columns.row]
-    by_known = ~np.isnan(beats)
-    # Where the resolution is not known, the grid stands in for it.
-    step_beats = columns.sung / (8 * columns.step[columns.row])
-    long = np.where(by_known, beats, step_beats) > OUTLIER_BEATS
+    # Where the resolution is not known, a beat has eight grid steps, as with a grid of 1/32.
+    guessed = columns.sung / (8 * columns.step[columns.row])
+    long = np.where(np.isnan(columns.beats), guessed, columns.beats) > OUTLIER_BEATS
     rows = []
     for note in np.flatnonzero(long)[np.argsort(-columns.sung[long], kind="stable")][:5]:
         row = columns.row[note]
-        kind = "" if columns.pitch is None else ("rest" if columns.pitch[note] == 0 else "note")
-        rows.append((str(row), str(note - columns.offsets[row]), kind, f"{columns.sung[note]:,}"))
+        what = "" if columns.pitch is None else ("rest" if columns.pitch[note] == 0 else "note")
+        rows.append((str(row), str(note - columns.offsets[row]), what, f"{columns.sung[note]:,}"))
     off = np.abs(columns.sung - columns.quantized) > 2 * columns.step[columns.row]
     remark = (
         f"{long.sum():,} durations are longer than {OUTLIER_BEATS} beats, and {off.sum():,} are more than two grid "
@@ -201,73 +168,63 @@ def _outliers(columns: Columns) -> Section:
 def _repetitions(columns: Columns) -> Section:
     rows = []
     for name, values in (("durations", columns.sung), ("quantized durations", columns.quantized)):
-        groups = _equal_rows(columns, values)
+        groups: dict[bytes, list[int]] = {}
+        for row in range(len(columns.table)):
+            groups.setdefault(columns.song(values, row).tobytes(), []).append(row)
         several = [group for group in groups.values() if len(group) > 1]
         shown = "; ".join(" = ".join(map(str, group[:4])) for group in several[:3])
         rows.append((f"the same {name}", f"{sum(len(group) - 1 for group in several):,}", shown))
     return Section("Duplicates", ("", "rows beyond the first", "such as rows"), rows)
 
 
-def _equal_rows(columns: Columns, values: np.ndarray) -> dict[bytes, list[int]]:
-    groups: dict[bytes, list[int]] = {}
-    for row in range(len(columns.table)):
-        groups.setdefault(columns.song(values, row).tobytes(), []).append(row)
-    return groups
-
-
 def _shared(columns: Columns) -> Section:
-    title, heads = (
-        "Test rows that training has seen",
-        ("split", "test rows", "same song in training", "same score in training"),
-    )
     rows = []
-    for how in ("published", "grouped"):
+    ids = columns.table["song_id"] if "song_id" in columns.table.column_names else None
+    scores = [quantized.tobytes() for _, quantized in columns.songs]
+    for scheme in ("published", "grouped"):
         try:
-            split = split_rows(columns.table, how, seed=42)
+            split = split_rows(columns.table, scheme, seed=42)
         except InputError:
             continue
-        train = {columns.song(columns.quantized, row).tobytes() for row in split.train}
-        same = sum(columns.song(columns.quantized, row).tobytes() in train for row in split.test)
-        songs = "not known"
-        if "song_id" in columns.table.column_names:
-            ids = columns.table["song_id"]
+        known = {scores[row] for row in split.train}
+        same_score = sum(scores[row] in known for row in split.test)
+        same_song = "not known"
+        if ids is not None:
             heard = {ids[row] for row in split.train} - {None}
-            songs = str(sum(ids[row] in heard for row in split.test))
-        rows.append((how, str(len(split.test)), songs, str(same)))
-    return Section(title, heads, rows, "" if rows else "The table is too small to be split.")
+            same_song = str(sum(ids[row] in heard for row in split.test))
+        rows.append((scheme, str(len(split.test)), same_song, str(same_score)))
+    heads = ("split", "test rows", "same song in training", "same score in training")
+    remark = "" if rows else "The table is too small to be split."
+    return Section("Test rows that training has seen", heads, rows, remark)
 
 
 def _fault(columns: Columns) -> Section:
-    title, heads = "The published fault", ("how a row's durations fit its quantized ones", "rows")
-    found = kinds(columns)
-    counts = Counter(found)
-    rows = [
-        ("quantized from the stored durations, the error carried forward: sung", f"{counts[SUNG]:,}"),
-        ("each stored duration rounded by itself: the quantizer's carried values", f"{counts[CARRIED]:,}"),
-        ("both: too short to tell", f"{counts[EITHER]:,}"),
-        ("neither: another quantizer, or another grid", f"{counts[NEITHER]:,}"),
-    ]
-    if not counts[CARRIED]:
-        return Section(
-            "The published fault", ("how a row's durations fit its quantized ones", "rows"), rows, "It is not found."
-        )
-    carried = np.array([each == CARRIED for each in found])[columns.row]
-    # Were the stored durations the sung ones, so many notes would have been quantized to another value ...
-    requantized = np.concatenate(
-        [quantize(columns.song(columns.sung, r), int(columns.step[r])) for r, k in enumerate(found) if k == CARRIED]
+    found = np.array(origins(columns))
+    rows = [(fit, f"{(found == each).sum():,}") for each, fit in FITS.items()]
+    remark = _fault_in_words(columns, found) if Origin.QUANTIZER in found else "It is not found."
+    return Section("The published fault", ("how a row's durations fit its quantized ones", "rows"), rows, remark)
+
+
+def _fault_in_words(columns: Columns, found: np.ndarray) -> str:
+    carried = found == Origin.QUANTIZER
+    # A proof: quantizing sung durations again gives the quantized ones. Carried values, taken for sung durations, give
+    # some notes another value, because their error is then carried twice.
+    against = sum(
+        int((quantize(stored, int(columns.step[row])) != quantized).sum())
+        for row, (stored, quantized) in enumerate(columns.songs)
+        if carried[row]
     )
-    against = int((requantized != columns.quantized[carried]).sum())
-    # ... and a note's carried value differs from its sung one wherever an error was carried into it.
+    # A bound: a carried value differs from the sung duration only where an error was carried into the note. The error
+    # is the previous note's difference of carried value and quantized duration; a song's first note is given none.
     error = columns.sung - columns.quantized
-    first = np.zeros(len(error), dtype=bool)
-    first[columns.offsets[:-1]] = True
-    into = np.where(first, 0, np.roll(error, 1))
-    touched = int((carried & (into != 0)).sum())
-    notes = carried.sum()
-    remark = (
-        f"It is found in {counts[CARRIED]:,} of {len(found):,} rows: every one of their {notes:,} notes is quantized "
-        f"as if no error were carried, and {against:,} of them ({against / notes:.1%}) could not be so if the stored "
-        f"durations were the sung ones; {counts[SUNG]:,} rows speak against it. It touches at most {touched:,} notes "
-        f"({touched / len(error):.1%}). tdp audit --repair recovers what the arithmetic allows."
+    into = np.roll(error, 1)
+    into[columns.offsets[:-1]] = 0
+    touched = int((carried[columns.row] & (into != 0)).sum())
+    notes = columns.lengths[carried].sum()
+    return (
+        f"It is found in {carried.sum():,} of {len(found):,} rows. In these rows every one of {notes:,} notes is "
+        f"quantized as if no error were carried. If the stored durations were the sung ones, {against:,} of the notes "
+        f"({against / notes:.1%}) would be quantized to another value. {(found == Origin.SINGER).sum():,} rows speak "
+        f"against the fault. It touches at most {touched:,} notes ({touched / len(error):.1%} of the table). "
+        f"tdp audit --repair recovers what the arithmetic allows."
     )
-    return Section(title, heads, rows, remark)

@@ -1,4 +1,4 @@
-"""The experiment's data: singers indexed, rows split, statistics of the training split, and batches of windows."""
+"""The experiment's data: singers indexed, rows split, notes in batches of windows, and figures of the training split."""
 
 import logging
 import math
@@ -9,7 +9,7 @@ import torch
 from datasets import Dataset
 from torch.utils.data import DataLoader
 
-from toy_duration_predictor.data.quantize import CARRIED, EITHER, SUNG, kind
+from toy_duration_predictor.data.quantize import Origin, origin
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.data.windows import Batch, ShuffledBatches, Songs, Windows
 
@@ -20,28 +20,27 @@ log = logging.getLogger(__name__)
 
 
 class SongsDataModule(pl.LightningDataModule):
-    """The experiment's data. Notes stay where the table lies until a batch asks for them.
+    """The experiment's data. Notes stay in the table's file until a batch asks for them.
 
     Args:
         table: A validated songs table.
         split: `auto`, `published` or `grouped`; see `split_rows`.
         split_seed: Decides the split; 42 is the published one.
-        pairing: What the network is trained on: `sung` (Model A) or `quantized` (Model B) durations. The test input
-            is quantized in either case.
+        pairing: What the network is trained on: `sung` (Model A) or `quantized` (Model B) durations. In the test it is
+            given quantized durations in either case.
         window: Notes a window.
         batch_size: Windows a batch.
         move_windows: Whether training windows are cut elsewhere in each epoch.
-        requantize: Whether training windows are quantized anew in each epoch, where their input is quantized: `never`;
-            `sung` does so if the table's durations quantize to its quantized ones, and those of the published dataset
-            do not; `repaired` also if sung durations can be recovered (see `repair`), at about 15 ms a song.
-        seed: Decides the order of training windows, together with the epoch.
+        requantize: When the training windows of Model B are quantized anew in each epoch. `never`; `sung`: if the
+            table holds sung durations, which the published dataset does not; `repaired`: also if sung durations can be
+            recovered from carried values (see `repair`), which takes about 15 ms a song.
+        seed: Decides the order and the changes of training windows, together with the epoch.
 
     Attributes:
         singers: All `singer_id` of the table, sorted; a singer's index is the place in this list.
         split: The rows of the three sides.
-        statistics: `target_mean` and `target_std` of the training split's durations, clamped to 0..1000 ticks, as
-            in the published recipe; and `carried`, 1 if that split's durations are the quantizer's carried values, else
-            0.
+        statistics: Figures of the training split. `target_mean` and `target_std` are those of its durations clamped to
+            0..1000 ticks, as in the published recipe. `carried` is 1 if its durations are carried values, else 0.
         unheard_singers: The `singer_id` of singers who have no song in the training split.
     """
 
@@ -70,13 +69,15 @@ class SongsDataModule(pl.LightningDataModule):
         train = torch.from_numpy(self.split.train)
         self.train_windows = Windows(self.songs, train, window, pairing)
         self.notes_train = int(self.songs.lengths(train).sum())
-        self.statistics, kinds = _statistics(self.songs, self.split.train)
+        self.statistics, origins = _statistics(self.songs, self.split.train)
+        carried = origins == {Origin.QUANTIZER}
         self.requantize = False
         if requantize != "never" and pairing == "quantized":
-            self.requantize = kinds <= {SUNG} or (kinds == {CARRIED} and requantize == "repaired")
+            # Songs too short to tell count as sung.
+            self.requantize = origins <= {Origin.SINGER} or (carried and requantize == "repaired")
             if not self.requantize:
                 log.info("The table's durations do not quantize to its quantized ones; nothing is quantized anew.")
-            elif kinds == {CARRIED}:
+            elif carried:
                 self.train_windows.repaired = self.songs.repaired(self.split.train)
         heard = set(self.songs.singer[train].tolist())
         self.unheard_singers = [singer for i, singer in enumerate(self.singers) if i not in heard]
@@ -88,6 +89,7 @@ class SongsDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Returns windows of the training rows, in an order that follows from seed and epoch."""
+        # By half a window in either direction, so that any note can be a window's first.
         move = self.window // 2 if self.move_windows else 0
         batches = ShuffledBatches(len(self.train_windows), self.batch_size, self.seed, move, self.requantize)
         return DataLoader(self.train_windows, sampler=batches, batch_size=None)
@@ -97,27 +99,27 @@ class SongsDataModule(pl.LightningDataModule):
         return self._in_order(self.split.val, self.pairing)
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        """Returns windows of the test rows; the input is quantized, whatever the pairing."""
+        """Returns windows of the test rows, whose input is quantized whatever the pairing."""
         return self._in_order(self.split.test, "quantized")
 
     def _in_order(self, rows: np.ndarray, pairing: str) -> DataLoader[Batch]:
         return Windows(self.songs, torch.from_numpy(rows), self.window, pairing).in_order(self.batch_size)
 
 
-def _statistics(songs: Songs, rows: np.ndarray) -> tuple[dict[str, float], set[str]]:
-    """Returns `SongsDataModule.statistics` of some rows, and what their durations are; see `quantize.kind`."""
-    kinds: set[str] = set()
+def _statistics(songs: Songs, rows: np.ndarray) -> tuple[dict[str, float], set[Origin]]:
+    """Returns `SongsDataModule.statistics` of some rows, and where their durations come from, if that can be told."""
+    origins: set[Origin] = set()
     notes = total = squares = 0
-    for sung, quantized in zip(songs.sung.songs(rows), songs.quantized.songs(rows), strict=True):
-        kinds.add(kind(sung, quantized))
-        clamped = sung.clip(max=int(PUBLISHED_CLAMP))
-        notes, total, squares = notes + len(sung), total + int(clamped.sum()), squares + int((clamped**2).sum())
-    kinds.discard(EITHER)
-    # From sums of whole numbers, which are exact however many they are.
+    for durations, quantized in zip(songs.sung.songs(rows), songs.quantized.songs(rows), strict=True):
+        origins.add(origin(durations, quantized))
+        clamped = durations.clip(max=int(PUBLISHED_CLAMP))
+        # Sums of whole numbers are exact, so a mean does not depend on the order of the rows.
+        notes, total, squares = notes + len(clamped), total + int(clamped.sum()), squares + int((clamped**2).sum())
+    origins.discard(Origin.EITHER)
     variance = (notes * squares - total**2) / (notes * max(notes - 1, 1))
     statistics = {
         "target_mean": total / notes,
-        "target_std": math.sqrt(variance) or 1.0,
-        "carried": float(kinds == {CARRIED}),
+        "target_std": math.sqrt(variance) or 1.0,  # 1 where all durations are the same, as it is divided by
+        "carried": float(origins == {Origin.QUANTIZER}),
     }
-    return statistics, kinds
+    return statistics, origins

@@ -1,6 +1,7 @@
-"""Durations to the nearest multiple of a rhythmic grid, with the rounding error carried forward."""
+"""Durations on a grid: quantized with the rounding error carried forward, and how quantized durations came about."""
 
 import re
+from enum import StrEnum
 
 import midii
 import numpy as np
@@ -11,7 +12,7 @@ from toy_duration_predictor.errors import InputError
 
 
 def grid_ticks(ticks_per_beat: int, grid: str = "32") -> int:
-    """Returns the ticks of one grid step.
+    """Returns the ticks of a grid step.
 
     Args:
         ticks_per_beat: The file's resolution; a beat is a quarter note.
@@ -20,6 +21,9 @@ def grid_ticks(ticks_per_beat: int, grid: str = "32") -> int:
 
     Raises:
         InputError: There is no such grid, or it does not divide the resolution.
+
+    >>> grid_ticks(480), grid_ticks(480, "8t")
+    (60, 160)
     """
     match = re.fullmatch(r"(1|2|4|8|16|32|64|128|256)(t?)", grid)
     if not match:
@@ -32,107 +36,123 @@ def grid_ticks(ticks_per_beat: int, grid: str = "32") -> int:
 
 
 def grid_step(quantized: np.ndarray) -> int:
-    """Returns the ticks of the grid step that a song's quantized durations show: their greatest common divisor.
+    """Returns the ticks of a song's grid step: the greatest common divisor of its quantized durations.
 
     Args:
         quantized: `(T,)`, whole ticks of any numeric type.
 
     Returns:
-        At least 1. A song whose durations are all 0 shows no grid, and lies on the finest that there is: 1 tick.
+        At least 1. Durations that are all 0 show no grid. Their step is then 1 tick, that of the finest grid.
+
+    >>> grid_step(np.array([60, 0, 180, 120]))
+    60
     """
     return int(np.gcd.reduce(quantized.astype(np.int64))) or 1
 
 
 def quantize(durations: np.ndarray, step: int, forward_error: bool = True) -> np.ndarray:
-    """Quantizes durations to multiples of `step`.
-
-    The algorithm is `midii.quantize`, which changes an array given to it in place. Here it is given a copy.
+    """Quantizes durations to multiples of `step`, by the algorithm of `midii.quantize`.
 
     Args:
-        durations: int64 `(T,)`, ticks.
-        step: Ticks of one grid step.
-        forward_error: Whether the rounding error of a note is carried on to the next one, so that running totals stay
-            near those of the durations. Each is then off by at most half a step and what the error could not take from
-            notes shorter than it.
+        durations: int64 `(T,)`, ticks. The array is left as it was.
+        step: Ticks of a grid step.
+        forward_error: Whether a note's rounding error is added to the next note before it is rounded. Onsets then stay
+            within half a step of the sung ones, however long the song is.
 
     Returns:
-        int64 `(T,)`, ticks, multiples of `step`. The argument is left as it was.
+        int64 `(T,)`, ticks, multiples of `step`.
+
+    >>> quantize(np.array([22, 22, 22]), step=15)  # 7 ticks are carried into the second note, and -1 into the third
+    array([15, 30, 15])
     """
+    # midii changes the array that it is given, so it gets a copy.
     quantized, _ = midii.quantize(np.array(durations, dtype=np.int64), unit=step, sync_error_mitigation=forward_error)
     return np.asarray(quantized, dtype=np.int64)
 
 
-def carried(durations: np.ndarray, step: int) -> np.ndarray:
-    """Returns what `midii.quantize` leaves of an array that it quantizes with its error carried forward.
+def carried(sung: np.ndarray, step: int) -> np.ndarray:
+    """Returns the carried values of sung durations: each duration plus the rounding error carried into it.
 
-    These values, each duration plus the error carried into it, are what the published dataset has for the sung ones.
+    `midii.quantize` leaves these values in the array that it is given. The published dataset stores them in place of
+    the sung durations.
 
     Args:
-        durations: int64 `(T,)`, ticks; left as it was.
-        step: Ticks of one grid step.
+        sung: int64 `(T,)`, ticks. The array is left as it was.
+        step: Ticks of a grid step.
+
+    >>> carried(np.array([22, 22, 22]), step=15)
+    array([22, 29, 21])
     """
-    changed = np.array(durations, dtype=np.int64)
+    changed = np.array(sung, dtype=np.int64)
     midii.quantize(changed, unit=step)
     return changed
 
 
 def requantize(sung: Tensor, step: Tensor, error: Tensor) -> Tensor:
-    """Quantizes windows of sung durations as `quantize` does, with any error carried into their first notes.
-
-    Each onset goes to the nearest line of the grid, so what is carried never grows beyond half a step.
+    """Quantizes windows of sung durations as `quantize` does, after an error was carried into their first notes.
 
     Args:
         sung: float `(B, T)`, whole ticks.
-        step: float `(B,)`, ticks of one grid step.
-        error: float `(B,)`, whole ticks from -step/2 up to and without step/2.
+        step: float `(B,)`, ticks of a grid step.
+        error: float `(B,)`, whole ticks, from -step/2 up to but not including step/2.
 
     Returns:
         float `(B, T)`, ticks, multiples of `step`.
     """
+    # Carrying errors forward puts the end of every note on the nearest grid line. So all ends can be rounded at once,
+    # without the quantizer's loop over notes.
     ends = (sung.cumsum(1) + error[:, None]) / step[:, None]
     lines = (ends + 0.5).floor()
     return lines.diff(dim=1, prepend=torch.zeros_like(lines[:, :1])) * step[:, None]
 
 
 def left_behind(sung: Tensor, quantized: Tensor, error: Tensor) -> Tensor:
-    """Returns what `carried` would have of windows that `requantize` has quantized.
+    """Returns the carried values, as `carried` does, of windows that `requantize` has quantized.
 
     Args:
         sung: float `(B, T)`, whole ticks.
         quantized: float `(B, T)`, ticks; what `requantize` returned.
-        error: float `(B,)`, ticks; the error carried into their first notes.
+        error: float `(B,)`, ticks; the error carried into the first notes.
 
     Returns:
         float `(B, T)`, ticks.
     """
-    left = (sung - quantized).cumsum(1) + error[:, None]
-    # A note too short to take the error that is carried into it keeps its own duration.
-    return torch.where(left + quantized >= 0, left + quantized, sung)
+    # The error after each note. With its quantized duration it gives the note's carried value.
+    after = (sung - quantized).cumsum(1) + error[:, None]
+    # The quantizer adds no error to a note that would become negative by it. Such a note keeps its sung duration.
+    return torch.where(after + quantized >= 0, after + quantized, sung)
 
 
-# What a song's durations are, going by how they are quantized.
-SUNG, CARRIED, EITHER, NEITHER = "sung", "carried", "either", "neither"
+class Origin(StrEnum):
+    """Where the durations of a songs table come from, going by how they fit the quantized ones.
+
+    A `SINGER`'s durations give the quantized ones when errors are carried forward. The `QUANTIZER`'s carried values
+    give them when each value is rounded by itself. Short songs can fit `EITHER` way, and other songs fit `NEITHER`.
+    """
+
+    SINGER = "singer"
+    QUANTIZER = "quantizer"
+    EITHER = "either"
+    NEITHER = "neither"
 
 
-def kind(sung: np.ndarray, quantized: np.ndarray) -> str:
-    """Returns what a song's durations are, going by how they are quantized.
-
-    Sung durations give the quantized ones when they are quantized with error forwarding (`SUNG`). Values that the
-    quantizer left behind give them when each is rounded by itself (`CARRIED`). Short songs can do both (`EITHER`).
+def origin(durations: np.ndarray, quantized: np.ndarray) -> Origin:
+    """Returns where a song's durations come from.
 
     Args:
-        sung: int64 `(T,)`, ticks; the durations in question.
+        durations: int64 `(T,)`, ticks; sung durations or carried values.
         quantized: int64 `(T,)`, ticks.
+
+    >>> quantized = np.array([15, 30, 15])
+    >>> print(origin(np.array([22, 22, 22]), quantized), origin(np.array([22, 29, 21]), quantized))
+    singer quantizer
     """
-    if not quantized.any():  # a grid coarse enough gives these by either way
-        return EITHER
+    # Where all quantized durations are 0, a grid coarse enough gives them in either way.
+    if not quantized.any():
+        return Origin.EITHER
     step = grid_step(quantized)
-    forwarded = bool((quantize(sung, step) == quantized).all())
-    rounded = bool((nearest(sung, step) == quantized).all())
-    return {(True, False): SUNG, (False, True): CARRIED, (True, True): EITHER}.get((forwarded, rounded), NEITHER)
-
-
-def nearest(durations: np.ndarray, step: int | np.ndarray) -> np.ndarray:
-    """Returns the nearest multiples of a step, the higher of two."""
-    multiples: np.ndarray = (2 * durations + step) // (2 * step) * step
-    return multiples
+    # Half a step is rounded up, as in midii.
+    rounded = (2 * durations + step) // (2 * step) * step
+    fits = np.array_equal(quantize(durations, step), quantized), np.array_equal(rounded, quantized)
+    by_fit = {(True, False): Origin.SINGER, (False, True): Origin.QUANTIZER, (True, True): Origin.EITHER}
+    return by_fit.get(fits, Origin.NEITHER)

@@ -7,48 +7,53 @@ from datasets import Dataset
 
 from toy_duration_predictor.errors import InputError
 
-# Of the cross-validation.
+# Folds of the cross-validation.
 FOLDS = 5
 
 
 class Split(NamedTuple):
-    """Row numbers of a songs table, int64 `(rows,)` each, no row on two sides."""
+    """Row numbers of a songs table, int64 `(rows,)` for each side. No row is on two sides."""
 
     train: np.ndarray
     val: np.ndarray
     test: np.ndarray
 
 
-def split_rows(songs: Dataset, how: str, seed: int) -> Split:
+def split_rows(songs: Dataset, scheme: str, seed: int) -> Split:
     """Splits a songs table.
 
     Args:
         songs: A validated songs table.
-        how: `published` splits rows by the calls of the published experiment, which with seed 42 gives its very
-            rows; `grouped` splits songs, so that no song is on two sides, whoever sings it; `auto` is `grouped` where
-            the song of every row is known, and `published` elsewhere; `fold1` to `fold5` are those of a five-fold
-            cross-validation by song: every song is a test song in one of them, and a tenth of all validates.
+        scheme: `published` splits rows by the calls of the published experiment; seed 42 gives its very rows. `grouped`
+            splits songs, so that no song is on two sides, whoever sings it. `auto` is `grouped` where the song of every
+            row is known, and `published` elsewhere. `fold1` to `fold5` are a five-fold cross-validation by song: every
+            song is a test song in one fold, and a tenth of all songs validates.
         seed: Decides the split.
 
     Raises:
-        InputError: Too few rows or songs for three sides, or `grouped` or a fold where a row's `song_id` is not known.
+        InputError: Too few rows or songs for three sides, or a row without `song_id` in `grouped` or a fold.
+
+    >>> songs = Dataset.from_dict({"song_id": ["a", "b", "c", "d", "e", "f", "f"]})
+    >>> [side.tolist() for side in split_rows(songs, "grouped", seed=0)]
+    [[0, 1, 4, 5, 6], [2], [3]]
     """
     song_ids: list[str | None] = list(songs["song_id"]) if "song_id" in songs.column_names else [None]
     unknown = next((row for row, song_id in enumerate(song_ids) if song_id is None), None)
-    if how == "published" or (how == "auto" and unknown is not None):
+    if scheme == "published" or (scheme == "auto" and unknown is not None):
         return _published(len(songs), seed)
     if unknown is not None:
         where = f"is null in row {unknown}" if "song_id" in songs.column_names else "is no column of this table"
         raise InputError(
-            f"data.split={how} needs to know which rows share a song, but song_id {where}; use data.split=published."
+            f"data.split={scheme} needs to know which rows share a song, but song_id {where}; use data.split=published."
         )
-    fold = int(how[-1]) - 1 if how.startswith("fold") else None
+    fold = int(scheme[-1]) - 1 if scheme.startswith("fold") else None
     return _grouped(song_ids, seed, fold)
 
 
 def _published(rows: int, seed: int) -> Split:
     if rows < 6:
         raise InputError(f"The table has {rows} rows; a split into 80/10/10 needs at least 6.")
+    # The rows that the calls choose follow from their number alone, so a table of row numbers stands for the songs.
     table = Dataset.from_dict({"row": np.arange(rows)})
     outer = table.train_test_split(test_size=0.2, seed=seed)
     held_out = outer["test"].train_test_split(test_size=0.5, seed=seed)
@@ -64,9 +69,10 @@ def _grouped(song_ids: list[str | None], seed: int, fold: int | None) -> Split:
     tenth = round(0.1 * len(names)) or 1
     tested = tenth
     if fold is not None:
+        # The fold's songs come first and are tested; the songs of the next fold follow, and the first of them validate.
         folds = np.array_split(shuffled, FOLDS)
         tested = len(folds[fold])
-        shuffled = np.concatenate([folds[fold], *folds[fold + 1 :], *folds[:fold]])
+        shuffled = np.concatenate([*folds[fold:], *folds[:fold]])
     side = np.zeros(len(names), dtype=np.int64)
     side[shuffled[:tested]] = 2
     side[shuffled[tested : tested + tenth]] = 1

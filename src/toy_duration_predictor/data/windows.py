@@ -18,12 +18,12 @@ from toy_duration_predictor.data.quantize import grid_step, left_behind, requant
 from toy_duration_predictor.data.repair import repair
 from toy_duration_predictor.errors import InputError
 
-# At a time, as each takes many times its own room meanwhile.
+# Songs that are repaired at a time: meanwhile a song takes many times its own room.
 SONGS_TO_REPAIR = 500
 
 
 class Batch(NamedTuple):
-    """Windows of notes. Durations are in ticks, and 0 at padding, which comes after a window's notes.
+    """Windows of notes. Durations are in ticks. Padding comes after a window's notes, and is 0.
 
     Attributes:
         quantized: float `(B, T)`; what the network is given. In Model A's training (`pairing=sung`) the sung durations
@@ -46,7 +46,7 @@ class Batch(NamedTuple):
 
 
 class Songs:
-    """A songs table: a tensor for what each song has one of, and its notes where the table lies.
+    """A songs table: a tensor for what a song has one value of, and the notes where the table lies.
 
     Args:
         table: A validated songs table.
@@ -71,7 +71,7 @@ class Songs:
         self.step = torch.tensor(steps).float()
 
     def repaired(self, rows: np.ndarray) -> Notes:
-        """Returns all sung durations, those of these rows recovered from the quantizer's carried values."""
+        """Returns the durations of all rows; in the given rows, sung durations take the place of carried values."""
         recovered: dict[int, np.ndarray] = {}
         for some in np.array_split(rows, -(-len(rows) // SONGS_TO_REPAIR)):
             steps = self.step[torch.from_numpy(some)].int().tolist()
@@ -86,13 +86,13 @@ class Songs:
 
 
 class Augmentation(NamedTuple):
-    """Windows of an epoch, and how they are changed in it.
+    """Windows, and how they are changed in an epoch.
 
     Attributes:
-        window: int64 `(B,)`; their numbers.
-        move: int64 `(B,)`; by how many notes each moves. None: they stay where they are.
-        error: float32 `(B,)`; the error carried into the first note, in steps, from -1/2 to 1/2. None: the windows are
-            not quantized anew.
+        window: int64 `(B,)`; the windows' numbers.
+        move: int64 `(B,)`; by how many notes a window moves. None: the windows stay where they are.
+        error: float32 `(B,)`; the error carried into a window's first note, in grid steps, from -1/2 to 1/2. None: the
+            windows are not quantized anew.
     """
 
     window: np.ndarray
@@ -103,7 +103,7 @@ class Augmentation(NamedTuple):
 class Windows(torch.utils.data.Dataset[Batch]):
     """Windows of at most `T` notes that together cover some rows.
 
-    Indexed by a list of window numbers, or by an augmentation, it gives a whole batch.
+    They are indexed by a list of window numbers, or by an augmentation, and come as a whole batch.
 
     Args:
         songs: Where the notes are.
@@ -116,15 +116,14 @@ class Windows(torch.utils.data.Dataset[Batch]):
         self.songs = songs
         self.window = window
         self.given = songs.quantized if pairing == "quantized" else songs.sung
-        # Sung durations that were recovered from a table of carried values. Windows are then quantized anew from these,
-        # and their targets are the carried values that the new quantization leaves behind.
+        # Sung durations that were recovered from a table of carried values. Windows are then quantized anew from them,
+        # and the targets become the carried values of the new quantization: validation and test have such targets, too.
         self.repaired: Notes | None = None
-        windows_of_row = (songs.lengths(rows) + window - 1) // window
-        self.row = rows.repeat_interleave(windows_of_row)
-        number = torch.arange(len(self.row)) - (windows_of_row.cumsum(0) - windows_of_row).repeat_interleave(
-            windows_of_row
-        )
-        self.start = number * window
+        count = (songs.lengths(rows) + window - 1) // window
+        self.row = rows.repeat_interleave(count)
+        # A window's number within its song is its number among all windows, less the windows of the songs before.
+        before = (count.cumsum(0) - count).repeat_interleave(count)
+        self.start = (torch.arange(len(self.row)) - before) * window
         self.length = songs.lengths(self.row)
 
     def __len__(self) -> int:
@@ -132,27 +131,29 @@ class Windows(torch.utils.data.Dataset[Batch]):
         return len(self.row)
 
     def __getitem__(self, items: "list[int] | Augmentation") -> Batch:
-        """Returns the windows of these numbers, changed as an augmentation says if it is one.
+        """Returns the windows of these numbers, changed if an augmentation says how.
 
-        A moved window stays within its song; it has padding only where the song is shorter than the window.
+        A moved window stays within its song. It has padding only where the song is shorter than the window.
         """
         changes = items if isinstance(items, Augmentation) else Augmentation(np.asarray(items))
         index = torch.as_tensor(changes.window)
         row, start, length = self.row[index], self.start[index], self.length[index]
         if changes.move is not None:
-            # A song's last window is short unless it moves back; here it becomes a full one.
+            # A song's last window would be short. Here it moves back until it is full. In a song shorter than a window
+            # the limit is below 0, and the window starts at the first note.
             start = torch.minimum(start + torch.from_numpy(changes.move), length - self.window).clamp(min=0)
         first, count = self.songs.offsets[row] + start, (length - start).clamp(max=self.window)
         mask = torch.arange(self.window) < count[:, None]
         step = self.songs.step[row]
         quantized, sung = (notes.windows(first, count, self.window) for notes in (self.given, self.songs.sung))
         if changes.error is not None:
-            # Within a song the quantizer carries an error into a window. Any error could have been carried there, so a
-            # random one gives a score that is as good as the table's, and each epoch has another.
+            # The same performance has many scores: which one the quantizer writes depends on the error that is carried
+            # into the window. Each epoch has another error, and so another score that is as good as the table's.
             recovered = sung if self.repaired is None else self.repaired.windows(first, count, self.window)
-            error = (torch.from_numpy(changes.error) * step + 0.5).floor()
+            error = (torch.from_numpy(changes.error) * step + 0.5).floor()  # whole ticks, as the quantizer carries
             quantized = requantize(recovered, step, error)
             sung = recovered if self.repaired is None else left_behind(recovered, quantized, error)
+        # The error after the last note is left behind in the padding; the mask takes it away.
         return Batch(
             quantized=quantized * mask,
             sung=sung * mask,
@@ -171,17 +172,19 @@ class Windows(torch.utils.data.Dataset[Batch]):
 
 
 class ShuffledBatches(Sampler[Augmentation]):
-    """Batches of window numbers in an order that follows from seed and epoch alone, so that a run can be resumed.
+    """The augmentations of an epoch, one for each batch of training windows.
 
-    Where several processes train together, each has every n-th window of that order, and all have as many: the first
-    windows come twice where the number of windows cannot be divided.
+    They follow from seed and epoch alone. So an interrupted run that goes on has the batches that it would have had.
+
+    Where several processes train together, each of `n` processes has every `n`-th window of the same order. All have
+    equally many: where the number of windows cannot be divided by `n`, the first windows come twice.
 
     Args:
-        windows: How many there are.
-        batch_size: Windows a batch; the last one may be smaller.
-        seed: Decides the order, together with the epoch.
+        windows: How many windows there are.
+        batch_size: Windows a batch; the last batch may have fewer.
+        seed: Decides the augmentations, together with the epoch.
         move: Windows move by up to this many notes in either direction, so that each epoch cuts songs elsewhere.
-        requantize: Whether they are quantized anew, from another carried error.
+        requantize: Whether windows are quantized anew, from another carried error.
     """
 
     def __init__(self, windows: int, batch_size: int, seed: int, move: int, requantize: bool = False) -> None:
@@ -197,17 +200,21 @@ class ShuffledBatches(Sampler[Augmentation]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Returns the number of batches, of this process."""
+        """Returns the number of this process's batches."""
         return -(-len(self._share()) // self.batch_size)
 
     def _share(self) -> np.ndarray:
-        """Returns the places in the epoch's order that this process has."""
+        """Returns the positions in the epoch's order whose windows this process has."""
         together = torch.distributed.is_available() and torch.distributed.is_initialized()
         rank, size = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if together else (0, 1)
+        # Processes wait for each other at every update, so one with fewer batches than the others would stop them all.
+        # np.resize repeats the first positions until the number can be divided.
         return np.resize(np.arange(self.windows), -(-self.windows // size) * size)[rank::size]
 
     def __iter__(self) -> Iterator[Augmentation]:
-        """Yields the epoch's batches."""
+        """Yields this process's batches of the epoch."""
+        # All processes sample for all windows and then take their shares: so they agree without a word, and one process
+        # alone has the same windows with the same changes.
         rng = np.random.default_rng([self.seed, self.epoch])
         epoch = Augmentation(rng.permutation(self.windows))
         if self.move:
