@@ -104,7 +104,7 @@ class TestThePicture:
 def test_the_built_in_songs_are_whole(tmp_path):
     songs = {name: voice(place.read_bytes()) for name, place in write_songs(tmp_path).items()}
     for song in songs.values():
-        assert not song.repairs
+        assert not song.mended
         assert (song.onset % 60 == 0).all()
         assert all(song.lyric)
     assert "".join(songs["Ode to Joy"].lyric[:8]) == "Freude,schönerGötterfunken,"

@@ -1,4 +1,4 @@
-"""The experiment's data: singers indexed, rows split, notes in batches of windows, and figures of the training split."""
+"""The experiment's data: singers indexed, rows split, notes in batches of windows, statistics of the training split."""
 
 import logging
 import math

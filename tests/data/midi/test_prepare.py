@@ -7,10 +7,11 @@ import midii
 import pyarrow.parquet as pq
 import pytest
 
+from toy_duration_predictor.data.midi import engines
+from toy_duration_predictor.data.midi import prepare as module
 from toy_duration_predictor.data.midi.prepare import find_files, prepare
 from toy_duration_predictor.data.midi.recipe import NAMES, Recipe, song_and_singer
 from toy_duration_predictor.data.midi.smf import parse, unparse
-from toy_duration_predictor.data.midi import prepare as module
 from toy_duration_predictor.data.schema import LONGEST
 from toy_duration_predictor.data.songs import fingerprint, validate_songs
 from toy_duration_predictor.data.sources import load_songs
@@ -68,7 +69,7 @@ def test_the_sidecar_says_what_was_done(folder, tmp_path):
     assert done["refused"] == summary.refused
     assert summary.refused["ba_00001_s03_x.mid"] == "it is not a Standard MIDI File"
     assert "does not say the singer's number" in summary.refused["unnamed.mid"]
-    assert done["repairs"] == {"a note begins before the last one ended": 5, "an end without a note": 5}
+    assert done["mended"] == {"a note begins before the last one ended": 5, "an end without a note": 5}
 
 
 def test_strict_ends_at_the_first_refusal(folder, tmp_path):
@@ -150,7 +151,7 @@ def test_a_file_more_leaves_the_other_parts_as_they_are(monkeypatch, tmp_path):
 
 def test_processes_give_the_same_rows(folder, tmp_path, monkeypatch):
     prepare(folder, tmp_path / "one.parquet", jobs=1)
-    monkeypatch.setattr(module, "FILES_WORTH_PROCESSES", 0)
+    monkeypatch.setattr(engines, "FILES_WORTH_PROCESSES", 0)
     monkeypatch.setattr(module, "FILES_A_PART", 1)
     prepare(folder, tmp_path / "two.parquet", jobs=2)
     assert rows(tmp_path / "one.parquet") == rows(tmp_path / "two.parquet")

@@ -17,7 +17,6 @@ def voice(notes, lyric=None, ticks_per_beat=120, tempos=((0, 500_000),)):
         ticks_per_beat,
         np.array(tempos),
         np.array([[0, 4, 4]]),
-        "utf-8",
         {},
     )
 

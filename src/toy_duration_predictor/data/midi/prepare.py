@@ -1,7 +1,7 @@
 """A folder of MIDI files to a songs table, on all cores, in memory that does not grow with the folder.
 
-The folder is read in parts, each a file beside the table until the table is written. So interrupted work goes on where
-it stopped, and parts whose files have not changed since are not read again.
+The folder is read in parts. Until the table is written, every part is a file beside it. So interrupted work goes on
+where it stopped, and a part whose files have not changed is not read again.
 """
 
 import hashlib
@@ -19,18 +19,15 @@ from zlib import crc32
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
-from torch.utils.data import DataLoader
 
-from toy_duration_predictor.data.midi.recipe import NAMES, Recipe, check, read_row
+from toy_duration_predictor.data.midi.engines import ENGINES, Part
+from toy_duration_predictor.data.midi.recipe import NAMES, Recipe, read_row, validate_recipe
 from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.files import write, write_text
 
-# Files of a part, on average; they are read again when one of them has changed.
+# Files of a part, on average. All of them are read again when one of them has changed.
 FILES_A_PART = 100
-# Below this many files, starting processes takes longer than reading.
-FILES_WORTH_PROCESSES = 400
 
 SCHEMA = pa.schema(
     [("song_id", pa.string())]
@@ -44,11 +41,11 @@ class Summary(NamedTuple):
 
     Attributes:
         files: MIDI files in the folder.
-        read: How many of them were read this time.
+        read: How many files were read this time.
         songs: Rows of the table.
-        notes: Durations in it.
-        refused: Why each file that is not in it cannot be used.
-        repairs: How often each kind of untidiness was met; see `data.midi.voice`.
+        notes: Notes and rests in the table.
+        refused: The files that cannot be used, with the reason.
+        mended: How often untidy voices were mended, by what was found; see `data.midi.voice`.
     """
 
     files: int
@@ -56,7 +53,7 @@ class Summary(NamedTuple):
     songs: int
     notes: int
     refused: dict[str, str]
-    repairs: dict[str, int]
+    mended: dict[str, int]
 
 
 def prepare(
@@ -72,7 +69,7 @@ def prepare(
 ) -> Summary:
     """Makes a songs table of all `.mid` and `.midi` files below a folder, in the order of their paths.
 
-    Beside the table, `OUT.json` says what was done. Files that cannot be used are left out, and named there.
+    Beside the table, `OUT.json` says what was done, and names the files that cannot be used and were left out.
 
     Args:
         folder: Where the files are.
@@ -81,26 +78,29 @@ def prepare(
         names: What file names say; see `song_and_singer`.
         strict: Whether a file that cannot be used ends the work.
         jobs: Processes; None is as many as there are cores.
-        engine: `local` processes, or `ray`: Ray Data, on this machine or on the cluster that RAY_ADDRESS names. Its
-            machines must see the folder, and that of the table.
-        keep_parts: Whether to keep the parts, so that another preparation reads only those that have changed.
-        progress: Wraps the parts that are read; their number is its second argument.
+        engine: `local` processes, or `ray`: Ray Data, on this machine or on the cluster that RAY_ADDRESS names. The
+            cluster's machines must see the folder of the files and the folder of the table.
+        keep_parts: Whether the parts are kept, so that the next preparation reads only parts that have changed.
+        progress: Wraps the parts that are read; the second argument is their number.
 
     Raises:
-        InputError: The folder or the pattern cannot be used, no file can be, or one cannot and `strict` is given.
+        InputError: The folder or the pattern cannot be used; no file can be used; or a file cannot be used and `strict`
+            is given.
     """
     folder, out = Path(folder), Path(out)
     if not out.name or out.is_dir():
         raise InputError(f"The table's name '{out}' is that of a folder; give a file's, such as songs.parquet.")
     if engine not in ENGINES:
         raise InputError(f"engine={engine}: there is no such engine; known: {', '.join(ENGINES)}")
-    check(recipe, names)
+    validate_recipe(recipe, names)
     files = find_files(folder)
 
     store = out.with_name(f".{out.name}.parts")
-    parts = _parts(files, store, made_by=(recipe, names, version("toy-duration-predictor"), folder.resolve()))
+    # Parts with another summary were written by other code; they have another name, so they are not read.
+    made_by = (recipe, names, version("toy-duration-predictor"), folder.resolve(), Summary._fields)
+    parts = _parts(files, store, made_by)
     done = {path: _what_was_done(path) for path in parts}
-    # A strict preparation reads what was refused again, to end there.
+    # A strict preparation reads refused files again, to end at the first of them.
     new = [(path, parts[path]) for path, known in done.items() if known is None or (strict and known["refused"])]
     work = partial(_read_part, folder=folder, recipe=recipe, names=names, strict=strict)
     for failure in progress(ENGINES[engine](work, new, jobs or os.cpu_count() or 1), len(new)):
@@ -110,7 +110,7 @@ def prepare(
     if None in done.values():
         raise InputError(f"{store} is gone; is another preparation writing the same table? Give the command again.")
 
-    refused = {file: reason for each in done.values() for file, reason in each["refused"].items()}
+    refused = {file: reason for part in done.values() for file, reason in part["refused"].items()}
     if len(refused) == len(files):
         shutil.rmtree(store, ignore_errors=True)
         file, reason = next(iter(refused.items()))
@@ -120,9 +120,9 @@ def prepare(
         files=len(files),
         read=sum(len(some) for _, some in new),
         songs=len(files) - len(refused),
-        notes=sum(each["notes"] for each in done.values()),
+        notes=sum(part["notes"] for part in done.values()),
         refused=refused,
-        repairs=dict(sum((Counter(each["repairs"]) for each in done.values()), Counter())),
+        mended=dict(sum((Counter(part["mended"]) for part in done.values()), Counter())),
     )
     _write_sidecar(out, folder, recipe, names, summary)
     if keep_parts:
@@ -134,10 +134,10 @@ def prepare(
 
 
 def find_files(folder: Path) -> dict[str, str]:
-    """Returns the MIDI files below a folder, sorted, as paths within it, with their sizes and times of change.
+    """Returns the MIDI files below a folder: sorted paths within the folder, with sizes and times of change.
 
     Raises:
-        InputError: There is no such folder, or no such file in it.
+        InputError: There is no such folder, or it has no MIDI files.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; give one with MIDI files.")
@@ -154,9 +154,10 @@ def find_files(folder: Path) -> dict[str, str]:
 
 
 def _parts(files: dict[str, str], store: Path, made_by: Any) -> dict[Path, list[str]]:
-    """Splits files into parts; a part's path in the store follows from all that its rows follow from."""
+    """Splits files into parts. A part's path in the store follows from everything that its rows follow from."""
     signed = list(files.items())
-    # A file's own name says whether a part ends with it: another file more or less leaves the other parts as they are.
+    # Whether a part ends with a file follows from the file's name alone. So one file more or less changes one part, and
+    # not all parts after it.
     ends = {i for i, file in enumerate(files, 1) if crc32(file.encode()) % FILES_A_PART == 0}
     parts = {}
     for begin, end in pairwise(sorted({0, *ends, len(files)})):
@@ -165,27 +166,27 @@ def _parts(files: dict[str, str], store: Path, made_by: Any) -> dict[Path, list[
     return parts
 
 
-def _read_part(part: tuple[Path, list[str]], folder: Path, recipe: Recipe, names: str, strict: bool) -> str:
-    """Writes the rows of a part, with `notes`, `refused` and `repairs` of a `Summary` as metadata.
+def _read_part(part: Part, folder: Path, recipe: Recipe, names: str, strict: bool) -> str:
+    """Writes the rows of a part, with `notes`, `refused` and `mended` of a `Summary` as metadata.
 
-    This is what each process does, whoever starts it.
+    This is the work of a process, whichever engine starts it.
 
     Returns:
-        Why it cannot be done: an error that is raised would bring the process's traceback with it.
+        Why the part cannot be written, or nothing. An error that is raised would bring the process's traceback with it.
     """
     path, files = part
-    rows, refused, repairs = [], {}, Counter[str]()
+    rows, refused, mended = [], {}, Counter[str]()
     for file in files:
         try:
-            row, mended = read_row(folder / file, recipe, names)
+            row, of_file = read_row(folder / file, recipe, names)
         except (InputError, OSError) as error:
             refused[file] = str(error).rstrip(".")
             if strict:
                 return f"{folder / file}: {refused[file]}."
         else:
             rows.append(row)
-            repairs.update(mended)
-    done = {"notes": sum(len(row["pitch"]) for row in rows), "refused": refused, "repairs": repairs}
+            mended.update(of_file)
+    done = {"notes": sum(len(row["pitch"]) for row in rows), "refused": refused, "mended": mended}
     table = pa.Table.from_pylist(rows, SCHEMA.with_metadata({"done": json.dumps(done)}))
     try:
         write(path, partial(pq.write_table, table))
@@ -202,38 +203,6 @@ def _what_was_done(path: Path) -> Any:
         return None
 
 
-def _local(work: Callable[[Any], str], parts: list[Any], jobs: int) -> Iterable[str]:
-    """Works in processes, if that is worth it: torch's, which end with this one, and at Ctrl-C without a word."""
-    few = sum(len(files) for _, files in parts) < FILES_WORTH_PROCESSES
-    processes = 0 if few else jobs
-    return DataLoader(
-        parts,  # type: ignore[arg-type]
-        batch_size=None,
-        collate_fn=work,
-        num_workers=processes,
-        # A new interpreter a process: a fork of this one would share its threads' locks.
-        multiprocessing_context="spawn" if processes else None,
-        # The loader draws a number, which must not come from the generator that training draws from.
-        generator=torch.Generator(),
-    )
-
-
-def _ray(work: Callable[[Any], str], parts: list[Any], jobs: int) -> Iterable[str]:
-    """Works in Ray Data."""
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError("engine=ray needs Ray: pip install 'toy-duration-predictor[ray]'.") from error
-    address = os.environ.get("RAY_ADDRESS")
-    if not ray.is_initialized():
-        ray.init(address=address, num_cpus=None if address else jobs, log_to_driver=False, logging_level="warning")
-    done = ray.data.from_items([{"part": part} for part in parts]).map(lambda row: {"failure": work(row["part"])})
-    return (row["failure"] for row in done.iter_rows())
-
-
-ENGINES = {"local": _local, "ray": _ray}
-
-
 def _write_table(parts: Iterable[Path], path: Path) -> None:
     with pq.ParquetWriter(path, SCHEMA) as writer:
         for part in parts:
@@ -245,11 +214,10 @@ def _write_table(parts: Iterable[Path], path: Path) -> None:
 def _write_sidecar(out: Path, folder: Path, recipe: Recipe, names: str, summary: Summary) -> None:
     done = {
         "folder": str(folder),
-        "recipe": recipe._replace(shortest_rest=str(recipe.shortest_rest))._asdict(),  # type: ignore[arg-type]
+        "recipe": {**recipe._asdict(), "shortest_rest": str(recipe.shortest_rest)},
         "names": names,
         "version": version("toy-duration-predictor"),
         **summary._asdict(),
     }
-    del done["read"]
-    text = json.dumps(done, indent=2, ensure_ascii=False) + "\n"
-    write_text(out.with_name(f"{out.name}.json"), text)
+    del done["read"]  # the table does not depend on it
+    write_text(out.with_name(f"{out.name}.json"), json.dumps(done, indent=2, ensure_ascii=False) + "\n")

@@ -1,4 +1,4 @@
-"""From a MIDI file to a row of a songs table: which part of the song, which rests, and its durations on a grid."""
+"""From a MIDI file to a row of a songs table: the part of the song, its rests, and its durations on a grid."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,10 @@ class Limit(NamedTuple):
         """Reads a limit such as `10ticks`, `0.1beats` or `0.05s`.
 
         Raises:
-            InputError: It has no unit, or another one.
+            InputError: It has no unit, or another unit.
+
+        >>> Limit.parse("0.05 s")
+        Limit(value=0.05, unit='s')
         """
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ticks|beats|s)", text.strip())
         if not match:
@@ -35,24 +38,24 @@ class Limit(NamedTuple):
         return cls(float(match[1]), match[2])
 
     def __str__(self) -> str:
-        """Returns what `parse` reads."""
+        """Returns the text that `parse` reads."""
         return f"{self.value:g}{self.unit}"
 
 
 class Recipe(NamedTuple):
     """How a performance becomes a row of a songs table.
 
-    The defaults are the published recipe's, but for its in-place change of the durations.
+    The defaults are the published recipe's, except that sung durations are stored.
 
     Attributes:
         begin: The sung part begins after the first note with this lyric, in files that have it.
-        end: And ends before the first note with this lyric after that.
-        shortest_rest: Shorter rests are given to the note after them. The published recipe compared 0.3, meant in
+        end: The sung part ends before the first note with this lyric after its beginning.
+        shortest_rest: A shorter rest is given to the note after it. The published recipe compared 0.3, meant in
             seconds, with ticks, and so removed only rests of 0 ticks, which are none.
-        grid: Denominator of the grid's note value, or `Nt` for its triplets.
-        forward_error: Whether the rounding error of a note is carried on to the next one.
-        track: Which track is the voice, from 0; None is the one with the most notes.
-        published: Whether to store what the quantizer left of the durations instead of the durations, as published.
+        grid: The grid's note value; see `grid_ticks`.
+        forward_error: Whether the rounding error of a note is carried on to the next note.
+        track: The vocal track's number, from 0. None is the track with the most notes.
+        published: Whether carried values are stored in place of the sung durations, as in the published dataset.
     """
 
     begin: str = "J"
@@ -64,13 +67,13 @@ class Recipe(NamedTuple):
     published: bool = False
 
 
-def check(recipe: Recipe, names: str) -> None:
-    """Refuses a recipe, or a pattern of file names, that no song can be made by.
+def validate_recipe(recipe: Recipe, names: str) -> None:
+    """Refuses a recipe, or a pattern of file names, by which no song can be made.
 
     Raises:
         InputError: There is no such grid, the options exclude each other, or the pattern cannot be used.
     """
-    grid_ticks(3 * 256, recipe.grid)  # a resolution that every grid divides
+    grid_ticks(3 * 256, recipe.grid)  # every grid divides this resolution, so only an unknown grid is refused
     if recipe.published and not recipe.forward_error:
         raise InputError("The published recipe carries errors forward; leave out one of the two options.")
     if recipe.track is not None and recipe.track < 0:
@@ -84,41 +87,43 @@ def check(recipe: Recipe, names: str) -> None:
 
 
 def read_row(path: Path, recipe: Recipe, names: str) -> tuple[dict[str, Any], dict[str, int]]:
-    """Returns a MIDI file's row of a songs table, and what was mended; see `Voice.repairs`.
+    """Returns a MIDI file's row of a songs table, and `Voice.mended`.
 
     Raises:
         InputError: The file cannot be used.
         OSError: It cannot be read.
     """
     song_id, singer_id = song_and_singer(path.stem, names)
-    if path.stat().st_size > LARGEST_FILE:
+    if path.stat().st_size > LARGEST_FILE:  # before it is read into memory
         raise InputError(f"it is larger than {LARGEST_FILE >> 20} MiB")
     voice = read_voice(parse(path.read_bytes()), recipe.track)
-    return {"song_id": song_id, "singer_id": singer_id, **song(voice, recipe)}, voice.repairs
+    return {"song_id": song_id, "singer_id": singer_id, **song(voice, recipe)}, voice.mended
 
 
 def song_and_singer(name: str, names: str) -> tuple[str, int]:
     """Returns the song and the singer that a file name stands for.
 
     Args:
-        name: The file's, without its ending.
-        names: A regular expression for such names, with a group `singer` (a number) and, if names tell the songs apart,
-            a group `song`; otherwise every file is a song of its own.
+        name: The file's name without its ending.
+        names: A regular expression for such names. Its group `singer` is a number. Its group `song`, where there is
+            one, tells songs apart; otherwise every file is a song of its own.
 
     Raises:
         InputError: The name does not fit the pattern.
+
+    >>> song_and_singer("ba_05688_-4_a_s02_m_02", NAMES)
+    ('05688', 2)
     """
     match = re.fullmatch(names, name)
+    # A pattern for several corpora needs its groups several times; `singer_` is another `singer`.
     groups = {key.rstrip("_"): value for key, value in match.groupdict().items() if value} if match else {}
-    if not groups.get("singer", "").isdecimal() or len(groups["singer"]) > 18:
+    if not groups.get("singer", "").isdecimal() or len(groups["singer"]) > 18:  # 18 digits fit into an int64
         raise InputError(f"its name does not say the singer's number by the pattern {names}")
     return groups.get("song", name), int(groups["singer"])
 
 
 def song(voice: Voice, recipe: Recipe) -> dict[str, Any]:
-    """Returns a row of the songs table, but for the names of song and singer, of one performance.
-
-    The tempo is that of the first note, in microseconds per beat.
+    """Returns the row of one performance, without `song_id` and `singer_id`. Its tempo is the first note's.
 
     Raises:
         InputError: Nothing is left of the song, or the grid does not divide its resolution.
@@ -142,7 +147,7 @@ def song(voice: Voice, recipe: Recipe) -> dict[str, Any]:
 
 
 def sung_part(voice: Voice, recipe: Recipe) -> Voice:
-    """Returns the notes between the two markers; all of them where the first marker is missing."""
+    """Returns the notes between the two markers, or all notes where the first marker is missing."""
     first = voice.lyric.index(recipe.begin) + 1 if recipe.begin in voice.lyric else 0
     last = len(voice.lyric)
     if first and recipe.end in voice.lyric[first:]:
@@ -156,7 +161,7 @@ def sung_part(voice: Voice, recipe: Recipe) -> Voice:
 
 
 def with_rests(notes: Voice, shortest: Limit) -> Voice:
-    """Returns notes with the rests between them; a rest shorter than the limit goes to the note after it."""
+    """Returns notes with the rests between them. A rest shorter than the limit goes to the note after it."""
     ends = notes.onset + notes.duration
     gap = notes.onset[1:] - ends[:-1]
     if shortest.unit == "s":

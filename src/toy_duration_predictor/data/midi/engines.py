@@ -1,0 +1,50 @@
+"""What works through the parts of a preparation: processes of this machine, or Ray."""
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from torch.utils.data import DataLoader
+
+from toy_duration_predictor.errors import InputError
+
+# Where the rows of a part go, and the part's files.
+Part: TypeAlias = tuple[Path, list[str]]
+# Takes a part; returns why it cannot be done, or nothing.
+Work: TypeAlias = Callable[[Any], str]
+
+# Below this many files, starting processes takes longer than reading.
+FILES_WORTH_PROCESSES = 400
+
+
+def _local(work: Work, parts: list[Part], jobs: int) -> Iterable[str]:
+    """Works in processes, if there are enough files: torch's, which end with this process, and quietly at Ctrl-C."""
+    processes = jobs if sum(len(files) for _, files in parts) >= FILES_WORTH_PROCESSES else 0
+    return DataLoader(
+        parts,  # type: ignore[arg-type]
+        batch_size=None,
+        collate_fn=work,
+        num_workers=processes,
+        # A process is a new interpreter: a fork would have locks that this process's threads hold.
+        multiprocessing_context="spawn" if processes else None,
+        # The loader takes a random number. Without a generator of its own, training would have other numbers after it.
+        generator=torch.Generator(),
+    )
+
+
+def _ray(work: Work, parts: list[Part], jobs: int) -> Iterable[str]:
+    """Works in Ray Data, on the cluster that RAY_ADDRESS names, or on this machine."""
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError("engine=ray needs Ray: pip install 'toy-duration-predictor[ray]'.") from error
+    address = os.environ.get("RAY_ADDRESS")
+    if not ray.is_initialized():
+        ray.init(address=address, num_cpus=None if address else jobs, log_to_driver=False, logging_level="warning")
+    done = ray.data.from_items([{"part": part} for part in parts]).map(lambda row: {"failure": work(row["part"])})
+    return (row["failure"] for row in done.iter_rows())
+
+
+ENGINES = {"local": _local, "ray": _ray}
