@@ -11,23 +11,28 @@ if TYPE_CHECKING:
 class InputError(ValueError):
     """Bad input: a table, file, setting or name that cannot be used.
 
-    The message is one sentence for the user: what is wrong, where, and what to do. Commands print it without a
-    traceback and end with a non-zero status.
+    The message is a sentence for the user: what is wrong, where, and what to do. Commands print it without a traceback,
+    and end with a non-zero status.
     """
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Returns ``"did you mean 'x'?"`` for a misspelt name, or the list of the known names if none is near."""
+    """Returns a question for a misspelt name, or a list of the known names if no known name is near.
+
+    >>> did_you_mean("parket", ["hub", "midi", "parquet"])
+    "did you mean 'parquet'?"
+    """
     names = sorted(known)
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
 
 
 def explain(error: "ValidationError", within: str) -> str:
-    """Returns one sentence for the first thing that a validation found wrong; `within` says where it looked."""
+    """Returns a sentence for the first mistake that a validation found; `within` says where that was."""
     first = error.errors(include_url=False)[0]
     reason = first.get("ctx", {}).get("error")
-    if isinstance(reason, InputError):  # a sentence already
+    # A validator of this package raises a sentence; pydantic, which wraps it, would put words of its own before it.
+    if isinstance(reason, InputError):
         return str(reason)
     key = ".".join(map(str, first["loc"]))
     if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
@@ -41,6 +46,6 @@ def explain(error: "ValidationError", within: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Returns the first line of an error's message, at a length fit for a sentence."""
+    """Returns the first line of an error's message, or its beginning where the line is too long for a sentence."""
     line = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return line if len(line) <= 160 else line[:157] + "..."

@@ -8,11 +8,13 @@ from toy_duration_predictor.errors import InputError
 
 
 def write(path: Path, save: Callable[[Path], object]) -> None:
-    """Lets `save` write a file beside its place, then moves it there.
+    """Lets `save` write a file beside its place, then moves it into its place.
 
     Raises:
-        InputError: The place cannot be written.
+        InputError: The file cannot be written.
     """
+    # Beside, because moving a file is atomic within a file system only. With the process's number, because two
+    # processes may write the same file.
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +33,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def cache_folder() -> Path:
-    """Returns where this project keeps what it can make again: TDP_CACHE_DIR, or a folder of the user's cache."""
+    """Returns the folder of files that can be made again: TDP_CACHE_DIR, or a folder in the user's cache."""
     own = os.environ.get("TDP_CACHE_DIR")
     users = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(own) if own else Path(users, "toy_duration_predictor")

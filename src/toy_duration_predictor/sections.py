@@ -1,4 +1,4 @@
-"""Sections of tables, pictures and remarks, rendered for the terminal, as Markdown and as a self-contained page."""
+"""Sections of tables, pictures and remarks; rendered for the terminal, as Markdown, and as a page of one file."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from rich.text import Text
 
 from toy_duration_predictor.files import write_text
 
-# matplotlib takes a second to import, and pages without pictures do not need it.
+# Not imported when this runs: matplotlib takes a second, and pages without pictures do not need it.
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -114,8 +114,8 @@ def write_report(folder: Path, title: str, sections: Sequence[Section], facts: A
     Args:
         folder: Where the files go.
         title: The report's title.
-        sections: Its parts.
-        facts: Its numbers, as a value that JSON can hold.
+        sections: The report's parts.
+        facts: The report's numbers, as a value that JSON can hold.
     """
     write_text(folder / "report.html", render_html(title, sections))
     write_text(folder / "report.md", render_markdown(title, sections))

@@ -10,10 +10,10 @@
 | `tempo` | int > 0 | optional; microseconds per beat |
 | `pitch` | list of int 0..127 | optional; MIDI note numbers, 0 is a rest, as many as `durations` |
 
-A null in `song_id`, `ticks_per_beat` or `tempo` means that it is not known for that row.
+A null in `song_id`, `ticks_per_beat` or `tempo` means that the row's value is not known.
 
-The table's column names are published. The code says `sung` for `durations` and `quantized` for `quantized_durations`;
-here is the one place that translates.
+The names of the columns are published. The code says `sung` for `durations` and `quantized` for `quantized_durations`.
+This is the one place that translates.
 """
 
 import pyarrow as pa
@@ -21,7 +21,7 @@ import pyarrow as pa
 SUNG_COLUMN, QUANTIZED_COLUMN = "durations", "quantized_durations"
 REQUIRED = ("singer_id", SUNG_COLUMN, QUANTIZED_COLUMN)
 OPTIONAL = ("song_id", "ticks_per_beat", "tempo", "pitch")
-# What is kept of a column that is no integer.
+# Columns that are not kept as int64, and the type in which they are kept.
 LIST = pa.list_(pa.int32())
 TYPES = {"song_id": pa.string(), SUNG_COLUMN: LIST, QUANTIZED_COLUMN: LIST, "pitch": LIST}
 

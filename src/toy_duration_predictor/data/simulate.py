@@ -1,8 +1,9 @@
-"""Simulated singers of known style: the embedded corpus, and the ground truth that real songs do not have.
+"""Simulated songs, by singers of known style: a ground truth that real songs do not have.
 
-A score is a row of phrases on a 1/32 grid. A singer turns it into a performance by five parameters (`Style`); the
-score that a model sees is that performance quantized, exactly as with real songs. The constants below were set so
-that note lengths, rests and copy error resemble 160 real performances; `scripts/bench.py corpus` prints both.
+A score is a row of phrases on a grid of 1/32. A singer turns it into a performance by five parameters (`Style`). The
+quantized durations are that performance on the grid, exactly as with real songs. The constants below were set so that
+note lengths, rests and copy error resemble 160 real performances; `tdp audit simulated` and `tdp audit` of a table of
+real songs print both.
 """
 
 from typing import NamedTuple
@@ -15,11 +16,11 @@ from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
 
 SINGERS = 18
 
-# Resolutions, ticks per beat, and their share of the songs.
+# Ticks per beat, and the share of the songs that have them.
 RESOLUTIONS = (120, 480, 960)
 RESOLUTION_SHARES = (0.5, 0.42, 0.08)
 
-# Lengths of score notes in 1/32 notes, and how often they occur.
+# Written lengths in 1/32 notes, and how often they occur.
 LENGTHS = np.array([1, 2, 3, 4, 5, 6, 8, 10, 12, 16])
 LENGTH_SHARES = np.array([0.03, 0.30, 0.20, 0.23, 0.08, 0.05, 0.06, 0.02, 0.02, 0.01])
 PHRASE_FINAL_LENGTHS = np.array([4, 6, 8, 12, 16, 24])
@@ -36,10 +37,10 @@ class Style(NamedTuple):
     Attributes:
         articulation: The share of a note that becomes the rest after it; the median over notes.
         phrase_final: Factor on the length of a phrase's last note; 1.1 lengthens it by a tenth.
-        unevenness: Of two equal neighbours, beats taken from the second and given to the first, per beat of
-            length; negative is short-long.
-        bias: Beats by which every onset comes after (or, below 0, before) the score's, relative to phrase starts.
-        spread: Standard deviation of onsets about all that, in beats.
+        unevenness: Beats that the first of two equal neighbours takes from the second, per beat of length. Below 0 the
+            second takes them.
+        bias: Beats by which onsets come after the score's, a phrase's first onset excepted. Below 0 they come before.
+        spread: Standard deviation of the onsets about all this, in beats.
     """
 
     articulation: float
@@ -55,14 +56,14 @@ STYLE_SPREAD = Style(articulation=0.6, phrase_final=0.10, unevenness=0.08, bias=
 
 
 def singer_styles(seed: int, singer_effect: float) -> list[Style]:
-    """Draws the styles of the 18 singers.
+    """Returns the styles of the 18 singers.
 
     Args:
-        seed: Decides the draw.
+        seed: Decides the styles.
         singer_effect: Scales how far singers lie from `MEAN_STYLE`; 0 makes all of them the same person.
     """
-    draws = np.random.default_rng([seed, 0]).standard_normal((SINGERS, len(MEAN_STYLE))).clip(-2, 2)
-    offsets = singer_effect * draws * np.array(STYLE_SPREAD)
+    sampled = np.random.default_rng([seed, 0]).standard_normal((SINGERS, len(MEAN_STYLE))).clip(-2, 2)
+    offsets = singer_effect * sampled * np.array(STYLE_SPREAD)
     mean = np.array(MEAN_STYLE)
     values = mean + offsets
     for column in (Style._fields.index("articulation"), Style._fields.index("spread")):
@@ -73,22 +74,27 @@ def singer_styles(seed: int, singer_effect: float) -> list[Style]:
 def simulate_songs(songs: int = 252, seed: int = 0, singer_effect: float = 1.0) -> Dataset:
     """Makes a songs table of simulated performances.
 
-    Every score is sung by two different singers, so that a split by row and a split by song differ.
+    Two different singers sing every score, so that a split by row and a split by song differ.
 
     Args:
-        songs: Rows of the table; singers take turns.
+        songs: Rows of the table. Singers take turns.
         seed: Decides scores, styles and performances; the same seed gives the same table.
         singer_effect: See `singer_styles`.
 
     Returns:
         A table with `song_id`, `singer_id` (1..18), `ticks_per_beat`, `tempo`, `pitch`, `durations` and
-        `quantized_durations` (1/32, error forwarded).
+        `quantized_durations`, on a grid of 1/32 with the error carried forward.
+
+    >>> songs = simulate_songs(2)
+    >>> songs["singer_id"][:], songs["song_id"][:]
+    ([1, 2], ['simulated-00000', 'simulated-00000'])
     """
     styles = singer_styles(seed, singer_effect)
     rows = []
     for row in range(songs):
         singer = row % SINGERS
         score = row // 2
+        # A generator for each score and one for each row: more songs leave the first songs as they are.
         lengths, rests, pitch = _score(np.random.default_rng([seed, 1, score]))
         rng = np.random.default_rng([seed, 2, row])
         beats = _perform(lengths, rests, styles[singer], rng)
@@ -109,29 +115,29 @@ def simulate_songs(songs: int = 252, seed: int = 0, singer_effect: float = 1.0) 
 
 
 def _score(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draws a score of `N` notes.
+    """Makes a score of `N` notes.
 
     Returns:
-        Lengths from one onset to the next, in beats, float `(N,)`; the written rest after each note, in beats,
-        float `(N,)`, above 0 at ends of phrases only; and the pitch of each note and rest in turn, `(2N - 1,)`.
+        Lengths from one onset to the next, in beats, float `(N,)`. The written rest after each note, in beats, float
+        `(N,)`, above 0 at ends of phrases only. And the pitches of notes and rests in turn, `(2N - 1,)`.
     """
     phrases = rng.integers(13, 22)
     counts = rng.integers(5, 12, size=phrases)
     notes = int(counts.sum())
     last = np.cumsum(counts) - 1
-    # Rhythms repeat: half of the notes copy the one a pattern's length earlier.
-    steps = rng.choice(LENGTHS, size=notes, p=LENGTH_SHARES)
+    # Rhythms repeat: half of the notes have the length of the note one pattern before.
+    lengths = rng.choice(LENGTHS, size=notes, p=LENGTH_SHARES)
     pattern = int(rng.integers(4, 9))
     for i in np.flatnonzero(rng.random(notes) < 0.5):
         if i >= pattern:
-            steps[i] = steps[i - pattern]
-    steps[last] = rng.choice(PHRASE_FINAL_LENGTHS, size=phrases)
+            lengths[i] = lengths[i - pattern]
+    lengths[last] = rng.choice(PHRASE_FINAL_LENGTHS, size=phrases)
     rests = np.zeros(notes)
     rests[last] = rng.choice(BREATH_LENGTHS, size=phrases, p=BREATH_SHARES) / 8
-    rests[-1] = 0
+    rests[-1] = 0  # a song ends with a note
     pitch = np.zeros(2 * notes - 1, dtype=np.int64)
     pitch[::2] = 60 + np.clip(np.cumsum(rng.integers(-3, 4, size=notes)), -12, 12)
-    return steps / 8 + rests, rests, pitch
+    return lengths / 8 + rests, rests, pitch
 
 
 def _perform(lengths: np.ndarray, rests: np.ndarray, style: Style, rng: np.random.Generator) -> np.ndarray:
@@ -139,38 +145,41 @@ def _perform(lengths: np.ndarray, rests: np.ndarray, style: Style, rng: np.rando
 
     Args:
         lengths: Beats from each onset to the next, `(N,)`.
-        rests: Beats of written rest within them, `(N,)`.
-        style: The singer's.
-        rng: Source of everything that varies from one performance to the next.
+        rests: Beats of written rest within these, `(N,)`.
+        style: The singer's style.
+        rng: The source of everything that varies from one performance to the next.
 
     Returns:
-        Durations of note, rest, note, ... in beats, float `(2N - 1,)`.
+        Sung durations of note, rest, note, ... in beats, float `(2N - 1,)`.
     """
     notes = len(lengths)
     ends_phrase = rests > 0
     starts_phrase = np.concatenate([[True], ends_phrase[:-1]])
     onsets = np.concatenate([[0.0], np.cumsum(lengths)[:-1]])
 
+    # A run of equal notes is paired from its beginning; no note is in two pairs.
     first_of_pair = np.zeros(notes, dtype=bool)
     equal = (lengths[:-1] == lengths[1:]) & ~ends_phrase[1:]
     for i in np.flatnonzero(equal):
         first_of_pair[i] = not (i and first_of_pair[i - 1])
     shift = np.where(starts_phrase, 0.0, style.bias) + rng.normal(0, style.spread, notes)
     shift[1:] += np.where(first_of_pair[:-1], style.unevenness * lengths[:-1], 0.0)
-    sung = np.diff(np.append(onsets + shift, onsets[-1] + lengths[-1]))
-    sung = np.maximum(sung, 0.05)
+    until_next = np.diff(np.append(onsets + shift, onsets[-1] + lengths[-1]))
+    until_next = np.maximum(until_next, 0.05)  # onsets that pass each other are put right
 
-    gap = sung * style.articulation * np.exp(rng.normal(0, ARTICULATION_SPREAD, notes))
-    lengthened = (sung - rests) * style.phrase_final
-    gap = np.where(ends_phrase, np.maximum(sung - lengthened, 0.05), np.minimum(gap, 0.5 * sung))
-    durations = np.empty(2 * notes - 1)
-    durations[::2] = sung - gap
-    durations[1::2] = gap[:-1]
-    return durations
+    # The rest after a note: what articulation takes from a note within a phrase, at most half of it; and at the end of
+    # a phrase what the lengthened note leaves of the written rest.
+    gap = until_next * style.articulation * np.exp(rng.normal(0, ARTICULATION_SPREAD, notes))
+    lengthened = (until_next - rests) * style.phrase_final
+    gap = np.where(ends_phrase, np.maximum(until_next - lengthened, 0.05), np.minimum(gap, 0.5 * until_next))
+    sung = np.empty(2 * notes - 1)
+    sung[::2] = until_next - gap
+    sung[1::2] = gap[:-1]
+    return sung
 
 
 def _to_ticks(beats: np.ndarray, ticks_per_beat: int) -> np.ndarray:
     """Rounds the points in time, not the durations, so that no error accumulates; no duration is below 1 tick."""
     times = np.rint(np.cumsum(beats) * ticks_per_beat).astype(np.int64)
-    durations: np.ndarray = np.maximum(np.diff(times, prepend=0), 1)
-    return durations
+    sung: np.ndarray = np.maximum(np.diff(times, prepend=0), 1)
+    return sung

@@ -44,26 +44,26 @@ def validate_songs(table: Dataset, name: str = "songs table") -> Dataset:
 
 
 def used(columns: list[str]) -> list[str]:
-    """Returns those of a table's columns that are of the schema, in their order."""
+    """Returns the schema's columns among a table's columns, in the table's order."""
     return [column for column in columns if column in REQUIRED + OPTIONAL]
 
 
 def validated(batches: Iterable[pa.Table], columns: list[str], name: str) -> Dataset:
     """Checks a table that comes in parts, and keeps it in a temporary file that is mapped into memory.
 
-    So it takes little memory, however long it is; the file is gone when nobody reads it any more. Where temporary
-    files are themselves kept in memory, TMPDIR can name a folder that is not.
+    So a table takes little memory, however long it is. The file is gone when nobody reads it any more. Where temporary
+    files are themselves kept in memory, TMPDIR can name a folder on a disk.
 
     Args:
-        batches: Rows, with the schema's columns at least.
-        columns: All that the table has.
-        name: What error messages call it.
+        batches: The rows, with the schema's columns at least.
+        columns: The names of all columns that the table has.
+        name: What error messages call the table.
 
     Returns:
-        The schema's columns; notes are int32, other integers int64. Other columns are left out (and named in the log).
+        The schema's columns; notes are int32, other integers int64. Other columns are left out, and named in the log.
 
     Raises:
-        InputError: As of `validate_songs`, or there is no room for the file.
+        InputError: As for `validate_songs`; or there is no room for the file.
     """
     missing = [column for column in REQUIRED if column not in columns]
     if missing:
@@ -86,8 +86,9 @@ def validated(batches: Iterable[pa.Table], columns: list[str], name: str) -> Dat
             raise InputError(f"{name}: the table has no rows; give one with at least one song.")
         writer.close()
         file.flush()
+        # The mapping outlives the file, which has no name and is deleted when the table is.
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    # A fingerprint that followed from the contents would have all of them read now, and in memory.
+    # For a fingerprint of the contents, `datasets` would read all of them now, into memory.
     return Dataset(pa.ipc.open_stream(pa.py_buffer(mapped)).read_all(), fingerprint=generate_random_fingerprint())
 
 
@@ -100,7 +101,7 @@ def _read(batches: Iterable[pa.Table], name: str) -> Iterator[pa.Table]:
 
 @contextmanager
 def _temporary_file(name: str) -> Iterator[IO[bytes]]:
-    """Opens a file for a table of this name that is gone when nobody reads it any more."""
+    """Opens a file without a name on the disk, for a table that error messages call `name`."""
     try:
         with tempfile.TemporaryFile() as file:
             yield file
@@ -112,13 +113,14 @@ def _temporary_file(name: str) -> Iterator[IO[bytes]]:
 
 
 def fingerprint(table: Dataset) -> str:
-    """Returns 16 hexadecimal digits that follow from the contents of a validated table, and from nothing else."""
+    """Returns 16 hexadecimal digits that follow from the contents of a validated table alone."""
     digest = hashlib.sha256()
     for column in sorted(table.column_names):
         digest.update(column.encode())
         if TYPES.get(column) == LIST:
             notes = Notes.of(table, column)
             digest.update(notes.offsets.tobytes())
+            # As int64, so that the digits do not depend on the type that notes are kept in.
             for chunk in notes.chunks:
                 digest.update(chunk.astype(np.int64).tobytes())
         else:
@@ -130,8 +132,8 @@ def ragged(table: Dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Reads a list column, such as `sung`, `quantized` or `pitch`, as one array.
 
     Returns:
-        The notes of all rows one after the other, int64 `(notes,)`, and where each row starts and the last one
-        ends, int64 `(rows + 1,)`.
+        The notes of all rows one after the other, int64 `(notes,)`; and where each row starts and the last row ends,
+        int64 `(rows + 1,)`.
     """
     notes = Notes.of(table, name)
     return np.concatenate([np.zeros(0, np.int64), *notes.chunks], dtype=np.int64), notes.offsets
@@ -141,10 +143,10 @@ def _checked(rows: pa.Table, column: str, name: str, first: int) -> pa.Array:
     """Returns one column in the schema's type, or raises with the first row that breaks the schema.
 
     Args:
-        rows: Some of the table's.
-        column: Which.
+        rows: Some of the table's rows.
+        column: The column's name.
         name: What error messages call the table.
-        first: The number of the first of these rows.
+        first: The number of the first of these rows in the table.
     """
     values = rows[column].combine_chunks()
 
@@ -170,12 +172,13 @@ def _checked(rows: pa.Table, column: str, name: str, first: int) -> pa.Array:
         if column == "singer_id":
             refuse(_null(values), lambda _: "is null; every song needs its singer")
         else:
+            # A number that is not known is no mistake, so 1 stands for it here.
             numbers = pc.fill_null(values.cast(pa.int64()), 1).to_numpy(zero_copy_only=False)
             refuse(numbers <= 0, lambda row: f"is {numbers[row]}, and must be above 0")
         return values.cast(pa.int64())
 
-    kind = values.type
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)) or not pa.types.is_integer(kind.value_type):
+    lists = pa.types.is_list(values.type) or pa.types.is_large_list(values.type)
+    if not lists or not pa.types.is_integer(values.type.value_type):
         refuse_type("lists of integers")
     refuse(_null(values), lambda _: "is null; leave out the row, or fill it in")
     lengths = pc.list_value_length(values).to_numpy(zero_copy_only=False)

@@ -1,7 +1,7 @@
-"""Where songs come from, a source a file: a function from its options to a validated songs table.
+"""Where songs come from. A source is a file with a function, which makes a validated songs table of its options.
 
-The file, its function and the source have one name. Options are what a configuration has under `data` beside `source`;
-a misspelt, missing or unfit one is refused.
+The file, the function and the source have the same name. The options are the keys beside `source` in a configuration's
+`data`. A misspelt, missing or unfit option is refused.
 """
 
 import importlib
@@ -23,11 +23,11 @@ def load_songs(source: str, **options: Any) -> Dataset:
     """Loads a songs table.
 
     Args:
-        source: `hub`, `midi`, `parquet`, `simulated`, or any other file beside theirs.
-        options: The source's own; see the function of that name.
+        source: `hub`, `midi`, `parquet`, `simulated`, or any other file in this folder.
+        options: The source's own options; see the function of its name.
 
     Raises:
-        InputError: No such source, unfit options, or a table that cannot be had or used.
+        InputError: There is no such source, the options do not fit, or the table cannot be had or used.
     """
     if source not in source_names():
         raise InputError(f"data.source={source}: no such source; {did_you_mean(source, source_names())}")

@@ -18,7 +18,7 @@ def hub(name: str = "ccss17/note-duration-dataset", revision: str | None = None,
         hub_split: The dataset's own split to read.
 
     Raises:
-        InputError: It cannot be loaded; the message names the ways out.
+        InputError: The dataset cannot be loaded; the message says what to do.
     """
     at = f" at revision '{revision}'" if revision else ""
     try:

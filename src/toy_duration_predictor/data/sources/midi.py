@@ -23,13 +23,13 @@ def midi(
     track: int | None = None,
     published: bool = False,
 ) -> Dataset:
-    """Prepares a folder of MIDI files, or reads what was prepared of it before; only changed files are read again.
+    """Prepares a folder of MIDI files into the user's cache. Another time only changed files are read again.
 
     Args:
         path: The folder.
-        names: What file names say; None knows those of two corpora. See `prepare`.
+        names: What file names say, see `prepare`; None knows the names of two corpora.
         grid: See `Recipe`.
-        shortest_rest: See `Recipe`; a number with its unit, such as `0.05s`.
+        shortest_rest: A number with its unit, such as `0.05s`; see `Recipe`.
         forward_error: See `Recipe`.
         track: See `Recipe`.
         published: See `Recipe`.
@@ -45,6 +45,7 @@ def midi(
         published=published,
     )
     path = path.expanduser()
+    # A table for each folder and recipe; its parts follow from the files.
     key = hashlib.sha256(repr((str(path.resolve()), recipe, names)).encode()).hexdigest()[:16]
     table = cache_folder() / "midi" / f"{key}.parquet"
     summary = prepare(path, table, recipe, names or NAMES, keep_parts=True)

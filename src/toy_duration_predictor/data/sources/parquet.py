@@ -16,7 +16,7 @@ def parquet(path: Path) -> Dataset:
     """Reads a songs table from a Parquet file.
 
     Raises:
-        InputError: There is no such file, it is not Parquet, or it is not a songs table.
+        InputError: There is no such file, or it is not a songs table in Parquet format.
     """
     path = path.expanduser()
     if not path.is_file():
@@ -37,7 +37,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _parts(path: Path, columns: list[str]) -> Iterator[pa.Table]:
     """Yields the rows of a Parquet file in parts."""
-    # With a buffer before it, what was read stays in memory.
+    # With pre-buffering, parts that were read would stay in memory.
     with _reading(path), pq.ParquetFile(path, pre_buffer=False) as file:
         for part in file.iter_batches(ROWS_AT_ONCE, columns=columns):
             yield pa.Table.from_batches([part])
