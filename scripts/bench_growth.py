@@ -11,40 +11,39 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from bench_networks import WIDTH, Trial
-from rich.console import Console
-from rich.table import Table
+from bench_networks import Trial
 
 from toy_duration_predictor.data.quantize import quantize
 from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.data.songs import ROWS_AT_ONCE, ragged
 from toy_duration_predictor.data.sources import load_songs
+from toy_duration_predictor.sections import Section
 
-# ccss17/note-duration-dataset; the number of notes is what 160 of its songs have on average.
+# The rows of ccss17/note-duration-dataset; and its notes, if all rows have as many as 160 of its songs on average.
 PUBLISHED_ROWS, PUBLISHED_NOTES = 4204, 2_700_000
 UPDATES = 100
 # Ticks of a grid step.
 STEP = 15
 
 
-def growth(factors: list[int]) -> None:
-    """Measures training on so many times the published number of notes, read from a Parquet file."""
-    titles = "file to datamodule, s", "us a note", "training, us a note", "of this on data", "memory, MB", "mapped, MB"
-    shown = Table("notes", *titles)
+def growth(factors: list[int]) -> list[Section]:
+    """Measures training on these multiples of the published number of notes, read from a Parquet file."""
+    heads = "file to datamodule, s", "us a note", "training, us a note", "of this on data", "memory, MB", "mapped, MB"
+    rows = []
     for factor in factors:
-        # A process for each, whose memory the others do not touch.
+        # In a process of its own, so that a measurement does not count the memory of the one before.
         with TemporaryDirectory() as folder, ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             path = Path(folder, "songs.parquet")
             write_songs(path, factor)
-            shown.add_row(*pool.submit(_measure, path).result())
-    Console(width=WIDTH).print(shown)
+            rows.append(pool.submit(_measure, path).result())
+    return [Section("Training on ever more notes", ("notes", *heads), rows)]
 
 
 def write_songs(path: Path, factor: int) -> None:
-    """Writes a songs table of so many times the published number of notes, made of those of the embedded corpus."""
+    """Writes a songs table of a multiple of the published number of notes, made of simulated songs."""
     few = load_songs("simulated")
     notes = PUBLISHED_NOTES // PUBLISHED_ROWS
-    # As many different songs as one part has: each part of the table is the same.
+    # The same part is written again and again: a table of the largest size would not fit into memory.
     songs = np.resize(ragged(few, "sung")[0], (ROWS_AT_ONCE, notes))
     part = pa.table(
         {
@@ -60,9 +59,9 @@ def write_songs(path: Path, factor: int) -> None:
 
 
 class Memory(threading.Thread):
-    """Watches what this process holds at most: its own memory, and what is mapped of files beyond the first look, MB.
+    """Watches the most memory that this process holds, MB: its own, and pages of files mapped since it began to watch.
 
-    The system takes mapped pages back where it needs them; its own ones it cannot. From /proc, so on Linux only.
+    The system can take back mapped pages where it needs them, but not the process's own. Works on Linux only.
     """
 
     def __init__(self) -> None:
@@ -83,17 +82,17 @@ class Memory(threading.Thread):
         return own, mapped
 
 
-def _measure(path: Path) -> list[str]:
-    """Returns a row of the table of `growth`."""
+def _measure(path: Path) -> tuple[str, ...]:
+    """Returns a row of `growth`."""
     memory = Memory()
     memory.start()
     began = time.perf_counter()
     trial = Trial("phase", load_songs("parquet", path=path))
     ready, notes = time.perf_counter() - began, int(trial.data.songs.offsets[-1])
     updates = trial.epoch(0)
-    next(updates)
+    next(updates)  # the first update allocates memory, and takes longer
     began = time.perf_counter()
     took, seen = map(sum, zip(*islice(updates, UPDATES), strict=True))
     spent = time.perf_counter() - began
     per_note = f"{1e6 * ready / notes:.2f}", f"{1e6 * spent / seen:.2f}", f"{1 - took / spent:.1%}"
-    return [f"{notes:,}", f"{ready:.1f}", *per_note, f"{memory.own:.0f}", f"{memory.mapped:.0f}"]
+    return f"{notes:,}", f"{ready:.1f}", *per_note, f"{memory.own:.0f}", f"{memory.mapped:.0f}"

@@ -9,8 +9,6 @@ import numpy as np
 import torch
 from datasets import Dataset
 from hydra import compose, initialize_config_dir
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -18,29 +16,28 @@ from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.data.windows import Batch, Windows
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.models import network_names
+from toy_duration_predictor.sections import Section
 from toy_duration_predictor.training.config import TrainConfig, validated
 from toy_duration_predictor.training.task import warm_up_and_cosine
 from toy_duration_predictor.training.train import make_data_and_task
 
 PUBLISHED = "bigru_published"
-# Of the copy error, on test songs.
+# Shares of the copy error of test songs that a network is to reach.
 SHARES = (0.80, 0.75)
-# Rounds in which predictions are timed, the least seconds of each, and the most of training fed in the published way.
+# Rounds in which predictions are timed, the least seconds of a round, and the most of training on rows one by one.
 ROUNDS, LEAST_SECONDS, FED_SECONDS = 5, 1.0, 20.0
-# Characters of a line, where nobody says how many there are.
-WIDTH = 132
 # Seconds of training, and the share of the copy error that was left after them.
 Curve = list[tuple[float, float]]
 
 
 class Trial:
-    """A network in training with its own settings, an update at a time and without Lightning, whose work is not timed.
+    """A network in training with its own settings, an update at a time; without Lightning, whose work is not timed.
 
     Args:
-        network: Its name in `conf/model`.
-        table: Its songs.
-        settings: Other settings than its own, such as `model.width=8`.
-        device: Where it is trained.
+        network: The network's name in `conf/model`.
+        table: The songs.
+        settings: Changes of its settings, such as `model.width=8`.
+        device: Where the network is trained.
     """
 
     def __init__(self, network: str, table: Dataset, *settings: str, device: str = "cpu") -> None:
@@ -57,7 +54,7 @@ class Trial:
 
     @cached_property
     def schedule(self) -> torch.optim.lr_scheduler.LambdaLR:
-        """The learning rate's, over all updates of the training windows."""
+        """The schedule of the learning rate over all updates; the training windows may be changed until the first."""
         updates = self.training.max_epochs * len(self.data.train_dataloader())
         constant = self.training.schedule == "constant"
         return torch.optim.lr_scheduler.LambdaLR(
@@ -65,7 +62,7 @@ class Trial:
         )
 
     def update(self, batch: Batch) -> float:
-        """Updates the weights once; returns the seconds that it took."""
+        """Updates the weights once; returns the seconds that this took."""
         schedule, began = self.schedule, time.perf_counter()
         loss: Tensor = self.task.loss(Batch(*(part.to(self.device) for part in batch)))
         torch.autograd.backward(loss)
@@ -76,12 +73,12 @@ class Trial:
         return time.perf_counter() - began
 
     def wait(self) -> None:
-        """Waits for what a GPU has been given to do."""
+        """Waits until a GPU has done its work, which goes on while Python does."""
         if self.device.type == "cuda":
             torch.cuda.synchronize()
 
     def epoch(self, number: int) -> Iterator[tuple[float, int]]:
-        """Trains for an epoch; yields seconds, those of loading left out, and notes of each update."""
+        """Trains for an epoch; yields the seconds, without loading, and the notes of each update."""
         loader = self.data.train_dataloader()
         loader.sampler.set_epoch(number)  # type: ignore[attr-defined]
         for batch in loader:
@@ -102,16 +99,16 @@ class Trial:
 
 
 def share(errors: dict[int, np.ndarray]) -> float:
-    """Returns what is left of the copy error; errors as of `Trial.errors`."""
+    """Returns the share of the copy error that is left; the errors are `Trial.errors`."""
     model, copied = sum(song.sum(1) for song in errors.values())
     return float(model / copied)
 
 
-def networks(path: Path, names: list[str], seconds: float, device: str) -> None:
-    """Trains networks for some seconds each, and times their predictions; the published one is always among them.
+def networks(path: Path, names: list[str], seconds: float, device: str) -> list[Section]:
+    """Trains networks for some seconds each, and times their predictions. The published network is always among them.
 
     Raises:
-        InputError: `device` is a GPU that torch does not see, or the table cannot be read, or its songs are too short.
+        InputError: Torch does not see a GPU, the table cannot be read, or its songs are too short.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: torch sees no GPU here; leave it out for the CPU.")
@@ -122,13 +119,12 @@ def networks(path: Path, names: list[str], seconds: float, device: str) -> None:
     curves, trained, epochs = {}, {}, {}
     for name, trial in trials.items():
         curves[name], trained[name], epochs[name] = _train(trial, seconds)
-    # In rounds, so that all networks see the machine's busy times; the first one, which warms up, does not count.
+    # In rounds, so that the machine's other work slows all networks alike. The first round warms up; it is not counted.
     rounds = [{name: _speed(trial, batches[name]) for name, trial in trials.items()} for _ in range(ROUNDS + 1)][1:]
-    predicted = {name: [each[name] for each in rounds] for name in names}
+    predicted = {name: [speeds[name] for speeds in rounds] for name in names}
     its_way = _fed_its_way(Trial(PUBLISHED, table, device=device), min(seconds, FED_SECONDS))
     where = torch.cuda.get_device_name(device) if device == "cuda" else f"a CPU, {torch.get_num_threads()} threads"
-    shown = Table("", *names, title=f"{path.name} on {where}; shares of the copy error of test songs")
-    rows: dict[str, Callable[[str], str]] = {
+    of_networks: dict[str, Callable[[str], str]] = {
         "weights": lambda name: f"{sum(part.numel() for part in trials[name].task.parameters()):,}",
         "notes/s in training": lambda name: f"{trained[name]:,.0f}",
         "... of the published": lambda name: f"{trained[name] / trained[PUBLISHED]:.1f}x",
@@ -139,36 +135,35 @@ def networks(path: Path, names: list[str], seconds: float, device: str) -> None:
         "epochs": lambda name: f"{epochs[name]}",
         "best share in that time": lambda name: f"{best(curves[name]):.3f}",
     }
-    for title, of in rows.items():
-        shown.add_row(title, *map(of, names))
-    # The best that the published network reaches, and the others' way there.
+    rows = [(title, *map(of, names)) for title, of in of_networks.items()]
+    # How long all networks take to the best share that the published network reaches, and to the other goals.
     for goal in (best(curves[PUBLISHED]), *SHARES):
         ways = (seconds_to(goal, curves[name]) for name in names)
-        shown.add_row(f"seconds to {goal:.3g}", *("not reached" if way is None else f"{way:.1f}" for way in ways))
-    Console(width=WIDTH).print(shown)
+        rows.append((f"seconds to {goal:.3g}", *("not reached" if way is None else f"{way:.1f}" for way in ways)))
+    return [Section(f"{path.name} on {where}; shares of the copy error of test songs", ("", *names), rows)]
 
 
 def best(curve: Curve) -> float:
-    """Returns the least share on the way."""
+    """Returns the least share of a curve."""
     return min(share for _, share in curve)
 
 
 def seconds_to(goal: float, curve: Curve) -> float | None:
-    """Returns after how much training a share was first reached."""
+    """Returns the seconds of training after which a share was first reached."""
     return next((at for at, reached in curve if reached <= goal), None)
 
 
 def ratios(speeds: list[float], published: list[float]) -> str:
-    """Returns the median over rounds of how many times as fast, and the least and the most."""
+    """Returns how many times as fast as the published network: the median over rounds, the least and the most."""
     times = np.divide(speeds, published)
     return f"{np.median(times):.1f}x ({times.min():.1f}-{times.max():.1f})"
 
 
 def _train(trial: Trial, seconds: float) -> tuple[Curve, float, int]:
-    """Trains for whole epochs until some seconds are over; tests, four an epoch, do not count as training.
+    """Trains for whole epochs until some seconds are over. Tests, four an epoch, do not count as training.
 
     Returns:
-        Shares on the way, notes a second, and epochs.
+        The curve, notes a second, and epochs.
     """
     spent, notes = 0.0, 0
     curve = [(spent, share(trial.errors()))]
@@ -185,10 +180,10 @@ def _train(trial: Trial, seconds: float) -> tuple[Curve, float, int]:
 
 
 def _fed_its_way(trial: Trial, seconds: float) -> float:
-    """Returns the notes a second in training on windows that are rows of a `datasets` table.
+    """Returns the notes a second in training on windows that are rows of a `datasets` table, as published.
 
-    So the published recipe is fed: each row is asked for by itself, by two worker processes, and batches have 64. Time
-    spent on loading counts here; it is next to nothing with windows of this project, where it does not.
+    Two worker processes ask for the rows one by one, and make batches of 64. Here the time of loading counts. With the
+    windows of this project it is next to nothing, and is not counted.
     """
     windows = trial.data.train_windows
     every = windows[list(range(len(windows)))]
@@ -205,7 +200,7 @@ def _fed_its_way(trial: Trial, seconds: float) -> float:
 
 
 def _full_windows(trial: Trial) -> list[Batch]:
-    """Returns the windows of all songs that have no padding, which would not count, 64 a batch."""
+    """Returns the windows of all songs, 64 a batch, without windows that have padding: it takes time and is no note."""
     songs = trial.data.songs
     windows = Windows(songs, torch.arange(len(songs.singer)), trial.task.window, "quantized")
     full = (windows.length - windows.start >= windows.window).nonzero().flatten()

@@ -15,8 +15,6 @@ from typing import Any
 import midii
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
 from toy_duration_predictor.data.midi.prepare import find_files
 from toy_duration_predictor.data.midi.recipe import NAMES, Recipe, read_row, song
@@ -24,12 +22,13 @@ from toy_duration_predictor.data.midi.smf import parse
 from toy_duration_predictor.data.midi.voice import read_voice
 from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.sections import Section
 
 # Linux counts KiB, macOS bytes.
 MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
-def prepare(folder: Path) -> None:
+def prepare(folder: Path) -> list[Section]:
     """Times reading on one core against the published preparation of the same files, in turn."""
     files = find_files(folder)
     read_row(folder / next(iter(files)), Recipe(), NAMES)  # compiles the quantizer
@@ -41,14 +40,16 @@ def prepare(folder: Path) -> None:
         began = time.process_time()
         same = [_published_preparation(folder / file) for file in files]
         published.append((time.process_time() - began) / len(files))
-        for row, (durations, quantized) in zip(rows, same, strict=True):
-            assert row[SUNG_COLUMN].tolist() == durations  # noqa: S101
+        for row, (sung, quantized) in zip(rows, same, strict=True):
+            assert row[SUNG_COLUMN].tolist() == sung  # noqa: S101
             assert row[QUANTIZED_COLUMN].tolist() == quantized  # noqa: S101
-    shown = Table("", "published", "this project", "ratio", title=f"{len(files)} songs, processor time, best of 3")
     a, b = min(published), min(ours)
-    shown.add_row("ms a song", f"{1e3 * a:.2f}", f"{1e3 * b:.2f}", f"{a / b:.0f}")
-    shown.add_row("songs a second and core", f"{1 / a:.0f}", f"{1 / b:.0f}", f"{a / b:.0f}")
-    Console().print(shown)
+    shown = [
+        ("ms a song", f"{1e3 * a:.2f}", f"{1e3 * b:.2f}", f"{a / b:.0f}"),
+        ("songs a second and core", f"{1 / a:.0f}", f"{1 / b:.0f}", f"{a / b:.0f}"),
+    ]
+    heads = ("", "published", "this project", "ratio")
+    return [Section(f"{len(files)} songs, processor time, best of 3", heads, shown)]
 
 
 def _published_preparation(path: Path) -> tuple[list[int], list[int]]:
@@ -87,15 +88,15 @@ def _published_preparation(path: Path) -> tuple[list[int], list[int]]:
             merged.append(row.to_dict())
     table = pd.DataFrame(merged)
     kept = [table.iloc[i].to_dict() for i in range(len(table))]
-    durations = np.array([row["duration"] for row in kept if row["lyric"] != " " or row["duration"] >= 0.3])
-    quantized, _ = midii.quantize(durations.copy(), unit=file.ticks_per_beat // 8)
-    return durations.tolist(), quantized
+    sung = np.array([row["duration"] for row in kept if row["lyric"] != " " or row["duration"] >= 0.3])
+    quantized, _ = midii.quantize(sung.copy(), unit=file.ticks_per_beat // 8)
+    return sung.tolist(), quantized
 
 
-def scale(folder: Path) -> None:
-    """Prepares 1,000, 10,000 and 100,000 songs; each is measured in a process of its own."""
+def scale(folder: Path) -> list[Section]:
+    """Prepares 1,000, 10,000 and 100,000 songs, each number in a process of its own."""
     files = find_files(folder)
-    shown = Table("songs", "seconds", "ms a song", "peak memory, MB", "of a worker, MB", title="tdp prepare")
+    rows = []
     for songs in (1_000, 10_000, 100_000):
         with TemporaryDirectory() as made:
             source, out = Path(made, "midi"), Path(made, "songs.parquet")
@@ -117,13 +118,13 @@ def scale(folder: Path) -> None:
             done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
             seconds = time.perf_counter() - began
         count, own, child = map(int, done.stdout.split())
-        megabytes = (f"{each * MEMORY_UNIT / 1e6:.0f}" for each in (own, child))
-        shown.add_row(f"{count:,}", f"{seconds:.1f}", f"{1e3 * seconds / count:.2f}", *megabytes)
-    Console().print(shown)
+        megabytes = (f"{peak * MEMORY_UNIT / 1e6:.0f}" for peak in (own, child))
+        rows.append((f"{count:,}", f"{seconds:.1f}", f"{1e3 * seconds / count:.2f}", *megabytes))
+    return [Section("tdp prepare", ("songs", "seconds", "ms a song", "peak memory, MB", "of a worker, MB"), rows)]
 
 
-def fuzz(folder: Path, files: int = 10_000) -> None:
-    """Damages files in four ways and reads each: bytes changed, cut, lengths and deltas made huge, events put in."""
+def fuzz(folder: Path, files: int = 10_000) -> list[Section]:
+    """Damages files in four ways, and reads them: bytes changed, cut, lengths and deltas made huge, events put in."""
     contents = [(folder / file).read_bytes() for file in find_files(folder)]
     rng = np.random.default_rng(0)
     outcomes: Counter[str] = Counter()
@@ -131,15 +132,15 @@ def fuzz(folder: Path, files: int = 10_000) -> None:
     tracemalloc.start()
     for _ in range(files):
         content = bytearray(contents[rng.integers(len(contents))])
-        kind = rng.integers(4)
+        way = rng.integers(4)
         for where in rng.integers(0, len(content), size=rng.integers(1, 20)):
-            if kind == 0:
+            if way == 0:
                 content[where] = rng.integers(256)
-            elif kind == 2:
+            elif way == 2:
                 content[where : where + 4] = bytes([0xFF, 0xFF, 0xFF, 0x7F])
-            elif kind == 3:
+            elif way == 3:
                 content[where:where] = bytes([rng.integers(128), rng.integers(128, 256), *rng.integers(0, 256, size=3)])
-        if kind == 1:
+        if way == 1:
             del content[rng.integers(len(content)) :]
         tracemalloc.reset_peak()
         began = time.perf_counter()
@@ -150,11 +151,6 @@ def fuzz(folder: Path, files: int = 10_000) -> None:
             outcomes["refused: " + re.sub(r"0x[0-9a-f]+|\d+", "N", str(error))] += 1
         slowest = max(slowest, time.perf_counter() - began)
         largest = max(largest, tracemalloc.get_traced_memory()[1])
-    shown = Table(
-        "outcome",
-        "files",
-        title=f"{files:,} damaged files; slowest {slowest:.2f} s, most memory {largest / 1e6:.0f} MB",
-    )
-    for outcome, count in outcomes.most_common():
-        shown.add_row(outcome, f"{count:,}")
-    Console().print(shown)
+    title = f"{files:,} damaged files; slowest {slowest:.2f} s, most memory {largest / 1e6:.0f} MB"
+    rows = [(outcome, f"{count:,}") for outcome, count in outcomes.most_common()]
+    return [Section(title, ("outcome", "files"), rows)]
