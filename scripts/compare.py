@@ -4,13 +4,12 @@ import hydra
 from omegaconf import DictConfig
 
 from toy_duration_predictor.training.commands import ending_in_a_sentence, run_command
+from toy_duration_predictor.training.config import CompareConfig, validated
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="compare")
 def main(config: DictConfig) -> None:
     """Runs one comparison."""
-    from toy_duration_predictor.training.config import CompareConfig, validated
-
     with ending_in_a_sentence():
         validated(config, CompareConfig)  # before torch is imported, which takes seconds
         from toy_duration_predictor.comparison.compare import compare

@@ -4,15 +4,14 @@ import hydra
 from omegaconf import DictConfig
 
 from toy_duration_predictor.training.commands import ending_in_a_sentence, run_command
+from toy_duration_predictor.training.config import PowerConfig, validated
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="power")
 def main(config: DictConfig) -> None:
     """Runs one study."""
-    from toy_duration_predictor.training.config import PowerConfig, validated
-
     with ending_in_a_sentence():
-        validated(config, PowerConfig)
+        validated(config, PowerConfig)  # before torch is imported, which takes seconds
         from toy_duration_predictor.comparison.power import power
 
         power(config)

@@ -10,7 +10,7 @@ from toy_duration_predictor.data.sources import source_names
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.models import network_names
 from toy_duration_predictor.training.commands import run_command
-from toy_duration_predictor.training.config import EvaluateConfig, TrainConfig, Training, validated
+from toy_duration_predictor.training.config import EvaluateConfig, TrainConfig, TrainingSettings, validated
 from toy_duration_predictor.training.train import train
 
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
@@ -46,7 +46,7 @@ def test_every_source_and_network_has_a_choice():
 def test_a_training_is_described_in_full(config, choice):
     """So that a model names only the settings in which it differs."""
     settings = OmegaConf.load(ROOT / "conf" / "training" / f"{choice}.yaml")
-    assert list(settings) == list(Training.model_fields)
+    assert list(settings) == list(TrainingSettings.model_fields)
     assert config("model=bigru_published", f"training={choice}").training == settings
 
 
@@ -118,7 +118,10 @@ def test_every_key_has_a_comment():
         (["name=a/b"], "configuration: name='a/b' cannot be used"),
         (["optimize=test/mae"], "optimize='test/mae' cannot be used: input should be 'val/loss'"),
         (["+training.lr=1"], "configuration: there is no setting 'training.lr'."),
-        (["optimize=val/skill", "experiment=model_a"], "optimize=val/skill has no value where copying is perfect"),
+        (
+            ["optimize=val/skill", "experiment=model_a"],
+            "optimize=val/skill has no value where the copy baseline is perfect",
+        ),
         (["data=parquet"], "configuration: 'data.path' is needed; give it as data.path=VALUE."),
     ],
 )

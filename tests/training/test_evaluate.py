@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from tests.conftest import SMALL
 from toy_duration_predictor.errors import InputError
@@ -72,6 +73,29 @@ def test_bad_runs_are_refused(config, songs, tmp_path):
     (tmp_path / "checkpoints" / "best.ckpt").write_text("not a checkpoint")
     with pytest.raises(InputError, match="cannot be read as a checkpoint"):
         evaluation(config, tmp_path, songs, tmp_path)
+
+
+def test_a_checkpoint_runs_no_code(config, songs, run, tmp_path):
+    """Lightning would call the function that a checkpoint names as its `_instantiator`."""
+    best = Path(run, "checkpoints", "best.ckpt")
+    checkpoint = torch.load(best, weights_only=True)
+    checkpoint["hyper_parameters"]["_instantiator"] = "lightning.pytorch.cli.instantiate_module"
+    torch.save(checkpoint, best)
+    with pytest.raises(InputError, match=r"best\.ckpt cannot be read as a checkpoint of this project"):
+        evaluation(config, run, songs, tmp_path)
+
+
+def test_a_run_of_other_code_says_so(config, songs, run, tmp_path, caplog):
+    sources = Path(run, "sources.json")
+    sources.write_text(sources.read_text().replace("models/phase.py", "models/before.py"))
+    evaluation(config, run, songs, tmp_path)
+    said = "The code has changed since this run was trained: models/before.py, models/phase.py."
+    assert said in caplog.text
+    # Weights that other code cannot take are refused with the reason.
+    best = Path(run, "checkpoints", "best.ckpt")
+    torch.save({**torch.load(best, weights_only=True), "state_dict": {}}, best)
+    with pytest.raises(InputError, match=r"cannot be read .*the code has changed since: models/before\.py, models/ph"):
+        evaluation(config, run, songs, tmp_path)
 
 
 def test_a_finished_evaluation_is_recognised(config, songs, run, tmp_path, monkeypatch):

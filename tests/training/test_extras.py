@@ -21,7 +21,7 @@ LOGGER = "+loggers.x._target_=lightning.pytorch.loggers."
 def trainers(monkeypatch):
     """The trainers that a run makes: the one that tests, and the one that trains."""
     made = []
-    for name in ("make_trainer", "make_fitter"):
+    for name in ("make_trainer", "make_fit_trainer"):
         make = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *a, make=make, **k: made.append(make(*a, **k)) or made[-1])
     return made

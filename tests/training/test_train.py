@@ -107,15 +107,31 @@ def test_a_finished_run_is_not_run_twice(config, monkeypatch, capsys):
         train(config(*RUN, "force=true"))
 
 
-def test_other_code_is_another_run(config, monkeypatch, tmp_path, capsys):
+@pytest.fixture
+def new_process():
+    """A function after which the code is read as a new process reads it."""
+
+    def forget():
+        provenance.source_digests.cache_clear()
+        provenance.provenance.cache_clear()
+
+    yield forget
+    forget()
+
+
+def test_other_code_is_another_run(config, monkeypatch, new_process, tmp_path, capsys):
     """A bug mended in a network is never answered with the numbers of before."""
     package = tmp_path / "package"
     shutil.copytree(provenance.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(provenance, "PACKAGE", package)
+    new_process()
     first = train(config(*RUN))
     network = package / "models" / "phase.py"
     network.write_text(network.read_text() + "# mended\n")
     (package / "models" / "mine.py").write_text("")
+    (package / "models" / ".#mine.py").symlink_to("nothing")  # an editor's lock
+    assert train(config(*RUN)) == first  # this process has imported the code of before
+    new_process()
     capsys.readouterr()
     second = train(config(*RUN))
     assert "The code has changed since" in (said := capsys.readouterr().err)
@@ -125,31 +141,37 @@ def test_other_code_is_another_run(config, monkeypatch, tmp_path, capsys):
     assert first["code/digest"] != second["code/digest"]
     # What only uses finished runs changes none of their numbers; and code that is as it was is known again.
     (package / "cli.py").write_text("")
+    new_process()
     monkeypatch.setattr(DurationTask, "training_step", no_step)
     assert train(config(*RUN)) == second
     network.write_text(network.read_text().removesuffix("# mended\n"))
     (package / "models" / "mine.py").unlink()
+    new_process()
     assert train(config(*RUN)) == first
 
 
-def test_a_commit_with_anything_new_beside_it_is_dirty(monkeypatch, tmp_path):
+def test_a_commit_with_anything_new_beside_it_is_dirty(monkeypatch, new_process, tmp_path):
     def git(*arguments):
         identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
         subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+
+    def commit():
+        new_process()
+        return str(provenance.provenance()["git/commit"])
 
     package = tmp_path / "package"
     package.mkdir()
     (package / "provenance.py").write_text("")
     monkeypatch.setattr(provenance, "PACKAGE", package)
     monkeypatch.setattr(provenance, "__file__", str(package / "provenance.py"))
-    assert provenance.provenance()["git/commit"] == "unknown"
+    assert commit() == "unknown"
     git("init")
-    assert provenance.provenance()["git/commit"] == "unknown"  # the checkout of somebody else
+    assert commit() == "unknown"  # the checkout of somebody else
     git("add", ".")
     git("commit", "-m", "first")
-    assert re.fullmatch("[0-9a-f]{40}", str(provenance.provenance()["git/commit"]))
+    assert re.fullmatch("[0-9a-f]{40}", commit())
     (tmp_path / "new.py").write_text("")
-    assert str(provenance.provenance()["git/commit"]).endswith("-dirty")
+    assert commit().endswith("-dirty")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

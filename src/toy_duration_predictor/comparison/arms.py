@@ -65,7 +65,8 @@ def runs_by_arm(runs: list[FinishedRun]) -> dict[str, list[FinishedRun]]:
     wanted = [run.repetition for run in by_arm[MODEL]]
     if len(set(wanted)) < len(wanted):
         raise InputError(
-            f"Several runs of {MODEL} have the same seed and split, with other settings; choose with runs=PATTERN."
+            f"Several runs of {MODEL} have the same seed and split, and differ in settings or code; choose with "
+            f"runs=PATTERN."
         )
     for arm, of_arm in by_arm.items():
         if [run.repetition for run in of_arm] != wanted:

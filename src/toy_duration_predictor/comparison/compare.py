@@ -15,6 +15,7 @@ from toy_duration_predictor.comparison.report import write_comparison
 from toy_duration_predictor.data.split import FOLDS
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training.config import CompareConfig, TrainConfig, validated
+from toy_duration_predictor.training.provenance import changed_sources
 from toy_duration_predictor.training.run_folder import FinishedRun, read_run
 from toy_duration_predictor.training.terminal import console_log
 from toy_duration_predictor.training.train import train
@@ -58,6 +59,8 @@ def _finished_runs(pattern: str) -> list[FinishedRun]:
     runs = [read_run(folder) for folder in folders if (folder / "metrics.json").is_file()]
     if not runs:
         raise InputError(f"runs={pattern}: no finished run fits this pattern.")
+    if changed := sorted({changes for run in runs if (changes := changed_sources(run.folder))}):
+        log.warning("Runs made by other code than today's are among these; it differs in: %s.", "; ".join(changed))
     return runs
 
 

@@ -21,7 +21,7 @@ from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.training.config import Data
+from toy_duration_predictor.training.config import DataSettings
 from toy_duration_predictor.training.run_folder import FinishedRun, load_run
 
 log = logging.getLogger(__name__)
@@ -160,7 +160,7 @@ def gather(runs: list[FinishedRun], resamples: int) -> Comparison:
 
 def _songs(run: FinishedRun) -> Dataset:
     """Loads the songs that a run was trained on."""
-    data = Data.model_validate(run.config["data"])
+    data = DataSettings.model_validate(run.config["data"])
     table = load_songs(data.source, **data.options)
     if fingerprint(table) != run.metrics["data/fingerprint"]:
         raise InputError(f"{run.folder} was trained on other songs than data.source={data.source} gives now.")

@@ -19,7 +19,7 @@ from toy_duration_predictor.inference.download import load_model
 from toy_duration_predictor.inference.inputs import Step, Ticks, checked_songs, checked_steps
 from toy_duration_predictor.models import DistributionNetwork, singer_embedding
 from toy_duration_predictor.models._histogram import quantiles
-from toy_duration_predictor.training.run_folder import load_run
+from toy_duration_predictor.training.run_folder import best_checkpoint, load_run
 
 # The name of the model that comes with the package, and where it is.
 DEMO, DEMO_MODEL = "demo", Path(__file__).with_name("demo_model")
@@ -83,7 +83,7 @@ class Predictor:
 
         Args:
             place: A run's folder, whose best weights are taken; a checkpoint file; a saved model's folder or its name
-                on the Hub, see `hub_download.load_model`; or `demo`, the small model of simulated singers that comes
+                on the Hub, see `download.load_model`; or `demo`, the small model of simulated singers that comes
                 with this package.
             device: Where to compute.
 
@@ -92,10 +92,9 @@ class Predictor:
         """
         path = DEMO_MODEL if place == DEMO else Path(place)
         # A run's folder has checkpoints; a saved model's folder has none.
-        checkpoint = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
-        if not checkpoint.is_file():
+        if not best_checkpoint(path).is_file():
             return cls(*load_model(path if place == DEMO else place), device)
-        task = load_run(checkpoint)
+        task = load_run(path)
         return cls(task.network, task.singers, task.hparams["anonymous"], device)
 
     @property

@@ -1,10 +1,10 @@
 """Networks, one a file. A network takes ticks and returns ticks; see `Network` and `DistributionNetwork`.
 
-A file exports its network, an `nn.Module`, as the only name in `__all__`; the file's name is the network's name in
-configurations and checkpoints, and begins with a letter. The constructor takes plain numbers, `num_singers` among them.
-One that also names a statistic of the training split, such as `target_mean` (see `SongsDataModule`), is given it. A
-network that knows singers by an embedding calls it `singer_embedding`; singers can then be mixed, and are shown in
-TensorBoard's projector.
+A file exports its network, an `nn.Module`, as the only name in `__all__`. The file's name begins with a letter, and is
+the network's name in configurations and checkpoints. The constructor takes plain numbers, `num_singers` among them. If
+it names a statistic of the training split, such as `target_mean` (see `SongsDataModule`), it is given that statistic. A
+network that knows singers by an embedding calls it `singer_embedding`: singers can then be mixed, and TensorBoard's
+projector shows them.
 
 Shapes: `B` windows, `T` notes, `V` bins of a histogram.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Network(Protocol):
-    """What every network does."""
+    """The interface of every network."""
 
     def forward(self, quantized: "Tensor", singer: "Tensor", mask: "Tensor", step: "Tensor") -> "Tensor":
         """Predicts sung durations.
@@ -39,7 +39,7 @@ class Network(Protocol):
 
 @runtime_checkable
 class DistributionNetwork(Network, Protocol):
-    """What a network does that predicts a distribution; arguments as of `forward`. See `phase` for one."""
+    """The interface of a network with a distribution. Arguments are those of `forward`; `phase` is an example."""
 
     def distribution(
         self, quantized: "Tensor", singer: "Tensor", mask: "Tensor", step: "Tensor"
@@ -60,7 +60,7 @@ class DistributionNetwork(Network, Protocol):
         temperature: float = 1.0,
         generator: "Generator | None" = None,
     ) -> "Tensor":
-        """Returns a sample of the sung durations, those of a window together, float `(B, T)`, ticks."""
+        """Returns a sample of the sung durations, jointly over a window, float `(B, T)`, ticks."""
 
 
 def network_names() -> list[str]:
@@ -73,8 +73,8 @@ def build(name: str, statistics: dict[str, float], **sizes: float) -> "nn.Module
 
     Args:
         name: The file's name.
-        statistics: Statistics of the training split; the network is given those that it names.
-        sizes: Everything else that the network's constructor takes.
+        statistics: Statistics of the training split. The network is given the ones that its constructor names.
+        sizes: All other arguments of the network's constructor.
 
     Raises:
         InputError: There is no such network, or it has no such size, or cannot be made with these sizes.
@@ -89,14 +89,14 @@ def build(name: str, statistics: dict[str, float], **sizes: float) -> "nn.Module
             raise InputError(f"model.{size}: network '{name}' has no such size; {did_you_mean(size, wanted)}")
     given = {**{key: value for key, value in statistics.items() if key in wanted}, **sizes}
     try:
-        made: nn.Module = network(**given)
+        built: nn.Module = network(**given)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"Network '{name}' cannot be made with {given}: {error}") from error
-    return made
+    return built
 
 
 def singer_embedding(network: "nn.Module") -> "nn.Embedding | None":
-    """Returns what a network has learned of each singer, or None if it knows singers in another way."""
+    """Returns a network's embedding of singers, or None if it knows singers in another way."""
     from torch import nn
 
     found = getattr(network, "singer_embedding", None)

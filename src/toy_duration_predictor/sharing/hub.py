@@ -35,7 +35,7 @@ def save_model(run: str | Path, folder: str | Path) -> None:
     Raises:
         InputError: The run is not finished or cannot be read, or the folder has something in it or cannot be written.
     """
-    model = _of_run(run, Path(folder).name)
+    model = _hub_model(run, Path(folder).name)
     write_folder(Path(folder), model.save_pretrained)
 
 
@@ -53,7 +53,7 @@ def push(run: str | Path, name: str, private: bool = False) -> str:
     Raises:
         InputError: The run cannot be read, or the Hub does not take it.
     """
-    model = _of_run(run, name)
+    model = _hub_model(run, name)
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         return _upload(folder, name, "model", private, f"Model of run {Path(run).name}")
@@ -107,7 +107,7 @@ def pull(name: str, folder: str | Path, revision: str | None = None) -> None:
     write_folder(Path(folder), get)
 
 
-def _of_run(run: str | Path, name: str) -> HubModel:
+def _hub_model(run: str | Path, name: str) -> HubModel:
     """Returns the best weights of a finished run, with a card that calls the model `name`."""
     finished, task = read_run(Path(run)), load_run(run)
     model = HubModel(**{key: task.hparams[key] for key in Config.model_fields})

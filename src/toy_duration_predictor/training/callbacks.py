@@ -1,4 +1,4 @@
-"""What a training does beside training: it stops on signals, keeps checkpoints, and says how far it is."""
+"""Callbacks of a training: it stops on signals, keeps two checkpoints, and logs a line an epoch."""
 
 import logging
 import signal
@@ -21,10 +21,12 @@ log = logging.getLogger(__name__)
 
 
 class StopOnSignal(Callback):
-    """Ends a training between two batches when SIGINT or SIGTERM came; a second signal ends it at once.
+    """Ends a training between two batches after SIGINT or SIGTERM; a second signal ends it at once.
+
+    Without it, Python would raise an error in the middle of an update, or of the writing of a checkpoint.
 
     Args:
-        last: Where the checkpoint of the last whole epoch is; one is written before the first epoch too.
+        last: The checkpoint of the last whole epoch. It is written before the first epoch, too.
     """
 
     def __init__(self, last: Path) -> None:
@@ -32,26 +34,36 @@ class StopOnSignal(Callback):
         self.received: int | None = None
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Handles the two signals for the time of a `with` block."""
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    def fitting(self, trainer: pl.Trainer) -> Iterator[None]:
+        """Listens for signals within a `with` block, and stops at its end if no batch has seen the signal.
+
+        Raises:
+            Interrupted: A signal came.
+        """
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def restore() -> None:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
         def receive(number: int, frame: FrameType | None) -> None:
             self.received = number
-            for each, handler in before.items():
-                signal.signal(each, handler)
+            restore()  # so that a second signal is not held back
 
-        for number in before:
+        for number in handlers:
             signal.signal(number, receive)
         try:
             yield
+            self._stop(trainer)
+        except SIGTERMException:  # Lightning's own end after a SIGTERM between two epochs
+            self.received = signal.SIGTERM
+            self._stop(trainer)
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            restore()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes a first checkpoint, so that there always is one."""
-        # The first process decides for all: they wait for each other where a checkpoint is saved.
+        """Writes a first checkpoint, from which a run goes on that is stopped in its first epoch."""
+        # The first process decides for all, because they wait for each other where a checkpoint is saved.
         if not trainer.strategy.broadcast(self.last.exists()):
             trainer.save_checkpoint(self.last)
 
@@ -64,7 +76,7 @@ class StopOnSignal(Callback):
         self._stop(trainer)
 
     def _stop(self, trainer: pl.Trainer) -> None:
-        # All processes stop if one has heard a signal: the others would wait for it without end.
+        # All processes stop if one has received a signal: the others would wait for it without end.
         if trainer.strategy.reduce_boolean_decision(self.received is not None, all=False):
             self.received = self.received or signal.SIGTERM
             epoch = min(trainer.current_epoch + 1, trainer.max_epochs or 1)
@@ -74,16 +86,6 @@ class StopOnSignal(Callback):
             )
             log.warning(message)
             raise Interrupted(message, self.received)
-
-    @contextmanager
-    def fitting(self, trainer: pl.Trainer) -> Iterator[None]:
-        """Listens for the time of a `with` block, and stops at its end if a signal came that no batch has seen."""
-        with self.listening():
-            try:
-                yield
-            except SIGTERMException:  # Lightning's own way to end between two epochs
-                self.received = signal.SIGTERM
-            self._stop(trainer)
 
 
 class LogEpochs(Callback):
@@ -97,21 +99,25 @@ class LogEpochs(Callback):
 
 
 def callbacks(config: TrainConfig, checkpoints: Path) -> list[Callback]:
-    """Returns everything a training needs but `StopOnSignal`.
+    """Returns all callbacks of a training but `StopOnSignal`.
 
     Args:
         config: The run's.
-        checkpoints: Where `best.ckpt` and `last.ckpt` go.
+        checkpoints: The folder of `best.ckpt` and `last.ckpt`.
     """
     training = config.training
-    keep = partial(ModelCheckpoint, checkpoints, save_on_train_epoch_end=True, enable_version_counter=False)
-    made: list[Callback] = [
-        Timer(verbose=False),
+    # At the end of an epoch, so that both checkpoints are of whole epochs. Without versions, because Lightning would
+    # otherwise write best-v1.ckpt beside the best.ckpt of a run that goes on.
+    checkpoint = partial(ModelCheckpoint, checkpoints, save_on_train_epoch_end=True, enable_version_counter=False)
+    wanted: list[Callback] = [
+        Timer(verbose=False),  # its seconds are kept in checkpoints, and count on in a run that goes on
         EarlyStopping(training.monitor, patience=training.patience, mode="min"),
         LogEpochs(),
-        keep(filename="best", monitor=training.monitor, mode="min"),
-        keep(filename="last"),  # after best, so that it knows of it
+        # The best weights are for use; the last ones, with the optimizer's state, are for a run that goes on. The last
+        # come second, so that they know the best metric of this epoch, too.
+        checkpoint(filename="best", monitor=training.monitor, mode="min"),
+        checkpoint(filename="last"),
     ]
     if shows_progress(config.trainer):
-        made.append(RichProgressBar(leave=False))
-    return made
+        wanted.append(RichProgressBar(leave=False))
+    return wanted

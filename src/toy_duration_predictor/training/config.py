@@ -1,4 +1,8 @@
-"""What a composed configuration must look like. Checked before any work is done, and before torch is imported."""
+"""What a composed configuration must look like. It is checked before any work is done, and before torch is imported.
+
+`TrainConfig` and its like are whole configurations, one for each file at the top of `conf/`. `DataSettings` and its
+like are their parts, one for each group of `conf/`.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -13,8 +17,7 @@ Config = TypeVar("Config", bound=BaseModel)
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 
-
-# Settings of the trainer, and arguments of Lightning's, that change no number.
+# Settings of `trainer` that change no number, arguments of `lightning.pytorch.Trainer` among them.
 NEUTRAL = (
     "progress",
     "default_root_dir",
@@ -26,12 +29,12 @@ NEUTRAL = (
 
 
 class Settings(BaseModel):
-    """Settings whose unknown keys are refused."""
+    """Settings that refuse unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Source(BaseModel):
+class SourceSettings(BaseModel):
     """A source of songs and its own options."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -44,8 +47,8 @@ class Source(BaseModel):
         return dict(self.model_extra or {})
 
 
-class Data(Source):
-    """Songs, and how they are split and paired; see `SongsDataModule`."""
+class DataSettings(SourceSettings):
+    """Songs, their split and their pairing; see `SongsDataModule`."""
 
     split: Literal["auto", "published", "grouped", "fold1", "fold2", "fold3", "fold4", "fold5"]
     split_seed: Seed
@@ -53,7 +56,7 @@ class Data(Source):
     anonymous: bool
 
 
-class Model(BaseModel):
+class ModelSettings(BaseModel):
     """A network's name and sizes; see `models`."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -67,8 +70,8 @@ class Model(BaseModel):
         return dict(self.model_extra or {})
 
 
-class Training(Settings):
-    """How the network is trained; see `DurationTask` and `SongsDataModule`."""
+class TrainingSettings(Settings):
+    """Loss, learning rate and batches of a training; see `DurationTask` and `SongsDataModule`."""
 
     loss: Literal["likelihood", "mae", "mse", "published"]
     learning_rate: Annotated[float, Field(gt=0, le=1)]
@@ -83,8 +86,8 @@ class Training(Settings):
     requantize: Literal["never", "sung", "repaired"]
 
 
-class Hardware(Settings):
-    """What to compute on, as `lightning.pytorch.Trainer` and torch understand it."""
+class HardwareSettings(Settings):
+    """The hardware to compute on, in the words of `lightning.pytorch.Trainer` and torch."""
 
     accelerator: str
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -92,7 +95,7 @@ class Hardware(Settings):
     progress: bool
 
 
-class Trainer(Hardware):
+class TrainerSettings(HardwareSettings):
     """The hardware, and any further arguments of `lightning.pytorch.Trainer` (`+trainer.gradient_clip_val=1`)."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -103,25 +106,25 @@ class Trainer(Hardware):
         return dict(self.model_extra or {})
 
     @model_validator(mode="after")
-    def _further_arguments_are_known(self) -> Self:
+    def _check_further(self) -> Self:
         if self.further:
-            # Imported only now, as Lightning takes seconds.
+            # Imported only where it is needed, as Lightning takes seconds.
             from toy_duration_predictor.training.extras import check_arguments
 
-            check_arguments(self.further, set(Trainer.model_fields))
+            check_arguments(self.further, set(TrainerSettings.model_fields))
         return self
 
 
-def _check_classes(wanted: dict[str, dict[str, Any]], info: ValidationInfo) -> dict[str, dict[str, Any]]:
-    if wanted:
+def _check_classes(classes: dict[str, dict[str, Any]], info: ValidationInfo) -> dict[str, dict[str, Any]]:
+    if classes:
         from toy_duration_predictor.training.extras import check_classes
 
-        check_classes(str(info.field_name), wanted)
-    return wanted
+        check_classes(str(info.field_name), classes)
+    return classes
 
 
-# By name: a class as `_target_`, and its arguments.
-Objects = Annotated[dict[str, dict[str, Any]], AfterValidator(_check_classes)]
+# By a name of the user's choice: a class as `_target_`, and its arguments.
+Classes = Annotated[dict[str, dict[str, Any]], AfterValidator(_check_classes)]
 
 
 class TrainConfig(Settings):
@@ -129,28 +132,26 @@ class TrainConfig(Settings):
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     seed: Seed
-    data: Data
-    model: Model
-    training: Training
-    trainer: Trainer
-    callbacks: Objects = {}
-    loggers: Objects = {}
+    data: DataSettings
+    model: ModelSettings
+    training: TrainingSettings
+    trainer: TrainerSettings
+    callbacks: Classes = {}
+    loggers: Classes = {}
     logs: Path
     resume: Literal["auto", "never"]
     force: bool
     optimize: Literal["val/loss", "val/mae", "val/skill"]
 
     @model_validator(mode="after")
-    def _there_is_what_is_optimized(self) -> Self:
+    def _check_optimize(self) -> Self:
         if self.optimize == "val/skill" and self.data.pairing == "sung":
-            raise ValueError("optimize=val/skill has no value where copying is perfect; use val/mae")
+            raise ValueError("optimize=val/skill has no value where the copy baseline is perfect; use val/mae")
         return self
 
     def decisive(self) -> dict[str, Any]:
         """Returns the settings that can change a number, as plain nested values."""
-        # Callbacks only where there are any: a run without is the one that it was before there could be some.
-        others = {"logs", "resume", "force", "optimize", "loggers"} | (set() if self.callbacks else {"callbacks"})
-        settings = self.model_dump(mode="json", exclude=others)
+        settings = self.model_dump(mode="json", exclude={"logs", "resume", "force", "optimize", "loggers"})
         settings["trainer"] = {name: value for name, value in settings["trainer"].items() if name not in NEUTRAL}
         return settings
 
@@ -159,8 +160,8 @@ class EvaluateConfig(Settings):
     """`conf/evaluate.yaml`, composed."""
 
     run: Path
-    data: Source
-    trainer: Hardware
+    data: SourceSettings
+    trainer: HardwareSettings
     unknown: Literal["refuse", "skip"]
     batch_size: Count
     force: bool
@@ -174,8 +175,8 @@ class CompareConfig(Settings):
     vary: Literal["seed", "split", "both", "fold"]
     each: list[str]
     runs: str | None
-    data: Source
-    trainer: Trainer
+    data: SourceSettings
+    trainer: TrainerSettings
     logs: Path
     out: Path | None
     resamples: Annotated[int, Field(ge=100)]
@@ -192,7 +193,7 @@ class PowerConfig(Settings):
     out: Path
 
 
-def validated(config: DictConfig | dict[str, Any], kind: type[Config]) -> Config:
+def validated(config: DictConfig | dict[str, Any], schema: type[Config]) -> Config:
     """Returns a composed configuration as typed settings.
 
     Raises:
@@ -204,7 +205,7 @@ def validated(config: DictConfig | dict[str, Any], kind: type[Config]) -> Config
             if isinstance(config, DictConfig)
             else config
         )
-        return kind.model_validate(plain)
+        return schema.model_validate(plain)
     except ValidationError as error:
         raise InputError(explain(error, within="configuration")) from error
     except OmegaConfBaseException as error:

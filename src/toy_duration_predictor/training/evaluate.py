@@ -29,13 +29,13 @@ log = logging.getLogger(__name__)
 def evaluate(config: DictConfig | dict[str, Any]) -> Metrics:
     """Tests a trained run on every row of a table, and writes `metrics.json` and `predictions.parquet`.
 
-    They go to `RUN/evaluations/SOURCE-FINGERPRINT-CODE/`; a finished evaluation by the same code is recognised.
+    They go to `RUN/evaluations/SOURCE-FINGERPRINT-CODE/`. A finished evaluation by the same code is not done again.
 
     Args:
         config: `conf/evaluate.yaml`, composed.
 
     Returns:
-        What `metrics.json` holds, and `run/folder`.
+        The contents of `metrics.json`, and `run/folder`.
 
     Raises:
         InputError: The run or the songs cannot be used, or the run does not know a singer and `unknown=refuse`.
@@ -47,7 +47,7 @@ def evaluate(config: DictConfig | dict[str, Any]) -> Metrics:
     if run_metrics is None:
         raise InputError(f"run={settings.run} is not finished; the command that began it goes on.")
     if changed := changed_sources(settings.run):
-        log.warning("The code has changed since this run was trained: %s.", ", ".join(changed))
+        log.warning("The code has changed since this run was trained: %s.", changed)
     table = load_songs(settings.data.source, **settings.data.options)
     table_fingerprint = fingerprint(table)
     skip = "-skip" if settings.unknown == "skip" else ""

@@ -1,7 +1,8 @@
-"""What a run takes from Lightning beside its own settings: arguments of the trainer, callbacks and loggers.
+"""Arguments of Lightning's trainer, callbacks and loggers that a configuration adds to a run.
 
-A configuration is data, so a class that it names is looked at before it is made: only classes of a few packages, and
-only those of a kind that is asked for, so that no name in a file can start a process or read a pickle.
+A configuration is data, and no code may be run from data. So a class that it names is checked before it is
+instantiated. It must be of a few packages, and a callback, a logger or an argument of these: a name such as `os.system`
+would start a process, and some classes of torch read pickles.
 """
 
 import inspect
@@ -18,7 +19,7 @@ from torch import nn
 
 from toy_duration_predictor.errors import InputError, did_you_mean, first_line
 
-# Arguments of Lightning's trainer that a run sets itself, and what its user says instead.
+# Arguments of `lightning.pytorch.Trainer` that a run sets itself, and what its user does instead.
 _LENGTH = "training.max_epochs and training.patience say how long a run trains"
 _VALIDATION = "a run validates on all its validation songs after every epoch, as the best weights follow from it"
 _SHORT = "for a short trial use training.max_epochs=1 or +trainer.limit_train_batches"
@@ -35,8 +36,8 @@ OURS = {
 }
 
 PACKAGES = ("toy_duration_predictor", "torch", "torchmetrics", "lightning")
-# What an argument of a callback or a logger may be made of; metrics are modules.
-PARTS = (Callback, Logger, nn.Module, RichProgressBarTheme)
+# Classes that an argument of a callback or a logger may have. Metrics are modules.
+ARGUMENT_CLASSES = (Callback, Logger, nn.Module, RichProgressBarTheme)
 
 
 def check_arguments(arguments: dict[str, Any], own: set[str]) -> None:
@@ -57,68 +58,68 @@ def check_arguments(arguments: dict[str, Any], own: set[str]) -> None:
             raise InputError(f"There is no setting 'trainer.{name}'; {did_you_mean(name, known)}")
 
 
-def check_classes(group: str, wanted: dict[str, dict[str, Any]]) -> None:
-    """Checks what `callbacks` or `loggers` of a configuration are to be made of; makes nothing.
+def check_classes(group: str, classes: dict[str, dict[str, Any]]) -> None:
+    """Checks the classes of a group of a configuration; instantiates nothing.
 
     Args:
         group: `callbacks` or `loggers`.
-        wanted: By name, each with its `_target_`, the class, and arguments.
+        classes: By name, each with its `_target_`, the class, and arguments.
 
     Raises:
         InputError: A class is missing, unknown, or not among the allowed ones.
     """
-    for name, settings in wanted.items():
+    for name, settings in classes.items():
         place = f"{group}.{name}"
         if "_target_" not in settings:
             raise InputError(f"{place} has no class; give it as +{place}._target_=CLASS.")
-        _check(place, settings, (Callback,) if group == "callbacks" else (Logger,))
+        _check_value(place, settings, (Callback,) if group == "callbacks" else (Logger,))
 
 
-def make(group: str, wanted: dict[str, dict[str, Any]]) -> list[Any]:
-    """Makes what `check_classes` has checked.
+def instantiate_classes(group: str, classes: dict[str, dict[str, Any]]) -> list[Any]:
+    """Instantiates the classes that `check_classes` has checked.
 
     Raises:
         InputError: A class refuses its arguments.
     """
-    made = []
-    for name, settings in wanted.items():
+    instances = []
+    for name, settings in classes.items():
         try:
-            made.append(instantiate(settings, _convert_="all"))
+            instances.append(instantiate(settings, _convert_="all"))
         except InstantiationException as error:
             cause = error.__cause__ or error
             raise InputError(f"{group}.{name} cannot be made with these arguments: {first_line(cause)}.") from error
-    return made
+    return instances
 
 
-def _check(place: str, value: Any, kinds: tuple[type, ...]) -> None:
-    """Checks a value and all that is in it; a class is to be of one of `kinds`."""
+def _check_value(place: str, value: Any, allowed: tuple[type, ...]) -> None:
+    """Checks a value and all values in it. If it names a class, that must be one of `allowed` or a subclass."""
     if isinstance(value, dict):
-        for key, part in value.items():
+        for key, inner in value.items():
             if key == "_target_":
-                _check_class(f"{place}._target_={part}", part, kinds)
+                _check_class(f"{place}._target_={inner}", inner, allowed)
             elif str(key).startswith("_"):
+                # Hydra's own keys: `_partial_` would give a function in place of an object, `_args_` go unchecked.
                 raise InputError(f"{place}.{key} cannot be used; beside _target_ give arguments of the class only.")
             else:
-                _check(f"{place}.{key}", part, PARTS)
+                _check_value(f"{place}.{key}", inner, ARGUMENT_CLASSES)
     elif isinstance(value, list):
-        for part in value:
-            _check(place, part, PARTS)
+        for inner in value:
+            _check_value(place, inner, ARGUMENT_CLASSES)
     elif isinstance(value, str) and "${" in value:
-        # OmegaConf would resolve it when the object is made, after this check.
+        # OmegaConf would put something else in its place after this check, when the object is instantiated.
         raise InputError(f"{place}={value} cannot be used: write the value out.")
 
 
-def _check_class(shown: str, target: Any, kinds: tuple[type, ...]) -> None:
-    allowed = f"give a class of {', '.join(PACKAGES[:-1])} or {PACKAGES[-1]}"
+def _check_class(shown: str, target: Any, allowed: tuple[type, ...]) -> None:
+    packages = f"give a class of {', '.join(PACKAGES[:-1])} or {PACKAGES[-1]}"
     if not isinstance(target, str) or target.split(".")[0] not in PACKAGES:
-        raise InputError(f"{shown} cannot be used: {allowed}.")
+        raise InputError(f"{shown} cannot be used: {packages}.")
     try:
         found = resolve_name(target)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(f"{shown}: there is no such class ({error}).") from error
-    # By what it is, not by its name alone: 'torch.os.system' begins as a name of torch does.
+    # The name alone proves nothing: 'torch.os.system' begins as a name of torch does.
     if not isinstance(found, type) or found.__module__.split(".")[0] not in PACKAGES:
-        raise InputError(f"{shown} cannot be used: {allowed}.")
-    if not issubclass(found, kinds):
-        names = " or ".join(kind.__name__ for kind in kinds)
-        raise InputError(f"{shown} cannot be used: it is no {names}.")
+        raise InputError(f"{shown} cannot be used: {packages}.")
+    if not issubclass(found, allowed):
+        raise InputError(f"{shown} cannot be used: it is no {' or '.join(base.__name__ for base in allowed)}.")

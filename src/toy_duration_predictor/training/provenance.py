@@ -1,8 +1,13 @@
-"""Which code made a run: digests of the package's own sources, the commit, and the versions of what it runs on."""
+"""The code of a run: digests of the package's own sources, the commit, and the versions of the libraries below it.
+
+A process has the code that it has imported, whatever happens to the files while it runs. So both are read once; a sweep
+or a comparison of many hours would otherwise take an edited file for the code of its later runs.
+"""
 
 import hashlib
 import json
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,19 +15,21 @@ from toy_duration_predictor.files import write_text
 
 PACKAGE = Path(__file__).parents[1]
 
-# What only uses finished runs. It cannot change their numbers, so a change there asks for no new run.
+# Rooms and files that only use finished runs. A change there changes none of their numbers, and asks for no new run.
 USES_RUNS = ("comparison", "inference", "scores", "sharing", "demo", "cli.py", "sections.py")
 
 SOURCES = "sources.json"
-VERSIONED = ("torch", "lightning", "datasets", "numpy", "midii")
+VERSIONED = ("toy_duration_predictor", "torch", "lightning", "datasets", "numpy", "midii")
 
 
+@cache
 def source_digests() -> dict[str, str]:
     """Returns a digest of each source file that can change a run's numbers, by its path within the package.
 
     Any new file or folder of the package counts, unless it is among `USES_RUNS`.
     """
-    files = (path.relative_to(PACKAGE) for path in sorted(PACKAGE.rglob("*.py")))
+    # An editor's lock, a link to nothing, may end in .py too; it is no file.
+    files = (path.relative_to(PACKAGE) for path in sorted(PACKAGE.rglob("*.py")) if path.is_file())
     return {
         file.as_posix(): hashlib.sha256((PACKAGE / file).read_bytes()).hexdigest()[:16]
         for file in files
@@ -36,30 +43,29 @@ def code_digest() -> str:
 
 
 def write_sources(folder: Path) -> None:
-    """Writes `sources.json`: which code a run is made by, file by file."""
+    """Writes `sources.json`, the digests of the sources that a run is made by."""
     write_text(folder / SOURCES, json.dumps(source_digests(), indent=2, sort_keys=True) + "\n")
 
 
-def changed_sources(folder: Path) -> list[str]:
-    """Returns the source files that differ from those that a run was made by, as paths within the package.
-
-    Where the run does not say what code it was made by, that is `sources.json` itself.
+def changed_sources(folder: Path) -> str:
+    """Returns the source files in which the code of a run differs from today's: a list for a sentence, or "".
 
     Args:
         folder: The run's.
     """
     try:
-        then = json.loads((folder / SOURCES).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return [SOURCES]
+        then = dict(json.loads((folder / SOURCES).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return f"files not known, as the run has no {SOURCES}"
     now = source_digests()
-    return sorted(file for file in then.keys() | now.keys() if then.get(file) != now.get(file))
+    return ", ".join(sorted(file for file in then.keys() | now.keys() if then.get(file) != now.get(file)))
 
 
+@cache
 def provenance() -> dict[str, float | int | str]:
-    """Returns the digest of the sources, the commit where they lie in a git checkout, and versions.
+    """Returns the digest of the sources, the commit if they lie in a git checkout, and versions.
 
-    A commit ends in `-dirty` where a file was changed since, or is new and not tracked: it is then not the whole code.
+    A commit ends in `-dirty` if a file has changed since, or is new and not tracked: the commit is not the whole code.
     """
 
     def git(*arguments: str) -> str:
@@ -67,12 +73,11 @@ def provenance() -> dict[str, float | int | str]:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
 
     try:
-        # Without this, an installed package would name the commit of whatever checkout its environment lies in.
+        # An environment may lie in a checkout of something else, whose commit says nothing of an installed package.
         git("ls-files", "--error-unmatch", __file__)
         top = git("rev-parse", "--show-toplevel")
         commit = git("rev-parse", "HEAD") + ("-dirty" if git("-C", top, "status", "--porcelain") else "")
     except (OSError, subprocess.CalledProcessError):
         commit = "unknown"
-    own = {"version/toy_duration_predictor": version("toy-duration-predictor")}
     versions = {f"version/{name}": version(name) for name in VERSIONED}
-    return {"code/digest": code_digest(), "git/commit": commit, **own, **versions}
+    return {"code/digest": code_digest(), "git/commit": commit, **versions}

@@ -1,4 +1,4 @@
-"""A run's folder: its name, its files, and what makes it finished.
+"""The run folder: its name, and the writing and reading of its files.
 
     config.yaml  sources.json  metrics.json  predictions.parquet  checkpoints/best.ckpt  checkpoints/last.ckpt
     train.log  events.*
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from datasets import Dataset
 from omegaconf import OmegaConf
 from torch import Tensor
@@ -22,7 +23,7 @@ from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.files import write, write_text
 from toy_duration_predictor.training.config import TrainConfig
 from toy_duration_predictor.training.predictions import predictions_table
-from toy_duration_predictor.training.provenance import code_digest
+from toy_duration_predictor.training.provenance import SOURCES, changed_sources, code_digest
 from toy_duration_predictor.training.task import DurationTask
 
 Metrics = dict[str, float | int | str]
@@ -31,10 +32,11 @@ Metrics = dict[str, float | int | str]
 def run_folder(config: TrainConfig, fingerprint: str) -> Path:
     """Returns the folder of a run: `LOGS/NAME-NETWORK-SOURCE-seedSEED-SETTINGS-CODE`.
 
-    `SETTINGS` is a digest of every setting that can change a number and of the contents of the songs table, wherever
-    the table lies. `CODE` is a digest of the package's own sources: other code is another run.
+    `SETTINGS` is a digest of all settings that can change a number, and of the songs table. `CODE` is a digest of the
+    package's own sources: other code is another run.
     """
     settings = config.decisive()
+    # The table's contents count, not its place: a moved table gives the same numbers.
     for option in ("source", *config.data.options):
         del settings["data"][option]
     settings["fingerprint"] = fingerprint
@@ -43,11 +45,16 @@ def run_folder(config: TrainConfig, fingerprint: str) -> Path:
     return config.logs / f"{name}-{code_digest()}"
 
 
-def same_run_by_other_code(folder: Path) -> list[Path]:
-    """Returns the folders of runs with the same settings on the same songs, made by other code, the newest last."""
+def same_run_by_other_code(folder: Path) -> Path | None:
+    """Returns the newest run with the same settings on the same songs by other code, or None if there is none."""
     stem = folder.name.rpartition("-")[0]
     others = (path for path in folder.parent.glob(f"{glob.escape(stem)}-*") if path != folder and path.is_dir())
-    return sorted(others, key=lambda path: path.stat().st_mtime)
+    return max(others, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def write_config(folder: Path, config: TrainConfig) -> None:
+    """Writes `config.yaml`."""
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(config.model_dump(mode="json")))
 
 
 def write_metrics(folder: Path, metrics: Metrics) -> None:
@@ -74,21 +81,34 @@ def read_metrics(folder: Path) -> Metrics | None:
     return metrics
 
 
+def best_checkpoint(run: str | Path) -> Path:
+    """Returns the checkpoint of a run folder's best weights; a checkpoint itself is returned as it is."""
+    return Path(run, "checkpoints", "best.ckpt") if Path(run).is_dir() else Path(run)
+
+
 def load_run(run: str | Path) -> DurationTask:
     """Loads the best weights of a run folder, or the weights of a checkpoint.
 
     Raises:
         InputError: There is no such run, or its checkpoint cannot be read.
     """
-    best = Path(run) / "checkpoints" / "best.ckpt" if Path(run).is_dir() else Path(run)
+    best = best_checkpoint(run)
     if not best.is_file():
         raise InputError(f"run={run} has no checkpoints/best.ckpt; give the folder of a trained run.")
     try:
-        return DurationTask.load_from_checkpoint(best, map_location="cpu", weights_only=True)
+        # Not by `load_from_checkpoint`, which would call whatever function the checkpoint names under `_instantiator`.
+        # Here such a checkpoint ends in an error, as the task has no such argument.
+        checkpoint = torch.load(best, map_location="cpu", weights_only=True)
+        task = DurationTask(**checkpoint["hyper_parameters"])
+        task.load_state_dict(checkpoint["state_dict"])
+        return task
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"{best} cannot be read as a checkpoint of this project ({type(error).__name__}).") from error
+        changed = changed_sources(Path(run)) if Path(run, SOURCES).is_file() else ""
+        since = f"; the code has changed since: {changed}" if changed else ""
+        name = type(error).__name__
+        raise InputError(f"{best} cannot be read as a checkpoint of this project ({name}{since}).") from error
 
 
 def write_predictions(folder: Path, table: Dataset, rows: list[int], predicted: Tensor) -> pa.Table:

@@ -1,4 +1,4 @@
-"""The LightningModule: loss, optimizer and metrics round a network of ticks in, ticks out.
+"""The LightningModule: loss, optimizer and metrics of a network.
 
 Shapes: `B` windows, `T` notes of a window.
 """
@@ -22,8 +22,7 @@ from toy_duration_predictor.training import metrics
 class DurationTask(pl.LightningModule):
     """Trains and tests a network that predicts sung durations.
 
-    All arguments are plain values and are stored in checkpoints, so that
-    `DurationTask.load_from_checkpoint(path, weights_only=True)` needs nothing else.
+    All arguments are plain values and are stored in checkpoints. So `load_run` needs nothing but a checkpoint.
 
     Args:
         network: Name of a network; see `models`.
@@ -71,32 +70,31 @@ class DurationTask(pl.LightningModule):
         return predicted
 
     def inputs(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Returns what the network is given of a batch: quantized durations, singer, mask and step."""
+        """Returns the network's inputs: quantized durations, singer, mask and step."""
         singer = torch.zeros_like(batch.singer) if self.hparams["anonymous"] else batch.singer
         return batch.quantized, singer, batch.mask, batch.step
 
     def loss(self, batch: Batch, predicted: Tensor | None = None) -> Tensor:
-        """Returns the training loss of a batch, a scalar; `predicted` where it is known already."""
-        kind = self.hparams["loss"]
-        if isinstance(self.network, DistributionNetwork) and kind == "likelihood":
+        """Returns the training loss of a batch, a scalar. Durations that are predicted already may be given."""
+        loss = self.hparams["loss"]
+        if isinstance(self.network, DistributionNetwork) and loss == "likelihood":
             return -self.network.log_likelihood(*self.inputs(batch), batch.sung).sum() / batch.mask.sum()
         if predicted is None:
             predicted = self(batch)
-        if kind == "published":
+        if loss == "published":
             # The mean cancels, (p - m) / s - (t - m) / s = (p - t) / s, and the scale comes out of the square.
             clamped = batch.sung.clamp(0, PUBLISHED_CLAMP)
             scale: float = self.hparams["statistics"]["target_std"]
             return F.mse_loss(predicted, clamped) / scale**2
         note, sung = predicted[batch.mask], batch.sung[batch.mask]
-        return F.l1_loss(note, sung) if kind == "mae" else F.mse_loss(note, sung)
+        return F.l1_loss(note, sung) if loss == "mae" else F.mse_loss(note, sung)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Makes dropout a function of seed, epoch and process.
-
-        At the first batch, not at the start of the epoch: between the two the loader draws a random number, but for a
-        run that goes on, whose loader has drawn it before.
-        """
+        """Makes dropout a function of seed, epoch and process, so that a run that goes on has the same."""
+        # Not at the start of the epoch: between that and the first batch the loader takes a random number, but in a run
+        # that goes on it has done so before.
         if batch_idx == 0:
+            # Processes are 500,000 epochs apart, so that they never have the same dropout.
             torch.manual_seed(self.hparams["seed"] * 1_000_003 + self.current_epoch + 500_000 * self.global_rank)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -114,7 +112,7 @@ class DurationTask(pl.LightningModule):
         self.val_metrics.update(predicted, batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the metrics of the validation split; the input is paired as in training."""
+        """Logs the metrics of the validation split, whose input is paired as in training."""
         values = metrics.results(self.val_metrics)
         self.log("val/mae", values["mae"], sync_dist=True)
         if "skill" in values:
@@ -137,26 +135,26 @@ class DurationTask(pl.LightningModule):
         self.test_metrics.reset()
 
     def configure_optimizers(self) -> Any:
-        """Returns AdamW, with a learning rate that rises and falls if the schedule says so."""
+        """Returns AdamW, with the schedule of its learning rate."""
         rate = self.hparams["learning_rate"]
         optimizer = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=self.hparams["weight_decay"])
         if self.hparams["schedule"] == "constant":
             return optimizer
-        factor = partial(warm_up_and_cosine, steps=int(self.trainer.estimated_stepping_batches))
+        factor = partial(warm_up_and_cosine, updates=int(self.trainer.estimated_stepping_batches))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def warm_up_and_cosine(step: int, steps: int) -> float:
-    """Returns the share of the highest learning rate that is used in a step.
+def warm_up_and_cosine(update: int, updates: int) -> float:
+    """Returns the share of the highest learning rate at an update of the weights.
 
-    It rises in a line over the first fifth of all steps, and falls from 1 to 0 along half a cosine over the rest.
+    It rises in a line over the first fifth of all updates, and falls from 1 to 0 along half a cosine over the rest.
 
     Args:
-        step: Number of the step, from 0.
-        steps: How many there will be.
+        update: Number of the update, from 0.
+        updates: Number of all updates.
     """
-    rise = steps / 5
-    if step < rise:
-        return (step + 1) / (rise + 1)
-    return 0.5 * (1 + math.cos(math.pi * min((step - rise) / (steps - rise), 1)))
+    rise = updates / 5
+    if update < rise:
+        return (update + 1) / (rise + 1)
+    return 0.5 * (1 + math.cos(math.pi * min((update - rise) / (updates - rise), 1)))

@@ -1,4 +1,4 @@
-"""Lightning's trainer as a run wants it, in one process or in several."""
+"""Lightning's trainer for a run, in one process or in several."""
 
 import logging
 import os
@@ -12,34 +12,34 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training.callbacks import StopOnSignal, callbacks
-from toy_duration_predictor.training.config import Hardware, TrainConfig
-from toy_duration_predictor.training.extras import make
+from toy_duration_predictor.training.config import HardwareSettings, TrainConfig
+from toy_duration_predictor.training.extras import instantiate_classes
 from toy_duration_predictor.training.terminal import shows_progress
 
 
-def use_threads(trainer: Hardware) -> None:
-    """Sets the number of CPU threads that torch computes with."""
+def use_threads(trainer: HardwareSettings) -> None:
+    """Sets the number of torch's CPU threads; 0 leaves it to torch."""
     if trainer.threads:
         torch.set_num_threads(trainer.threads)
 
 
-def make_trainer(settings: Hardware, **arguments: Any) -> pl.Trainer:
+def make_trainer(settings: HardwareSettings, **arguments: Any) -> pl.Trainer:
     """Returns a quiet Lightning trainer for the configured hardware.
 
     Args:
         settings: The hardware.
-        arguments: Further ones of `pl.Trainer`.
+        arguments: Further arguments of `pl.Trainer`.
 
     Raises:
         InputError: This machine has no such hardware, or Lightning refuses an argument.
     """
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # A batch is a gather from a few tensors; worker processes would only slow that down.
+    # Batches are gathered from a few tensors; worker processes would only slow that down.
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    # Everything is logged once an epoch, however few batches that has.
+    # Everything is logged once an epoch, however few batches an epoch has.
     warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
-    # A run that goes on finds its own checkpoints there.
+    # A run that goes on has checkpoints already.
     warnings.filterwarnings("ignore", ".*exists and is not empty.*")
     # Lightning's use of torch, not ours.
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
@@ -48,7 +48,7 @@ def make_trainer(settings: Hardware, **arguments: Any) -> pl.Trainer:
             accelerator=settings.accelerator,
             precision=settings.precision,
             enable_progress_bar=shows_progress(settings),
-            # The sampler shares out training windows itself; each process validates on all songs.
+            # Our sampler shares out the training windows, and each process validates on all songs.
             use_distributed_sampler=False,
             **{"devices": 1, "enable_model_summary": False, **arguments},
         )
@@ -56,36 +56,45 @@ def make_trainer(settings: Hardware, **arguments: Any) -> pl.Trainer:
         raise InputError(f"trainer={settings.accelerator} cannot be used on this machine: {error}") from error
 
 
-def make_fitter(settings: TrainConfig, stop: StopOnSignal, logger: TensorBoardLogger) -> pl.Trainer:
-    """Returns the trainer of a run's training, with what its configuration adds to it.
+def make_fit_trainer(settings: TrainConfig, stop: StopOnSignal, logger: TensorBoardLogger) -> pl.Trainer:
+    """Returns the trainer that a run trains with, extras of its configuration included.
 
     Args:
         settings: The run's.
-        stop: The callback that ends it when a signal comes.
+        stop: The callback that ends the training after a signal.
         logger: The run's own.
 
     Raises:
-        InputError: Lightning refuses what is added, or a class its arguments.
+        InputError: Lightning refuses an extra, or a class refuses its arguments.
     """
-    loggers = [logger, *make("loggers", settings.loggers)]
-    every = [stop, *callbacks(settings, stop.last.parent), *make("callbacks", settings.callbacks)]
+    loggers = [logger, *instantiate_classes("loggers", settings.loggers)]
+    all_callbacks = [
+        stop,
+        *callbacks(settings, stop.last.parent),
+        *instantiate_classes("callbacks", settings.callbacks),
+    ]
+    # No validation before the training: its metrics would mean nothing.
     further = {"num_sanity_val_steps": 0, **settings.trainer.further}
     try:
         return make_trainer(
-            settings.trainer, max_epochs=settings.training.max_epochs, logger=loggers, callbacks=every, **further
+            settings.trainer,
+            max_epochs=settings.training.max_epochs,
+            logger=loggers,
+            callbacks=all_callbacks,
+            **further,
         )
     except InputError as error:
         if not (settings.trainer.further or settings.callbacks):
             raise
-        # The hardware has been tried before.
+        # The trainer that tests has the same hardware and no extras, and was made before. So it is the extras' fault.
         raise InputError(f"What the configuration adds to the trainer cannot be used: {error.__cause__}") from error
 
 
 def end_processes() -> None:
-    """Ends what several processes have had together, so that the first one tests alone."""
+    """Ends the group of processes that have trained together, so that the first one tests alone."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
-        # By these a next run in this process would take itself for one of several.
+        # Lightning has set these; the next run in this process would take itself for one of several.
         for name in ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
             os.environ.pop(name, None)
