@@ -1,30 +1,33 @@
 """Does a sequence model put a singer's own timing back into quantized note durations?
 
-The public API. Names are imported when first used, so that `import toy_duration_predictor as tdp` is quick.
+The public API. A name is imported when it is first used, so that `import toy_duration_predictor as tdp` is quick.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# For type checkers, which do not run `__getattr__`.
 if TYPE_CHECKING:
-    from toy_duration_predictor.data.audit import audit
-    from toy_duration_predictor.data.datamodule import SongsDataModule
-    from toy_duration_predictor.data.midi.prepare import prepare
-    from toy_duration_predictor.data.midi.recipe import Limit, Recipe
-    from toy_duration_predictor.data.quantize import quantize
-    from toy_duration_predictor.data.repair import repair_table
-    from toy_duration_predictor.data.simulate import simulate_songs
-    from toy_duration_predictor.data.songs import fingerprint, validate_songs
-    from toy_duration_predictor.data.sources import load_songs
-    from toy_duration_predictor.data.windows import Batch
-    from toy_duration_predictor.errors import InputError
-    from toy_duration_predictor.inference.predictor import Predictor
-    from toy_duration_predictor.scores.humanize import humanize
-    from toy_duration_predictor.scores.perform import HumanizeSettings
-    from toy_duration_predictor.training.evaluate import evaluate
-    from toy_duration_predictor.training.run_folder import load_run
-    from toy_duration_predictor.training.task import DurationTask
-    from toy_duration_predictor.training.train import train
+    from toy_duration_predictor.data.audit import audit as audit
+    from toy_duration_predictor.data.datamodule import SongsDataModule as SongsDataModule
+    from toy_duration_predictor.data.midi.prepare import prepare as prepare
+    from toy_duration_predictor.data.midi.recipe import Limit as Limit
+    from toy_duration_predictor.data.midi.recipe import Recipe as Recipe
+    from toy_duration_predictor.data.quantize import quantize as quantize
+    from toy_duration_predictor.data.repair import repair_table as repair_table
+    from toy_duration_predictor.data.simulate import simulate_songs as simulate_songs
+    from toy_duration_predictor.data.songs import fingerprint as fingerprint
+    from toy_duration_predictor.data.songs import validate_songs as validate_songs
+    from toy_duration_predictor.data.sources import load_songs as load_songs
+    from toy_duration_predictor.data.windows import Batch as Batch
+    from toy_duration_predictor.errors import InputError as InputError
+    from toy_duration_predictor.inference.predictor import Predictor as Predictor
+    from toy_duration_predictor.scores.humanize import humanize as humanize
+    from toy_duration_predictor.scores.perform import HumanizeSettings as HumanizeSettings
+    from toy_duration_predictor.training.evaluate import evaluate as evaluate
+    from toy_duration_predictor.training.run_folder import load_run as load_run
+    from toy_duration_predictor.training.task import DurationTask as DurationTask
+    from toy_duration_predictor.training.train import train as train
 
 _MODULE_OF = {
     "Batch": "data.windows",
@@ -49,28 +52,7 @@ _MODULE_OF = {
     "validate_songs": "data.songs",
 }
 
-__all__ = [
-    "Batch",
-    "DurationTask",
-    "HumanizeSettings",
-    "InputError",
-    "Limit",
-    "Predictor",
-    "Recipe",
-    "SongsDataModule",
-    "audit",
-    "evaluate",
-    "fingerprint",
-    "humanize",
-    "load_run",
-    "load_songs",
-    "prepare",
-    "quantize",
-    "repair_table",
-    "simulate_songs",
-    "train",
-    "validate_songs",
-]
+__all__ = list(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:

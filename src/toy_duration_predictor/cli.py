@@ -55,12 +55,12 @@ def _parser() -> argparse.ArgumentParser:
         "--begin", default="J", help="lyric before the sung part, where it has one (default: %(default)s)"
     )
     prepare.add_argument("--end", default="H", help="lyric after it (default: %(default)s)")
-    prepare.add_argument("--track", type=int, help="the voice's, from 0 (default: the one with the most notes)")
+    prepare.add_argument("--track", type=int, help="the voice's track, from 0 (default: the one with the most notes)")
     prepare.add_argument("--names", help="regular expression for file names, with groups singer and song")
     prepare.add_argument(
         "--published",
         action="store_true",
-        help="store what the quantizer left of the durations instead of the sung ones, as the published recipe did",
+        help="store carried values instead of sung durations, as the published recipe did",
     )
     prepare.add_argument("--strict", action="store_true", help="end at the first file that cannot be used")
     prepare.add_argument("--jobs", type=int, help="processes (default: as many as there are cores)")
@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     humanize.add_argument("--quantize", metavar="GRID", help="quantize the score first, to a grid such as 1/32 or 1/8t")
     humanize.add_argument("--temperature", type=float, help="sample a performance; below 1 a likelier one")
     humanize.add_argument("--seed", type=int, help="sample a performance; another one with each seed")
-    humanize.add_argument("--track", type=int, help="the voice's, from 0 (default: the one with the most notes)")
+    humanize.add_argument("--track", type=int, help="the voice's track, from 0 (default: the one with the most notes)")
     humanize.add_argument("--tempo", type=float, help="beats a minute; needed for .ds files, which do not say it")
     humanize.add_argument("--device", default="cpu", help="where to compute, such as cuda (default: %(default)s)")
 

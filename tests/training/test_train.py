@@ -14,6 +14,7 @@ import torch
 from omegaconf import OmegaConf
 
 from tests.conftest import FEW_SONGS, SMALL, flat
+from toy_duration_predictor.comparison.compare import _finished_runs
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training import provenance
@@ -139,6 +140,10 @@ def test_other_code_is_another_run(config, monkeypatch, new_process, tmp_path, c
     assert Path(first["run/folder"], "metrics.json").is_file()
     assert first["run/folder"].rpartition("-")[0] == second["run/folder"].rpartition("-")[0]
     assert first["code/digest"] != second["code/digest"]
+    assert len(_finished_runs(str(tmp_path / "logs" / "*"))) == 2
+    assert (
+        "by other code than today's are among these: models/mine.py, models/phase.py differ." in capsys.readouterr().err
+    )
     # What only uses finished runs changes none of their numbers; and code that is as it was is known again.
     (package / "cli.py").write_text("")
     new_process()

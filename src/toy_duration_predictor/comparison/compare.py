@@ -60,7 +60,7 @@ def _finished_runs(pattern: str) -> list[FinishedRun]:
     if not runs:
         raise InputError(f"runs={pattern}: no finished run fits this pattern.")
     if changed := sorted({changes for run in runs if (changes := changed_sources(run.folder))}):
-        log.warning("Runs made by other code than today's are among these; it differs in: %s.", "; ".join(changed))
+        log.warning("Runs by other code than today's are among these: %s differ.", "; ".join(changed))
     return runs
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, RevisionNotFoundError
 
-from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.errors import InputError, first_line
 from toy_duration_predictor.inference.saved_model import CARD, CONFIG, PICKLE, WEIGHTS, LoadedModel, read_folder
 
 # owner/name, and a folder in it. No part of the folder begins with a dot, so none leads out of the repository.
@@ -98,5 +98,4 @@ def _reason(error: BaseException) -> str:
             status = each.response.status_code
             way_out = WAYS_OUT.get(status, "something is wrong there; try again later")
             return f"{constants.ENDPOINT} answers {status}: {way_out}"
-    first = next(iter(str(chain[-1]).strip().splitlines()), type(chain[-1]).__name__).rstrip(".")
-    return f"{first[:200]}; check the network ({constants.ENDPOINT}) and try again"
+    return f"{first_line(chain[-1]).rstrip('.')}; check the network ({constants.ENDPOINT}) and try again"

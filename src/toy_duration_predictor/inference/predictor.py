@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.errors import InputError, first_line
 from toy_duration_predictor.inference.download import load_model
 from toy_duration_predictor.inference.inputs import Step, Ticks, checked_songs, checked_steps
 from toy_duration_predictor.models import DistributionNetwork, singer_embedding
@@ -74,8 +74,8 @@ class Predictor:
             self.device = torch.device(device)
             self.network = deepcopy(network).to(self.device).requires_grad_(False).eval()
         except (RuntimeError, AssertionError) as error:
-            reason = str(error).partition("\n")[0].rstrip(".")  # torch adds lines about its own debugging
-            raise InputError(f"device={device} cannot be used: {reason}.") from error
+            # Torch adds lines about its own debugging.
+            raise InputError(f"device={device} cannot be used: {first_line(error).rstrip('.')}.") from error
 
     @classmethod
     def load(cls, place: str | Path, device: str | torch.device = "cpu") -> "Predictor":

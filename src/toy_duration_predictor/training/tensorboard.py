@@ -23,8 +23,8 @@ def write_results(
 
     Args:
         logger: The run's.
-        config: The run's settings, for the TEXT tab and, flattened, for the HPARAMS tab.
-        metrics: The run's; those of validation and test are shown.
+        config: The run's settings, for the tabs TEXT and HPARAMS.
+        metrics: The run's metrics of validation and test.
         predictions: `predictions.parquet`.
         task: The model; singers are shown if its network has a `singer_embedding`.
     """
@@ -40,20 +40,19 @@ def write_results(
     if embedding is not None:
         names = [f"singer {singer}" for singer in task.singers]
         writer.add_embedding(embedding.weight.detach().float().cpu(), metadata=names, tag="singers")
-    scores = {name: value for name, value in metrics.items() if name.startswith(("val/", "test/"))}
-    # `SummaryWriter.add_hparams` would make a run of its own for these; they belong to this one.
-    settings = {name: _shown(value) for name, value in _flat(config).items()}
-    # The tab shows the first metrics; these are what runs are compared by.
-    compared = {name: scores[name] for name in ("test/mae", "test/skill", "val/mae") if name in scores}
+    results = {name: value for name, value in metrics.items() if name.startswith(("val/", "test/"))}
+    settings = {
+        name: value if isinstance(value, bool | float | int | str) else str(value)
+        for name, value in _flat(config).items()
+    }
+    # The tab shows the metrics that it is given first: those that runs are compared by.
+    compared = {name: results[name] for name in ("test/mae", "test/skill", "val/mae") if name in results}
+    # Not by `SummaryWriter.add_hparams`, which writes to a folder of its own: TensorBoard would show it as another run.
     for summary in hparams(settings, compared):  # type: ignore[no-untyped-call]
         writer.file_writer.add_summary(summary)
-    for name, value in scores.items():
+    for name, value in results.items():
         writer.add_scalar(name if name.startswith("test/") else f"best/{name}", value)
     logger.finalize("success")
-
-
-def _shown(value: Any) -> bool | float | int | str:
-    return value if isinstance(value, bool | float | int | str) else str(value)
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
