@@ -74,7 +74,7 @@ def test_the_published_recipe_to_the_letter(config):
     assert settings.data.options["name"] == "ccss17/note-duration-dataset"
     assert (settings.data.split, settings.data.split_seed) == ("published", 42)
     assert settings.model.name == "bigru_published"
-    assert settings.model.sizes == {"singer_embedding_dim": 32, "hidden_size": 256, "num_layers": 3, "dropout": 0.4}
+    assert settings.model.options == {"singer_embedding_dim": 32, "hidden_size": 256, "num_layers": 3, "dropout": 0.4}
     assert settings.training.model_dump() == {
         "loss": "published",
         "learning_rate": 1e-4,

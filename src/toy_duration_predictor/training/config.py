@@ -34,17 +34,21 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SourceSettings(BaseModel):
-    """A source of songs and its own options."""
+class OpenSettings(BaseModel):
+    """Settings that take further keys. Whoever is given these, such as a network, refuses unknown ones."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    source: str
-
     @property
     def options(self) -> dict[str, Any]:
-        """The source's own options."""
+        """The further keys and their values."""
         return dict(self.model_extra or {})
+
+
+class SourceSettings(OpenSettings):
+    """A source of songs; its own options are further keys."""
+
+    source: str
 
 
 class DataSettings(SourceSettings):
@@ -56,18 +60,12 @@ class DataSettings(SourceSettings):
     anonymous: bool
 
 
-class ModelSettings(BaseModel):
-    """A network's name and sizes; see `models`."""
+class ModelSettings(OpenSettings):
+    """A network's name; its sizes are further keys. See `models`."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
     __pydantic_extra__: dict[str, Annotated[int | float, Field(ge=0)]] = Field(init=False)
 
     name: str
-
-    @property
-    def sizes(self) -> dict[str, float]:
-        """Arguments of the network's constructor."""
-        return dict(self.model_extra or {})
 
 
 class TrainingSettings(Settings):
@@ -95,23 +93,16 @@ class HardwareSettings(Settings):
     progress: bool
 
 
-class TrainerSettings(HardwareSettings):
-    """The hardware, and any further arguments of `lightning.pytorch.Trainer` (`+trainer.gradient_clip_val=1`)."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    @property
-    def further(self) -> dict[str, Any]:
-        """The further arguments."""
-        return dict(self.model_extra or {})
+class TrainerSettings(HardwareSettings, OpenSettings):
+    """The hardware; arguments of `lightning.pytorch.Trainer` are further keys (`+trainer.gradient_clip_val=1`)."""
 
     @model_validator(mode="after")
-    def _check_further(self) -> Self:
-        if self.further:
+    def _check_options(self) -> Self:
+        if self.options:
             # Imported only where it is needed, as Lightning takes seconds.
             from toy_duration_predictor.training.extras import check_arguments
 
-            check_arguments(self.further, set(TrainerSettings.model_fields))
+            check_arguments(self.options, set(TrainerSettings.model_fields))
         return self
 
 

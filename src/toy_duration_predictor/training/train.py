@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -81,8 +81,9 @@ def _train_and_test(settings: TrainConfig, table: Dataset, songs: str, folder: P
     tester = make_trainer(settings.trainer.model_copy(update={"progress": False}), logger=False)
     stop = StopOnSignal(folder / "checkpoints" / "last.ckpt")
     trainer = make_fit_trainer(settings, stop, logger)
-    if _is_helper():
-        _help(trainer, stop, task, data)
+    if _is_helper():  # it writes nothing: the run folder is the first process's
+        _fit(trainer, stop, task, data)
+        sys.exit()
     if settings.force or settings.resume == "never":
         shutil.rmtree(folder, ignore_errors=True)
     write_config(folder, settings)
@@ -114,7 +115,7 @@ def make_data_and_task(settings: TrainConfig, table: Dataset) -> tuple[SongsData
     data = SongsDataModule(table, **_arguments(SongsDataModule, settings))
     task = DurationTask(
         network=settings.model.name,
-        sizes=settings.model.sizes,
+        sizes=settings.model.options,
         singers=data.singers,
         statistics=data.statistics,
         **_arguments(DurationTask, settings),
@@ -146,12 +147,6 @@ def _say_what_changed(folder: Path) -> None:
 def _is_helper() -> bool:
     """Returns whether Lightning has started this process to train together with the first one (`trainer.devices`)."""
     return bool(rank_zero_only.rank > 0)  # type: ignore[attr-defined]
-
-
-def _help(trainer: pl.Trainer, stop: StopOnSignal, task: DurationTask, data: SongsDataModule) -> NoReturn:
-    """Trains with the first process, and ends this one. It writes nothing: the run folder is the first one's."""
-    _fit(trainer, stop, task, data)
-    sys.exit()
 
 
 def _fit(trainer: pl.Trainer, stop: StopOnSignal, task: DurationTask, data: SongsDataModule) -> Metrics:

@@ -73,18 +73,17 @@ def make_fit_trainer(settings: TrainConfig, stop: StopOnSignal, logger: TensorBo
         *callbacks(settings, stop.last.parent),
         *instantiate_classes("callbacks", settings.callbacks),
     ]
-    # No validation before the training: its metrics would mean nothing.
-    further = {"num_sanity_val_steps": 0, **settings.trainer.further}
     try:
         return make_trainer(
             settings.trainer,
             max_epochs=settings.training.max_epochs,
             logger=loggers,
             callbacks=all_callbacks,
-            **further,
+            # No validation before the training: its metrics would mean nothing.
+            **{"num_sanity_val_steps": 0, **settings.trainer.options},
         )
     except InputError as error:
-        if not (settings.trainer.further or settings.callbacks):
+        if not (settings.trainer.options or settings.callbacks):
             raise
         # The trainer that tests has the same hardware and no extras, and was made before. So it is the extras' fault.
         raise InputError(f"What the configuration adds to the trainer cannot be used: {error.__cause__}") from error
