@@ -36,15 +36,15 @@ def test_two_singers_by_hand():
     found = matches(two_singers())
     assert (found.pairs, found.alignable) == (1, 9)
     # Not the first of the nine, whose interval from the note before is another one.
-    assert found.row.tolist() == [0] * 7 + [1] * 7
-    assert found.note.tolist() == [1, 2, 3, 5, 6, 7, 8, 3, 4, 5, 7, 8, 9, 10]
-    assert found.sung[:2].tolist() == [33, 18]
-    assert found.other[:2] == pytest.approx([31, 16])  # 62 and 32 at half the resolution
-    assert found.other[7:9] == pytest.approx([66, 36])
+    assert found.notes.row.tolist() == [0] * 7 + [1] * 7
+    assert found.notes.note.tolist() == [1, 2, 3, 5, 6, 7, 8, 3, 4, 5, 7, 8, 9, 10]
+    assert found.notes.sung[:2].tolist() == [33, 18]
+    assert found.notes.other[:2].tolist() == pytest.approx([31, 16])  # 62 and 32 at half the resolution
+    assert found.notes.other[7:9].tolist() == pytest.approx([66, 36])
 
 
 def test_figures_by_hand():
-    found = differences(matches(two_singers()), 100)
+    found = differences(matches(two_singers()).notes, 100)
     assert (found.songs, found.notes, found.model) == (1, 14, None)
     assert found.other.estimate == pytest.approx((2 + 4) / 2)  # ticks of either performance
     assert found.copy.estimate == pytest.approx((3 + 2) / 2)
@@ -54,11 +54,11 @@ def test_figures_by_hand():
 
 def test_a_model_is_compared_on_the_songs_that_it_was_tested_on():
     predictions = pa.table({"row": [2, 1], "predicted": [[0.0] * 10, [70.0] * 12]})
-    found = differences(matches(two_singers()), 100, predictions)
+    found = differences(matches(two_singers()).notes, 100, predictions)
     assert found.notes == 7
     assert found.other.estimate == pytest.approx(4)
     assert found.model.estimate == pytest.approx(np.abs(70 - np.array([62, 32, 62, 62, 32, 62, 32])).mean())
-    assert differences(matches(two_singers()), 100, predictions.slice(0, 1)) is None
+    assert differences(matches(two_singers()).notes, 100, predictions.slice(0, 1)) is None
     both = between_singers(two_singers(), predictions, 100)
     assert both.test_songs == found
     assert (both.pairs, both.alignable, both.matched, both.all_songs.notes) == (1, 9, 7, 14)
@@ -93,7 +93,7 @@ def test_simulated_singers_of_one_score(effect):
         away += [*np.abs(sung[0] - sung[1])[same]]
         deviations += [*(sung - quantized)[:, same].T]
         copied += [*np.abs(sung - quantized)[:, same].ravel()]
-    result = differences(found, 100)
+    result = differences(found.notes, 100)
     assert (found.pairs, result.songs, result.notes) == (12, 12, 2 * len(away))
     assert result.other_steps == pytest.approx(np.mean(away))
     assert result.copy_steps == pytest.approx(np.mean(copied))

@@ -17,7 +17,7 @@ from tests.conftest import ROOT, SMALL, flat
 from toy_duration_predictor.comparison.ablation import ablations, derangement
 from toy_duration_predictor.comparison.compare import compare
 from toy_duration_predictor.comparison.evidence import song_errors
-from toy_duration_predictor.comparison.learning_curves import learning_curve
+from toy_duration_predictor.comparison.gather import learning_curve
 from toy_duration_predictor.comparison.published_metric import published_metric
 from toy_duration_predictor.data.datamodule import SongsDataModule
 from toy_duration_predictor.data.simulate import simulate_songs
@@ -104,11 +104,13 @@ def test_the_numbers_of_a_report_are_those_of_the_predictions(found):
     copied = np.abs(flat(tables[0]["quantized"].to_pylist()) - flat(tables[0]["sung"].to_pylist())).mean()
     assert found["errors"]["copy"]["mae"]["estimate"] == pytest.approx(copied)
     maes = {name: errors["mae"]["estimate"] for name, errors in found["errors"].items()}
+    assert all(e["share_of_copy"] == pytest.approx(maes[name] / copied) for name, e in found["errors"].items())
     maes |= {name: errors["mae"] for name, errors in found["ablations"].items()}
     for part in found["questions"]["parts"]:
         assert part["difference"]["estimate"] == pytest.approx(maes[part["rival"]] - maes["model_b"])
     for errors in found["ablations"].values():
         assert errors["difference"]["estimate"] == pytest.approx(errors["mae"] - maes["model_b"])
+        assert errors["share_of_copy"] == pytest.approx(errors["mae"] / copied)
 
 
 def test_what_is_beyond_the_mean_error_adds_up_to_it(found, first):

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from toy_duration_predictor.comparison.evidence import gathered_evidence, over_repetitions, song_errors
+from toy_duration_predictor.comparison.evidence import averaged, song_errors
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training.run_folder import read_run
 
@@ -33,9 +33,9 @@ def test_errors_are_summed_by_song_in_the_order_of_rows(predictions):
 def test_repetitions_are_averaged_by_song(predictions):
     errors = song_errors(predictions)
     doubled = errors._replace(error=2 * errors.error)
-    assert over_repetitions([errors, doubled]).mean.error.tolist() == [6, 9]
+    assert averaged([errors, doubled]).error.tolist() == [6, 9]
     only_last = errors._replace(row=np.array([9]), singer=np.array([2]), notes=np.array([1]), error=np.array([10.0]))
-    pooled = over_repetitions([errors, only_last]).mean
+    pooled = averaged([errors, only_last])
     assert pooled.row.tolist() == [4, 9]
     assert pooled.error.tolist() == [4, 8]
     assert pooled.notes.tolist() == [3, 1]
@@ -43,14 +43,13 @@ def test_repetitions_are_averaged_by_song(predictions):
 
 def test_errors_over_all_songs(predictions):
     perfect = predictions.set_column(4, "predicted", predictions["sung"])
-    copied = predictions.set_column(4, "predicted", predictions["quantized"])
-    tables = {"copy": [copied, copied], "model": [predictions, perfect]}
-    evidence, errors = gathered_evidence(tables, resamples=100)
-    assert errors["copy"].mae.estimate == 17 / 4
-    assert errors["model"].repetitions == [2.5, 0]
-    assert errors["model"].mae.estimate == 1.25
-    assert errors["model"].share_of_copy == pytest.approx(5 / 17)
-    assert evidence["model"].mean.error.tolist() == [2, 3]
+    model = averaged([song_errors(predictions), song_errors(perfect)])
+    assert model.error.tolist() == [2, 3]
+    assert model.repetitions == (2.5, 0)
+    assert model.mae == model.interval(100).estimate == 1.25
+    copied = averaged([song_errors(predictions, "quantized")] * 2)
+    assert copied.mae == 17 / 4
+    assert copied.minus(model, 100).estimate == 17 / 4 - 1.25
 
 
 def test_unfinished_and_broken_runs_are_refused(tmp_path):

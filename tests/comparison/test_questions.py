@@ -2,9 +2,16 @@ import numpy as np
 import pytest
 
 from toy_duration_predictor.comparison.arms import check_names
-from toy_duration_predictor.comparison.evidence import SongErrors, over_repetitions
+from toy_duration_predictor.comparison.evidence import SongErrors, averaged
 from toy_duration_predictor.comparison.questions import Part, answer, judge
-from toy_duration_predictor.comparison.statistics import Interval, holm
+from toy_duration_predictor.comparison.statistics import (
+    Interval,
+    difference_interval,
+    holm,
+    seed_sign_flip,
+    smallest_effect,
+    song_sign_flip,
+)
 from toy_duration_predictor.errors import InputError
 
 
@@ -17,7 +24,7 @@ def errors(mae, rng, songs=40):
 def judged(rng, seeds=6, copy=10.0, **maes):
     """Returns the answers where Model B has an error of 8 ticks, the copy baseline 10, and others what is given."""
     maes = {"model_b": 8.0, "copy": copy, "value": 9.9, **maes}
-    evidence = {name: over_repetitions([errors(mae, rng) for _ in range(seeds)]) for name, mae in maes.items()}
+    evidence = {name: averaged([errors(mae, rng) for _ in range(seeds)]) for name, mae in maes.items()}
     arms = [name for name in maes if name not in ("copy", "value", "another singer")]
     return evidence, judge(evidence, arms, "value", resamples=500)
 
@@ -43,13 +50,21 @@ def test_a_clear_difference(rng, seeds, rival, word):
     assert answers.smallest_p == 2 / 2**seeds
 
 
+def test_a_part_is_made_of_the_statistics_of_its_errors(rng):
+    evidence, answers = judged(rng)
+    found, own, other = part(answers, "copy"), evidence["model_b"], evidence["copy"]
+    songs = other.error, own.error, own.notes
+    assert found.difference == difference_interval(*songs, own.singer, resamples=500)
+    assert found.p_songs == song_sign_flip(*songs)
+    assert found.p_repetitions == seed_sign_flip(np.array(other.repetitions) - own.repetitions)
+    assert found.smallest_effect == smallest_effect(*songs, own.singer)
+
+
 def test_no_practical_difference_is_refuted(rng):
     evidence, _ = judged(rng)
-    same = [
-        each._replace(error=each.error + rng.normal(0, 0.1, len(each.error)))
-        for each in evidence["model_b"].repetitions
-    ]
-    evidence["model_b_anonymous"] = over_repetitions(same)
+    model = evidence["model_b"]
+    noise = rng.normal(0, 0.1, (6, len(model.error)))
+    evidence["model_b_anonymous"] = averaged([model._replace(error=model.error + each) for each in noise])
     answers = judge(evidence, ["model_b", "model_b_anonymous"], "value", resamples=500)
     assert answers.answers["Q3"].verdict == "refuted"
 

@@ -99,6 +99,6 @@ def test_positions_against_a_walk_through_the_songs():
             notes = [i for i in members if pitch[i]]
             expected |= dict.fromkeys(members, REST_BETWEEN if is_breath else REST_WITHIN)
             expected |= dict.fromkeys(notes, INNER) | dict.fromkeys(notes[-1:], LAST) | dict.fromkeys(notes[:1], FIRST)
-        got = [POSITIONS[position] for position in phrase_position(pitch, quantized)]
-        assert got == [expected[i] for i in range(len(pitch))]
-        assert len(set(got)) == 5
+        got = phrase_position(pitch, quantized)
+        assert [*got] == [expected[i] for i in range(len(pitch))]
+        assert set(got) == set(POSITIONS)

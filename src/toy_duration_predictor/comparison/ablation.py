@@ -9,72 +9,23 @@
 """
 
 import copy
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset
 
-from toy_duration_predictor.comparison.evidence import Evidence, SongErrors, over_repetitions
-from toy_duration_predictor.comparison.statistics import Interval, difference_interval
-from toy_duration_predictor.data.split import Split
+from toy_duration_predictor.comparison.evidence import SongErrors
 from toy_duration_predictor.models import singer_embedding
 from toy_duration_predictor.training.predictions import predict_songs
-from toy_duration_predictor.training.run_folder import FinishedRun, load_run
 from toy_duration_predictor.training.task import DurationTask
 
 CONTEXTS = (0, 1, 2, 4, 8, 16)
 SHUFFLED, ANOTHER, MEAN = "singer shuffled", "another singer", "mean singer"
 
 
-class AblationErrors(NamedTuple):
-    """The error of Model B under an ablation.
-
-    Attributes:
-        mae: Mean absolute error, averaged over the repetitions, ticks.
-        share_of_copy: The same over the error of the copy baseline.
-        difference: How much larger it is than without the ablation, with its interval over songs, ticks.
-    """
-
-    mae: float
-    share_of_copy: float
-    difference: Interval
-
-
-def gathered_ablations(
-    runs: Sequence[FinishedRun],
-    table: Dataset,
-    splits: Sequence[Split],
-    evidence: Mapping[str, Evidence],
-    resamples: int,
-) -> tuple[dict[str, Evidence], dict[str, AblationErrors]]:
-    """Tests a model under each ablation in each repetition.
-
-    Args:
-        runs: Of the model, one a repetition.
-        table: The songs table.
-        splits: Of each repetition.
-        evidence: Errors of the model without ablations, and of `copy`.
-        resamples: Of the bootstrap.
-
-    Returns:
-        The errors under each ablation on each test song, and over all of them.
-    """
-    found = [
-        ablations(load_run(run.folder), table, split.test, run.seed) for run, split in zip(runs, splits, strict=True)
-    ]
-    ablated = {name: over_repetitions([each[name] for each in found]) for name in found[0]}
-    own, copied = evidence[runs[0].arm].mean, evidence["copy"].mean.mae
-    errors = {}
-    for name, (_, mean) in ablated.items():
-        difference = difference_interval(mean.error, own.error, mean.notes, mean.singer, resamples=resamples)
-        errors[name] = AblationErrors(mean.mae, mean.mae / copied, difference)
-    return ablated, errors
-
-
 def ablations(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -> dict[str, SongErrors]:
-    """Tests a model under each ablation.
+    """Tests a model under each ablation; one that knows no singers only under those of the context.
 
     Args:
         task: The trained model.
@@ -93,14 +44,13 @@ def ablations(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -
         if others:
             mean = np.mean([each.error for each in others], axis=0)
             results[ANOTHER] = others[0]._replace(error=mean)
+        # Networks that know singers in another way have no mean singer.
         if singer_embedding(task.network) is not None:
             alike = copy.deepcopy(task)
             weight = alike.network.get_parameter("singer_embedding.weight").data
             weight.copy_(weight.mean(dim=0).expand_as(weight))
             results[MEAN] = _errors(alike, table, rows)
-    for notes in CONTEXTS:
-        results[f"context {notes}"] = _errors(task, table, rows, context=notes)
-    return results
+    return results | {f"context {notes}": _errors(task, table, rows, context=notes) for notes in CONTEXTS}
 
 
 def derangement(n: int, seed: int) -> np.ndarray:

@@ -100,7 +100,7 @@ class Lookup:
 
     def fit(self, songs: SongArrays) -> Self:
         """Takes the medians; see `Baseline.fit`."""
-        notes = _keyed(songs)
+        notes = _notes(songs)
         notes["correction"] = np.concatenate(songs.sung) - notes["this"]
         self.medians = []
         for key in self.keys:
@@ -110,7 +110,7 @@ class Lookup:
 
     def predict(self, songs: SongArrays) -> list[np.ndarray]:
         """Looks the notes up; see `Baseline.predict`."""
-        notes = _keyed(songs)
+        notes = _notes(songs)
         correction = np.full(len(notes), np.nan)
         for key, medians in zip(self.keys, self.medians, strict=True):
             # A left join keeps the notes in order and gives nan where the key is not there.
@@ -165,14 +165,14 @@ class Boosting:
 
     def _features(self, songs: SongArrays) -> tuple[np.ndarray, np.ndarray]:
         """Returns what the trees see, float `(notes, features)`, and the step of each note's song, float `(notes,)`."""
-        step = _by_note(songs, np.array([grid_step(song) for song in songs.quantized], dtype=float))
-        ticks = np.stack([_neighbour(songs, by) for by in range(-REACH, REACH + 1)])
-        columns = [*np.where(ticks == OUTSIDE, OUTSIDE, ticks / step)]
-        odd = np.concatenate([np.arange(len(song)) % 2 for song in songs.quantized])
-        columns += [step, odd]
+        notes = _notes(songs)
+        by_song = notes.groupby("song")["this"]
+        step = np.array([float(grid_step(song)) for song in songs.quantized])[notes["song"]]
+        ticks = np.stack([by_song.shift(-by, fill_value=OUTSIDE) for by in range(-REACH, REACH + 1)])
+        columns = [*np.where(ticks == OUTSIDE, OUTSIDE, ticks / step), step, by_song.cumcount() % 2]
         if self.use_singer:
             index = {singer: float(i) for i, singer in enumerate(self.singers)}
-            columns.append(_by_note(songs, np.array([index.get(singer, np.nan) for singer in songs.singer])))
+            columns.append(notes["singer"].map(index))  # nan where training did not have the singer
         return np.stack(columns, axis=1), step
 
 
@@ -184,24 +184,13 @@ def _one_thread() -> AbstractContextManager[Any]:
     return limits
 
 
-def _keyed(songs: SongArrays) -> pd.DataFrame:
-    """Returns a row a note, with the columns that keys are made of."""
-    shifts = {"previous": -1, "this": 0, "next": 1}
-    columns = {name: _neighbour(songs, by) for name, by in shifts.items()}
-    return pd.DataFrame({**columns, "singer": _by_note(songs, songs.singer)})
-
-
-def _neighbour(songs: SongArrays, by: int) -> np.ndarray:
-    """Returns for each note the quantized duration `by` notes later in its song, or `OUTSIDE`, `(notes,)`."""
-    values = np.concatenate(songs.quantized)
-    length = _by_note(songs, np.array([len(song) for song in songs.quantized]))
-    position = np.concatenate([np.arange(len(song)) for song in songs.quantized]) + by
-    return np.where((position >= 0) & (position < length), np.roll(values, -by), OUTSIDE)
-
-
-def _by_note(songs: SongArrays, values: np.ndarray) -> np.ndarray:
-    """Repeats a value a song for each of its notes."""
-    return np.repeat(values, [len(song) for song in songs.quantized])
+def _notes(songs: SongArrays) -> pd.DataFrame:
+    """Returns a row a note: the number of its song, and what keys are made of."""
+    song = np.repeat(np.arange(len(songs.quantized)), [len(song) for song in songs.quantized])
+    notes = pd.DataFrame({"song": song, "this": np.concatenate(songs.quantized), "singer": songs.singer[song]})
+    by_song = notes.groupby("song")["this"]
+    shifted = {name: by_song.shift(by, fill_value=OUTSIDE) for name, by in (("previous", 1), ("next", -1))}
+    return notes.assign(**shifted)
 
 
 def _corrected(songs: SongArrays, correction: np.ndarray) -> list[np.ndarray]:
@@ -225,12 +214,7 @@ LOOKUPS = ("value", "value_singer", "neighbours", "neighbours_singer")
 
 
 class Tested(NamedTuple):
-    """A baseline that was fitted on training songs.
-
-    Attributes:
-        predictions: Of the test songs; see `predictions`.
-        validation: Mean absolute error over the notes of the validation songs, ticks.
-    """
+    """A fitted baseline: its predictions of the test songs, and its error on the validation songs, ticks."""
 
     predictions: pa.Table
     validation: float

@@ -10,12 +10,12 @@ notes compared are notes on which performances agree better than on most, and th
 left out, and so are pairs of performances by one singer.
 """
 
-from collections import defaultdict
 from difflib import SequenceMatcher
 from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from datasets import Dataset
 
@@ -29,29 +29,19 @@ RUN = 8
 
 
 class Matches(NamedTuple):
-    """Notes that two singers sang. A pair's note is there twice, once for each singer; arrays are `(N,)`.
+    """Notes that two singers sang.
 
     Attributes:
         pairs: Pairs of performances that were aligned.
         alignable: Notes of the shorter performance of each pair.
-        song: int64; number of the song.
-        row: int64; the performance's row in the songs table.
-        note: int64; the note's number in the performance.
-        step: The performance's grid step, ticks.
-        quantized: The note's quantized duration, ticks.
-        sung: Its sung duration, ticks.
-        other: What the other singer sang, in ticks of this performance.
+        notes: A row a note and singer, so that a pair's note is there twice. `song` is a number, `row` the
+            performance's row in the songs table, `note` the note's number in it, and `step` its grid step in ticks.
+            `quantized`, `sung` and `other`, what the other singer sang, are in ticks of this performance.
     """
 
     pairs: int
     alignable: int
-    song: np.ndarray
-    row: np.ndarray
-    note: np.ndarray
-    step: np.ndarray
-    quantized: np.ndarray
-    sung: np.ndarray
-    other: np.ndarray
+    notes: pd.DataFrame
 
 
 class Differences(NamedTuple):
@@ -82,8 +72,8 @@ class BetweenSingers(NamedTuple):
     """How far singers of the same song differ.
 
     Attributes:
-        pairs: Pairs of performances that were aligned.
-        alignable: Notes of the shorter performance of each pair.
+        pairs: See `Matches`.
+        alignable: See `Matches`.
         matched: Notes that are compared.
         all_songs: Differences in all songs.
         test_songs: Differences in the test songs, and the model's error; None where none of their notes is matched.
@@ -94,16 +84,6 @@ class BetweenSingers(NamedTuple):
     matched: int
     all_songs: Differences | None
     test_songs: Differences | None
-
-
-class _Melody(NamedTuple):
-    """The notes of a performance without its rests: their numbers in it, intervals, and durations in steps."""
-
-    note: np.ndarray
-    intervals: list[int]
-    quantized: np.ndarray
-    sung: np.ndarray
-    step: int
 
 
 def between_singers(table: Dataset, predictions: pa.Table, resamples: int) -> BetweenSingers | None:
@@ -117,55 +97,44 @@ def between_singers(table: Dataset, predictions: pa.Table, resamples: int) -> Be
     Returns:
         None where the table does not know `song_id` and `pitch`, or no note is matched.
     """
-    matched = matches(table)
-    if matched is None:
+    found = matches(table)
+    if found is None:
         return None
-    return BetweenSingers(
-        pairs=matched.pairs,
-        alignable=matched.alignable,
-        matched=len(matched.song) // 2,
-        all_songs=differences(matched, resamples),
-        test_songs=differences(matched, resamples, predictions),
-    )
+    all_songs, test_songs = differences(found.notes, resamples), differences(found.notes, resamples, predictions)
+    return BetweenSingers(found.pairs, found.alignable, len(found.notes) // 2, all_songs, test_songs)
 
 
 def matches(table: Dataset) -> Matches | None:
-    """Aligns all pairs of performances of the same song by different singers.
-
-    Returns:
-        None where the table does not know `song_id` and `pitch`, or no note is matched.
-    """
+    """Aligns all pairs of performances of the same song by different singers; None as of `between_singers`."""
     if not {"song_id", "pitch"} <= set(table.column_names):
         return None
-    rows_of_song: dict[str, list[int]] = defaultdict(list)
-    for row, song_id in enumerate(table["song_id"]):
-        if song_id is not None:
-            rows_of_song[song_id].append(row)
-    singers = list(table["singer_id"])
+    performances = pd.DataFrame({"song": table["song_id"][:], "singer": table["singer_id"][:]})
     pairs, alignable, found = 0, 0, []
-    for song, rows in enumerate(rows_of_song.values()):
-        melodies = {row: _melody(table[row]) for row in rows} if len(rows) > 1 else {}
-        for pair in combinations(rows, 2):
-            if singers[pair[0]] == singers[pair[1]]:
+    # Rows whose song is not known are in no group.
+    for song, (_, group) in enumerate(performances.groupby("song", sort=False)):
+        melodies = {row: _melody(table[row], row) for row in group.index} if len(group) > 1 else {}
+        for rows in combinations(group.index, 2):
+            if group["singer"][rows[0]] == group["singer"][rows[1]]:
                 continue
-            sides = melodies[pair[0]], melodies[pair[1]]
+            one, other = (melodies[row] for row in rows)
             pairs += 1
-            alignable += min(len(side.note) for side in sides)
-            numbers = _aligned(*sides)
-            for row, own, other, at, there in zip(pair, sides, sides[::-1], numbers, numbers[::-1], strict=True):
-                durations = (own.quantized[at], own.sung[at], other.sung[there])
-                alike = [np.full(len(at), value) for value in (song, row)]
-                steps = np.full(len(at), float(own.step))
-                found.append((*alike, own.note[at], steps, *(each * own.step for each in durations)))
-    columns = [np.concatenate(each) for each in zip(*found, strict=True)]
-    return Matches(pairs, alignable, *columns) if columns and len(columns[0]) else None
+            alignable += min(len(one), len(other))
+            at, there = _aligned(one, other)
+            for own, others in ((one.iloc[at], other.iloc[there]), (other.iloc[there], one.iloc[at])):
+                found.append(own.assign(song=song, other=others["sung"].to_numpy()))
+    if not found or not sum(map(len, found)):
+        return None
+    notes = pd.concat(found, ignore_index=True)
+    durations = ["quantized", "sung", "other"]
+    notes[durations] = notes[durations].mul(notes["step"], axis=0)
+    return Matches(pairs, alignable, notes)
 
 
-def differences(matched: Matches, resamples: int, predictions: pa.Table | None = None) -> Differences | None:
+def differences(notes: pd.DataFrame, resamples: int, predictions: pa.Table | None = None) -> Differences | None:
     """Returns how far singers differ on matched notes.
 
     Args:
-        matched: All matched notes.
+        notes: As in `Matches`.
         resamples: Of the bootstrap.
         predictions: A model's, as `predictions` describes them. If given, only notes of their songs count, and the
             model's error on these is given too.
@@ -176,47 +145,48 @@ def differences(matched: Matches, resamples: int, predictions: pa.Table | None =
     predicted = None
     if predictions is not None:
         of_row = dict(zip(predictions["row"].to_pylist(), predictions["predicted"].to_pylist(), strict=True))
-        known = np.isin(matched.row, list(of_row))
-        if not known.any():
+        notes = notes[notes["row"].isin(of_row)]
+        if notes.empty:
             return None
-        matched = matched._replace(**{name: getattr(matched, name)[known] for name in Matches._fields[2:]})
-        predicted = np.array([of_row[row][note] for row, note in zip(matched.row, matched.note, strict=True)])
-    _, song = np.unique(matched.song, return_inverse=True)
-    notes = np.bincount(song)
+        predicted = np.array([of_row[row][note] for row, note in zip(notes["row"], notes["note"], strict=True)])
+    step, quantized, sung, other = (notes[name].to_numpy() for name in ("step", "quantized", "sung", "other"))
+    _, song, count = np.unique(notes["song"], return_inverse=True, return_counts=True)
 
     def error(durations: np.ndarray) -> Interval:
-        sums = np.bincount(song, np.abs(durations - matched.sung))
-        return mae_interval(sums, notes, np.zeros(len(notes)), resamples=resamples)
+        sums = np.bincount(song, np.abs(durations - sung))
+        # Performances of several singers are in a song's sum, so there is no singer to resample within.
+        return mae_interval(sums, count, np.zeros(len(count)), resamples=resamples)
 
-    def in_steps(durations: np.ndarray) -> np.ndarray:
-        return np.asarray((durations - matched.quantized) / matched.step)
-
-    own, others = in_steps(matched.sung), in_steps(matched.other)
-    moves = own.std() > 0 and others.std() > 0
+    own_steps, other_steps = (sung - quantized) / step, (other - quantized) / step
+    moves = own_steps.std() > 0 and other_steps.std() > 0
     return Differences(
-        songs=len(notes),
+        songs=len(count),
         notes=len(song),
-        other=error(matched.other),
-        copy=error(matched.quantized),
+        other=error(other),
+        copy=error(quantized),
         model=None if predicted is None else error(predicted),
-        other_steps=float(np.abs(others - own).mean()),
-        copy_steps=float(np.abs(own).mean()),
-        correlation=float(np.corrcoef(own, others)[0, 1]) if moves else 0.0,
+        other_steps=float(np.abs(other_steps - own_steps).mean()),
+        copy_steps=float(np.abs(own_steps).mean()),
+        correlation=float(np.corrcoef(own_steps, other_steps)[0, 1]) if moves else 0.0,
     )
 
 
-def _melody(row: dict[str, Any]) -> _Melody:
-    pitch, quantized, sung = (np.asarray(row[column(name)]) for name in ("pitch", "quantized", "sung"))
-    note = np.flatnonzero(pitch)
-    step = grid_step(quantized)
-    intervals = np.diff(pitch[note], prepend=pitch[note][:1]).tolist()
-    return _Melody(note, intervals, quantized[note] / step, sung[note] / step, step)
+def _melody(song: dict[str, Any], row: int) -> pd.DataFrame:
+    """Returns the notes of a performance without its rests, their durations in steps."""
+    pitch, quantized, sung = (np.asarray(song[column(name)]) for name in ("pitch", "quantized", "sung"))
+    note, step = np.flatnonzero(pitch), grid_step(quantized)
+    # Not the pitches: another singer may sing the song in another key.
+    interval = np.diff(pitch[note], prepend=pitch[note][:1])
+    durations = {"quantized": quantized[note] / step, "sung": sung[note] / step}
+    return pd.DataFrame({"row": row, "note": note, "interval": interval, "step": float(step), **durations})
 
 
-def _aligned(one: _Melody, other: _Melody) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the numbers of matched notes in either melody, int64 `(N,)` each."""
-    runs = SequenceMatcher(None, one.intervals, other.intervals, autojunk=False).get_matching_blocks()
+def _aligned(one: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the positions of matched notes in either melody, int64 `(N,)` each."""
+    intervals = one["interval"].tolist(), other["interval"].tolist()
+    # With autojunk, intervals that are frequent in a song of 200 notes or more would not count.
+    runs = SequenceMatcher(None, *intervals, autojunk=False).get_matching_blocks()
     numbers = [(run.a + i, run.b + i) for run in runs if run.size >= RUN for i in range(run.size)]
     at, there = np.array(numbers, dtype=np.int64).reshape(-1, 2).T
-    same = one.quantized[at] == other.quantized[there]
+    same = one["quantized"].to_numpy()[at] == other["quantized"].to_numpy()[there]
     return at[same], there[same]

@@ -8,16 +8,14 @@ the bin's probability is then the probability of exactly this duration. Sung dur
 Shapes: `N` notes, `V` bins.
 """
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import torch
 from datasets import Dataset
-from torch import Tensor
 
 from toy_duration_predictor.comparison.statistics import Interval, mae_interval
-from toy_duration_predictor.data.windows import Batch
 from toy_duration_predictor.models import DistributionNetwork
 from toy_duration_predictor.training.predictions import predict_songs, predictions_table
 from toy_duration_predictor.training.task import DurationTask
@@ -52,45 +50,28 @@ class Calibration(NamedTuple):
     pit: list[float]
 
 
-def predicts_distributions(task: DurationTask) -> bool:
-    """Returns whether a model's network predicts distributions."""
-    return isinstance(task.network, DistributionNetwork)
-
-
-def calibrated(
-    task: DurationTask, table: Dataset, rows: np.ndarray, seed: int, resamples: int
-) -> tuple[Calibration, pa.Table] | None:
-    """Returns the calibration of a model and a sample of its test songs, or None if it predicts no distributions.
-
-    Arguments as of `calibration` and `sampled`.
-    """
-    if not predicts_distributions(task):
-        return None
-    return calibration(task, table, rows, resamples), sampled(task, table, rows, seed)
-
-
-def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples: int) -> Calibration:
-    """Compares a model's distributions with what was sung in its test songs.
+def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples: int) -> Calibration | None:
+    """Compares a model's distributions with what was sung in its test songs; None if it predicts no distributions.
 
     Args:
-        task: The trained model; its network predicts distributions.
+        task: The trained model.
         table: The songs table that it was trained on.
         rows: Its test rows, int64 `(S,)`.
         resamples: Of the bootstrap.
     """
-    network = cast(DistributionNetwork, task.network)
-
-    def distribution(batch: Batch) -> tuple[Tensor, Tensor]:
-        return network.distribution(*task.inputs(batch))
-
+    network = task.network
+    if not isinstance(network, DistributionNetwork):
+        return None
     found = []
-    for batch, both in predict_songs(task, table, rows, ask=distribution, batch_size=BATCH_SIZE):
+    batches = predict_songs(
+        task, table, rows, ask=lambda batch: network.distribution(*task.inputs(batch)), batch_size=BATCH_SIZE
+    )
+    for batch, both in batches:
         probabilities, edges = (each[batch.mask].double().numpy() for each in both)
         probabilities /= probabilities.sum(axis=1, keepdims=True)  # it adds up in single precision only
         sung = batch.sung[batch.mask].double().numpy()
         song = batch.row[:, None].expand_as(batch.mask)[batch.mask].numpy()
-        figures = (pit, crps, probability)
-        found.append((song, *(figure(probabilities, edges, sung) for figure in figures)))
+        found.append((song, *(figure(probabilities, edges, sung) for figure in (pit, crps, probability))))
     song, transformed, loss, of_tick = (np.concatenate(each) for each in zip(*found, strict=True))
     notes, singers = np.bincount(song), np.asarray(table["singer_id"])[rows]
 
@@ -106,19 +87,19 @@ def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples:
     )
 
 
-def sampled(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -> pa.Table:
-    """Samples a model's test songs once from its distributions; arguments as of `calibration`.
-
-    Returns:
-        A table as `predictions` describes it.
-    """
+def sampled(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -> pa.Table | None:
+    """Samples a model's test songs once: a table as `predictions` describes it; arguments as of `calibration`."""
+    network = task.network
+    if not isinstance(network, DistributionNetwork):
+        return None
     rows, generator = np.sort(rows), torch.Generator().manual_seed(seed)
-    network = cast(DistributionNetwork, task.network)
-
-    def sample(batch: Batch) -> Tensor:
-        return network.sample(*task.inputs(batch), generator=generator)
-
-    batches = predict_songs(task, table, rows, ask=sample, batch_size=BATCH_SIZE)
+    batches = predict_songs(
+        task,
+        table,
+        rows,
+        ask=lambda batch: network.sample(*task.inputs(batch), generator=generator),
+        batch_size=BATCH_SIZE,
+    )
     return predictions_table(table, rows, np.concatenate([notes[batch.mask].numpy() for batch, notes in batches]))
 
 

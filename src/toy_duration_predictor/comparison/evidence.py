@@ -1,82 +1,67 @@
-"""Errors as evidence: those of a set of predictions on each test song, over repetitions, and over all songs.
+"""The errors that everything rests on: a number a test song, since the song is the unit of the statistics.
 
 Shapes: `S` songs, in the order of their rows in the songs table.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from toy_duration_predictor.comparison.statistics import Interval, mae_interval
+from toy_duration_predictor.comparison.statistics import Interval, difference_interval, mae_interval
 
 
 class SongErrors(NamedTuple):
-    """Absolute errors of one set of predictions, summed over the notes of each test song.
+    """Absolute errors of an arm, baseline or ablation, summed over the notes of each test song.
 
     Attributes:
         row: int64 `(S,)`; the song's row in its table.
         singer: int64 `(S,)`; `singer_id`.
         notes: int64 `(S,)`.
         error: float64 `(S,)`; sum over notes, ticks.
+        repetitions: Mean absolute error in each repetition, ticks; known to `averaged`.
     """
 
     row: np.ndarray
     singer: np.ndarray
     notes: np.ndarray
     error: np.ndarray
+    repetitions: tuple[float, ...] = ()
 
     @property
     def mae(self) -> float:
         """Mean absolute error over all notes, ticks."""
         return float(self.error.sum() / self.notes.sum())
 
+    def interval(self, resamples: int) -> Interval:
+        """Returns `mae` and its interval over songs, ticks."""
+        return mae_interval(self.error, self.notes, self.singer, resamples=resamples)
+
+    def minus(self, other: "SongErrors", resamples: int) -> Interval:
+        """Returns how much larger `mae` is than on the same songs by `other`, and the interval over songs, ticks."""
+        return difference_interval(self.error, other.error, other.notes, other.singer, resamples=resamples)
+
 
 class ArmErrors(NamedTuple):
     """The error of an arm or baseline over all test songs.
 
     Attributes:
-        mae: Mean absolute error, averaged over the repetitions, with its interval over songs, ticks.
+        mae: Mean absolute error, averaged over the repetitions, ticks.
         share_of_copy: The same over the error of the copy baseline.
         repetitions: Mean absolute error in each repetition, ticks.
     """
 
     mae: Interval
     share_of_copy: float
-    repetitions: list[float]
+    repetitions: tuple[float, ...]
 
 
-class Evidence(NamedTuple):
-    """Errors of an arm, baseline or ablation on the test songs.
+class AblationErrors(NamedTuple):
+    """The error of Model B under an ablation, as in `ArmErrors`; `difference`: how much larger it is than without."""
 
-    Attributes:
-        repetitions: One a repetition.
-        mean: Each song's errors, averaged over the repetitions in which it was a test song.
-    """
-
-    repetitions: list[SongErrors]
-    mean: SongErrors
-
-
-def gathered_evidence(
-    predictions: Mapping[str, Sequence[pa.Table]], resamples: int
-) -> tuple[dict[str, Evidence], dict[str, ArmErrors]]:
-    """Returns the errors of arms and baselines on each test song, and over all of them.
-
-    Args:
-        predictions: Of each arm and baseline, one table a repetition; `copy` is among them.
-        resamples: Of the bootstrap.
-    """
-    evidence = {
-        name: over_repetitions([song_errors(table) for table in tables]) for name, tables in predictions.items()
-    }
-    errors = {}
-    for name, (repetitions, mean) in evidence.items():
-        interval = mae_interval(mean.error, mean.notes, mean.singer, resamples=resamples)
-        share = interval.estimate / evidence["copy"].mean.mae
-        errors[name] = ArmErrors(interval, share, [each.mae for each in repetitions])
-    return evidence, errors
+    mae: float
+    share_of_copy: float
+    difference: Interval
 
 
 def notes_by_song(predictions: pa.Table, column: str) -> list[np.ndarray]:
@@ -98,8 +83,8 @@ def song_errors(predictions: pa.Table, column: str = "predicted") -> SongErrors:
     )
 
 
-def over_repetitions(repetitions: list[SongErrors]) -> Evidence:
-    """Brings the errors of repetitions together.
+def averaged(repetitions: list[SongErrors]) -> SongErrors:
+    """Returns each song's errors, averaged over the repetitions in which it was a test song.
 
     Args:
         repetitions: Errors with different seeds, or on different splits; at least one.
@@ -108,8 +93,9 @@ def over_repetitions(repetitions: list[SongErrors]) -> Evidence:
     total, times = np.zeros(len(rows)), np.zeros(len(rows))
     singer, notes = np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows), dtype=np.int64)
     for each in repetitions:
+        # Not all songs: where the split varies, each repetition tests other ones.
         at = np.searchsorted(rows, each.row)
         total[at] += each.error
         times[at] += 1
         singer[at], notes[at] = each.singer, each.notes
-    return Evidence(repetitions, SongErrors(rows, singer, notes, total / times))
+    return SongErrors(rows, singer, notes, total / times, tuple(each.mae for each in repetitions))

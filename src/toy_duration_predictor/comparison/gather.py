@@ -1,18 +1,19 @@
 """From finished runs to everything that a report says: computed once, in the order in which the report says it."""
 
 import logging
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from datasets import Dataset
+from tensorboard.backend.event_processing.event_accumulator import SCALARS, EventAccumulator
 
-from toy_duration_predictor.comparison.ablation import AblationErrors, gathered_ablations
+from toy_duration_predictor.comparison.ablation import ablations
 from toy_duration_predictor.comparison.arms import MODEL, runs_by_arm
 from toy_duration_predictor.comparison.baselines import BASELINES, LOOKUPS, song_arrays, tested_baselines
 from toy_duration_predictor.comparison.between_singers import RUN, BetweenSingers, between_singers
-from toy_duration_predictor.comparison.calibration import LEAST, Calibration, calibrated
-from toy_duration_predictor.comparison.evidence import ArmErrors, SongErrors, gathered_evidence
-from toy_duration_predictor.comparison.learning_curves import Curve, learning_curve
+from toy_duration_predictor.comparison.calibration import LEAST, Calibration, calibration, sampled
+from toy_duration_predictor.comparison.evidence import AblationErrors, ArmErrors, averaged, song_errors
 from toy_duration_predictor.comparison.published_metric import Metric, published_metric
 from toy_duration_predictor.comparison.questions import Answers, judge
 from toy_duration_predictor.comparison.recognition import SEGMENT, Recognition, recognition
@@ -28,6 +29,13 @@ log = logging.getLogger(__name__)
 
 # Test songs that the report draws, and how many notes and rests of each.
 EXAMPLES, EXAMPLE_NOTES = 2, 24
+
+
+class Curve(NamedTuple):
+    """A learning curve: the numbers of the epochs, from 1, and the skill on the validation songs after each of them."""
+
+    epochs: list[int]
+    skill: list[float]
 
 
 class Method(NamedTuple):
@@ -83,8 +91,8 @@ class Comparison(NamedTuple):
         ablations: Of Model B.
         published_metric: Of each arm in the first repetition, counted in four ways.
         timing: Of each arm and baseline in the first repetition, and of Model B's samples if it has distributions.
-        recognition: Whether predictions tell the singer; None where there are fewer than two singers to tell apart.
-        between_singers: How far singers of the same song differ; None where no song is known to have several.
+        recognition: None where there are fewer than two singers to tell apart.
+        between_singers: None where no song is known to have several singers.
         calibration: None where Model B predicts no distributions.
         examples: The first notes of some test songs: the columns of `predictions.parquet`.
         method: What was decided beforehand.
@@ -126,36 +134,61 @@ def gather(runs: list[FinishedRun], resamples: int) -> Comparison:
     # Baselines have no seed: repetitions on the same split share them.
     of_split = {run.repetition[1:]: split for run, split in zip(own, splits, strict=True)}
     baselines = {key: tested_baselines(table, split) for key, split in of_split.items()}
+    # Chosen by validation songs, so that test songs do not choose Model B's rival.
     validation = {name: np.mean([each[name].validation for each in baselines.values()]) for name in LOOKUPS}
     best_lookup = min(LOOKUPS, key=validation.__getitem__)
 
     predictions = {arm: [run.predictions for run in of_arm] for arm, of_arm in by_arm.items()}
     predictions |= {name: [baselines[run.repetition[1:]][name].predictions for run in own] for name in BASELINES}
-    evidence, errors = gathered_evidence(predictions, resamples)
-    of_ablations, ablations = gathered_ablations(own, table, splits, evidence, resamples)
-    questions = judge(evidence | of_ablations, by_arm, best_lookup, resamples)
+    errors = {name: averaged([song_errors(each) for each in tables]) for name, tables in predictions.items()}
+    model, copy = errors[MODEL], errors["copy"].mae
+    found = [
+        ablations(load_run(run.folder), table, split.test, run.seed) for run, split in zip(own, splits, strict=True)
+    ]
+    ablated = {name: averaged([each[name] for each in found]) for name in found[0]}
 
     # What follows is about the first repetition.
-    test = splits[0].test
+    train, _, test = splits[0]
     models = {arm: load_run(of_arm[0].folder) for arm, of_arm in by_arm.items()}
-    firsts = {name: of_repetitions[0] for name, of_repetitions in predictions.items()}
-    of_distributions = calibrated(models[MODEL], table, test, first.seed, resamples)
-    samples = {} if of_distributions is None else {f"{MODEL}, sampled": of_distributions[1]}
+    firsts = {name: tables[0] for name, tables in predictions.items()}
+    sample = sampled(models[MODEL], table, test, first.seed)
+    samples = {} if sample is None else {f"{MODEL}, sampled": sample}
     return Comparison(
-        questions=questions,
-        errors=errors,
+        questions=judge(errors | ablated, by_arm, best_lookup, resamples),
+        errors={
+            name: ArmErrors(each.interval(resamples), each.mae / copy, each.repetitions)
+            for name, each in errors.items()
+        },
         best_lookup=best_lookup,
         learning_curves={arm: [learning_curve(run.folder) for run in of_arm] for arm, of_arm in by_arm.items()},
-        ablations=ablations,
-        published_metric={arm: published_metric(model, table, test) for arm, model in models.items()},
+        ablations={
+            name: AblationErrors(each.mae, each.mae / copy, each.minus(model, resamples))
+            for name, each in ablated.items()
+        },
+        published_metric={arm: published_metric(task, table, test) for arm, task in models.items()},
         timing=timings(samples | firsts, firsts[MODEL], firsts[best_lookup], table),
-        recognition=recognition(song_arrays(table, splits[0].train), firsts, resamples),
+        recognition=recognition(song_arrays(table, train), firsts, resamples),
         between_singers=between_singers(table, first.predictions, resamples),
-        calibration=None if of_distributions is None else of_distributions[0],
+        calibration=calibration(models[MODEL], table, test, resamples),
         examples=_examples(first),
         method=Method(resamples, PHRASE_REST, SEGMENT, RUN, LEAST),
-        provenance=_provenance(by_arm, table, evidence[MODEL].mean),
+        provenance=_provenance(by_arm, len(table), model.singer),
     )
+
+
+def learning_curve(run: Path) -> Curve:
+    """Returns a run's learning curve, from the event files in its folder.
+
+    It is empty for arms trained on sung durations: the copy baseline is perfect there, and skill has no value. A run
+    that was interrupted and went on has several event files, which are read as one.
+    """
+    events = EventAccumulator(str(run), size_guidance={SCALARS: 0}).Reload()  # 0: all of them, not a sample
+    if not {"val/skill", "epoch"} <= set(events.Tags()[SCALARS]):
+        return Curve([], [])
+    # A value is logged at an optimizer's update; the epoch, which counts from 0, is logged at the same one.
+    epoch_of_update = {event.step: round(event.value) + 1 for event in events.Scalars("epoch")}
+    skill = {epoch_of_update[event.step]: event.value for event in events.Scalars("val/skill")}
+    return Curve(list(skill), list(skill.values()))
 
 
 def _songs(run: FinishedRun) -> Dataset:
@@ -175,15 +208,16 @@ def _examples(run: FinishedRun) -> list[dict[str, Any]]:
     ]
 
 
-def _provenance(by_arm: dict[str, list[FinishedRun]], table: Dataset, tested: SongErrors) -> Provenance:
+def _provenance(by_arm: dict[str, list[FinishedRun]], songs: int, singers: np.ndarray) -> Provenance:
+    """Says where numbers come from that are of so many songs, and of test songs by `singers`, `(S,)`."""
     first = by_arm[MODEL][0]
     metrics = first.metrics
     return Provenance(
         source=str(metrics["data/source"]),
         fingerprint=str(metrics["data/fingerprint"]),
-        songs=len(table),
-        test_songs=len(tested.row),
-        test_singers=len(np.unique(tested.singer)),
+        songs=songs,
+        test_songs=len(singers),
+        test_singers=len(np.unique(singers)),
         repetitions=[run.repetition for run in by_arm[MODEL]],
         network=first.config["model"],
         training=first.config["training"],

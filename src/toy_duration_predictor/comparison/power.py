@@ -10,21 +10,32 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 from omegaconf import DictConfig
 from rich.progress import track
 from scipy.stats import binomtest
 
 from toy_duration_predictor.comparison.baselines import BASELINES, song_arrays
-from toy_duration_predictor.comparison.questions import LEVEL, NO_DIFFERENCE, SUPPORTED, verdict
-from toy_duration_predictor.comparison.report_power import write_power
+from toy_duration_predictor.comparison.questions import (
+    INCONCLUSIVE,
+    LEVEL,
+    NO_DIFFERENCE,
+    REFUTED,
+    SUPPORTED,
+    verdict,
+)
+from toy_duration_predictor.comparison.report import plain
 from toy_duration_predictor.comparison.statistics import Interval, difference_interval, song_sign_flip
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.songs import validate_songs
 from toy_duration_predictor.data.split import split_rows
+from toy_duration_predictor.sections import Section, write_report
 from toy_duration_predictor.training.config import PowerConfig, validated
 from toy_duration_predictor.training.terminal import console_log
 
 log = logging.getLogger(__name__)
+
+TITLE = "Can the verdict on the singer be trusted?"
 
 
 class Cell(NamedTuple):
@@ -62,7 +73,7 @@ def power(config: DictConfig | dict[str, Any]) -> list[Cell]:
     for (effect, songs), repetition in track(trials, "Corpora"):
         outcomes[effect, songs].append(trial(effect, songs, repetition, settings.baseline, settings.resamples))
     cells = [_cell(effect, songs, found) for (effect, songs), found in outcomes.items()]
-    write_power(settings.out, cells, settings.baseline, settings.repetitions, LEVEL)
+    write_report(settings.out, TITLE, [_section(cells, settings)], plain(cells))
     log.info("Report: %s", settings.out / "report.html")
     return cells
 
@@ -92,3 +103,34 @@ def _cell(effect: float, songs: int, outcomes: list[tuple[str, float]]) -> Cell:
     low, high = binomtest(words[SUPPORTED], len(outcomes)).proportion_ci(method="wilson")
     supported = Interval(words[SUPPORTED] / len(outcomes), float(low), float(high))
     return Cell(effect, songs, dict(words), supported, float(np.mean([share for _, share in outcomes])))
+
+
+def _section(cells: list[Cell], settings: PowerConfig) -> Section:
+    words = (SUPPORTED, INCONCLUSIVE, REFUTED)
+    rows = []
+    for cell in cells:
+        counts = (str(cell.words.get(word, 0)) for word in words)
+        interval = f"{cell.supported.low:.0%} to {cell.supported.high:.0%}"
+        rows.append((f"{cell.effect:g}", str(cell.songs), *counts, interval, f"{cell.share:+.1%}"))
+    heads = ("singer effect", "songs", *words, "supported, 95 % interval", "gain, of copy")
+    remark = (
+        f"There are {settings.repetitions} corpora of each size and effect; a tenth of the songs are test songs. The "
+        f"model is {settings.baseline}, with and without the singer. With an effect of 0 all singers are the same "
+        f"person. There the verdict *supported* is wrong."
+    )
+    return Section("Verdicts on Q3", heads, rows, remark, [_curve(cells)])
+
+
+def _curve(cells: list[Cell]) -> Figure:
+    """Draws the share of corpora with the verdict *supported* against their effect, a line a number of songs."""
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    axes = figure.add_subplot()
+    for songs in dict.fromkeys(cell.songs for cell in cells):
+        of_size = sorted((cell.effect, cell.supported.estimate) for cell in cells if cell.songs == songs)
+        axes.plot(*zip(*of_size, strict=True), "o-", label=f"{songs} songs")
+    axes.axhline(LEVEL, color="#888888", linewidth=1, linestyle="--")
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_xlabel("singer effect")
+    axes.set_ylabel("supported")
+    axes.legend(frameon=False)
+    return figure

@@ -8,18 +8,17 @@ import torch
 from datasets import Dataset
 
 from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP
+from toy_duration_predictor.training.metrics import copy_mae, mae
 from toy_duration_predictor.training.predictions import predict_songs
 from toy_duration_predictor.training.task import DurationTask
 
 
 class Metric(NamedTuple):
-    """A mean absolute error, counted in one of four ways, ticks.
+    """The mean absolute errors of a model and of the copy baseline, ticks, counted in one of four ways.
 
     Attributes:
-        padding: Whether the windows' padding counts, as in the published metric.
+        padding: Whether the windows' padding counts, as notes of 0 ticks.
         clamp: Whether sung durations are clamped to 0..1000 ticks, and for the copy baseline the quantized ones too.
-        model: The model's.
-        copy: The copy baseline's.
     """
 
     padding: bool
@@ -29,20 +28,16 @@ class Metric(NamedTuple):
 
 
 def published_metric(task: DurationTask, table: Dataset, rows: np.ndarray) -> list[Metric]:
-    """Counts a model's errors without padding and clamp, with clamp, with padding, and with both.
-
-    Args:
-        task: The trained model.
-        table: The songs table that it was trained on.
-        rows: Its test rows, int64 `(S,)`.
-    """
+    """Counts a model's errors on its test rows, int64 `(S,)`, as here and, in the end, as published."""
     total = {way: np.zeros(3) for way in product((False, True), repeat=2)}
     for batch, predicted in predict_songs(task, table, rows):
         for (padding, clamp), sums in total.items():
-            counted = torch.ones_like(batch.mask) if padding else batch.mask
-            copied, sung = (each.clamp(0, PUBLISHED_CLAMP) if clamp else each for each in (batch.quantized, batch.sung))
-            errors = [(each - sung).abs()[counted].double().sum().item() for each in (predicted, copied)]
-            sums += [*errors, counted.sum().item()]
+            counted = batch._replace(mask=torch.ones_like(batch.mask)) if padding else batch
+            if clamp:
+                quantized, sung = (each.clamp(0, PUBLISHED_CLAMP) for each in (batch.quantized, batch.sung))
+                counted = counted._replace(quantized=quantized, sung=sung)
+            errors = [values(predicted, counted).double().sum().item() for values in (mae, copy_mae)]
+            sums += [*errors, counted.mask.sum().item()]
     return [
         Metric(padding, clamp, model / count, copy / count) for (padding, clamp), (model, copy, count) in total.items()
     ]

@@ -19,8 +19,15 @@ import numpy as np
 
 from toy_duration_predictor.comparison.ablation import ANOTHER
 from toy_duration_predictor.comparison.arms import ANONYMOUS, CONTROL, MODEL
-from toy_duration_predictor.comparison.evidence import Evidence
-from toy_duration_predictor.comparison.statistics import Interval, holm, paired
+from toy_duration_predictor.comparison.evidence import SongErrors
+from toy_duration_predictor.comparison.statistics import (
+    Interval,
+    holm,
+    seed_sign_flip,
+    smallest_effect,
+    smallest_p,
+    song_sign_flip,
+)
 from toy_duration_predictor.errors import InputError
 
 LEVEL = 0.05
@@ -32,27 +39,11 @@ SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
 
 COPY, BEST_LOOKUP = "copy", "best lookup"
 
-
-class Rivalry(NamedTuple):
-    """What is compared with what: the errors of `arm` and of its `rival`, to answer a `question`."""
-
-    arm: str
-    rival: str
-    question: str
-
-
-RIVALRIES = (
-    Rivalry(MODEL, CONTROL, "Q1"),
-    Rivalry(MODEL, COPY, "Q2"),
-    Rivalry(MODEL, BEST_LOOKUP, "Q2"),
-    Rivalry(MODEL, ANONYMOUS, "Q3"),
-    Rivalry(MODEL, ANOTHER, "Q3"),
-)
-
-CLAIMS = {
-    "Q1": "Model B beats Model A on quantized input",
-    "Q2": "Model B beats the copy baseline, and beats the lookups",
-    "Q3": "The singer's identity helps",
+# By question: its claim, and the rivals that Model B is compared with.
+QUESTIONS = {
+    "Q1": ("Model B beats Model A on quantized input", [CONTROL]),
+    "Q2": ("Model B beats the copy baseline, and beats the lookups", [COPY, BEST_LOOKUP]),
+    "Q3": ("The singer's identity helps", [ANONYMOUS, ANOTHER]),
 }
 
 
@@ -109,45 +100,51 @@ class Answers(NamedTuple):
     parts: list[Part]
 
 
-def rivalries(arms: Iterable[str], best_lookup: str) -> list[Rivalry]:
-    """Returns all rivalries: the table above with the best lookup's name, and one for each further arm."""
-    in_table = {MODEL, *(each.rival for each in RIVALRIES)}
-    further = [Rivalry(MODEL, arm, arm) for arm in arms if arm not in in_table]
-    return [each._replace(rival=best_lookup) if each.rival == BEST_LOOKUP else each for each in (*RIVALRIES, *further)]
-
-
-def judge(errors: Mapping[str, Evidence], arms: Iterable[str], best_lookup: str, resamples: int) -> Answers:
-    """Compares arms with their rivals, and answers the questions.
+def judge(errors: Mapping[str, SongErrors], arms: Iterable[str], best_lookup: str, resamples: int) -> Answers:
+    """Compares Model B with its rivals, and answers the questions.
 
     Args:
-        errors: Of arms, baselines and ablations; the copy baseline's among them.
+        errors: Of arms, baselines and ablations, averaged over the repetitions.
         arms: Which of these are arms.
         best_lookup: Which is the best lookup.
         resamples: Of the bootstrap.
     """
+    known = {MODEL, *(rival for _, rivals in QUESTIONS.values() for rival in rivals)}
+    questions = QUESTIONS | {arm: (f"Model B beats {arm}", [arm]) for arm in arms if arm not in known}
+    asked = [
+        (question, best_lookup if rival == BEST_LOOKUP else rival)
+        for question, (_, rivals) in questions.items()
+        for rival in rivals
+    ]
     # Not every comparison has every arm, and a model of a single singer cannot be told another one.
-    rivals = [each for each in rivalries(arms, best_lookup) if each.rival in errors]
-    copy = errors[COPY].mean.mae
-    tests = {}
-    for rivalry in rivals:
-        own, other = errors[rivalry.arm], errors[rivalry.rival]
-        repetitions = [a.mae - b.mae for a, b in zip(other.repetitions, own.repetitions, strict=True)]
-        sums = other.mean.error, own.mean.error
-        tests[rivalry] = paired(*sums, own.mean.notes, own.mean.singer, np.array(repetitions), resamples)
-    corrected = holm({rivalry: test.p_songs for rivalry, test in tests.items()})
+    rivals = {rival: question for question, rival in asked if rival in errors}
+    model, copy = errors[MODEL], errors[COPY].mae
+    p_songs = {rival: song_sign_flip(errors[rival].error, model.error, model.notes) for rival in rivals}
+    corrected = holm(p_songs)
     parts = []
-    for rivalry, test in tests.items():
-        p = max(corrected[rivalry], test.p_repetitions)
-        share, of_repetitions = test.difference.estimate / copy, test.p_repetitions
-        word = verdict(test.difference, p, NO_DIFFERENCE * copy)
+    for rival, question in rivals.items():
+        other = errors[rival]
+        difference = other.minus(model, resamples)
+        p_repetitions = seed_sign_flip(np.subtract(other.repetitions, model.repetitions))
+        p = max(corrected[rival], p_repetitions)
         parts.append(
-            Part(*rivalry, test.difference, share, test.p_songs, of_repetitions, p, test.smallest_effect, word)
+            Part(
+                arm=MODEL,
+                rival=rival,
+                question=question,
+                difference=difference,
+                share_of_copy=difference.estimate / copy,
+                p_songs=p_songs[rival],
+                p_repetitions=p_repetitions,
+                p=p,
+                smallest_effect=smallest_effect(other.error, model.error, model.notes, model.singer),
+                verdict=verdict(difference, p, NO_DIFFERENCE * copy),
+            )
         )
     answers = {
-        question: Answer(CLAIMS.get(question, f"Model B beats {question}"), answer(parts, question))
-        for question in dict.fromkeys(part.question for part in parts)
+        question: Answer(questions[question][0], answer(parts, question)) for question in dict.fromkeys(rivals.values())
     }
-    return Answers(LEVEL, NO_DIFFERENCE, next(iter(tests.values())).smallest_p, answers, parts)
+    return Answers(LEVEL, NO_DIFFERENCE, smallest_p(len(model.repetitions)), answers, parts)
 
 
 def verdict(difference: Interval, p: float, no_difference: float, level: float = LEVEL) -> str:

@@ -2,8 +2,8 @@
 
 A random forest is fitted on how the training songs were sung. Then it is asked who sings the test songs: as sung, as a
 model predicts them, as a baseline does. Songs are cut into segments of some `SEGMENT` notes and rests. The forest sees
-`FEATURES` figures of a segment's deviations: durations minus quantized ones, in grid steps. It does not see the
-quantized durations, as the rhythm of a song that only one singer sings would tell who sings.
+figures of a segment's deviations: durations minus quantized ones, in grid steps. It does not see the quantized
+durations, as the rhythm of a song that only one singer sings would tell who sings.
 
 The features: mean, standard deviation and the 10th, 25th, 50th, 75th and 90th percentile of all deviations, and their
 correlation with the next one and the one after; then mean, standard deviation and quartiles of each group of quantized
@@ -11,7 +11,7 @@ lengths (0, 1, 2 to 3, 4 and more steps), nan where a group has fewer than `LEAS
 """
 
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -26,19 +26,13 @@ from toy_duration_predictor.data.quantize import grid_step
 SEGMENT = 64
 LEAST_NOTES = 3
 LENGTHS = (0, 1, 2, 4, np.inf)
-FEATURES = 9 + 5 * (len(LENGTHS) - 1)
 TREES = 300
 
 THEMSELVES = "the singers"
 
 
 class Accuracy(NamedTuple):
-    """How often segments are recognised.
-
-    Attributes:
-        share: Of all segments, with the BCa interval over songs.
-        balanced: Of each singer's segments, averaged over singers.
-    """
+    """The share of segments that are recognised, with its BCa interval over songs, and its mean over singers."""
 
     share: Interval
     balanced: float
@@ -80,32 +74,29 @@ def recognition(songs: SongArrays, predictions: Mapping[str, pa.Table], resample
     if len(singers) < 2:
         return None
 
-    def segments(quantized: list[np.ndarray], sung: list[np.ndarray], singer: np.ndarray) -> list[np.ndarray]:
-        """Returns the features of each song by these singers."""
-        known = zip(quantized, sung, np.isin(singer, singers), strict=True)
-        return [features(q, s) for q, s, of_these in known if of_these]
+    def segments(songs: SongArrays) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns the features of all segments by these singers; the singer of each song, and its segments' number."""
+        known = np.isin(songs.singer, singers)
+        of_song = [features(*song) for song in compress(zip(songs.quantized, songs.sung, strict=True), known)]
+        return np.concatenate(of_song), songs.singer[known], np.array([len(song) for song in of_song])
 
-    trained = segments(songs.quantized, songs.sung, songs.singer)
-    of_song = songs.singer[np.isin(songs.singer, singers)]
-    forest = RandomForestClassifier(TREES, random_state=0)
-    forest.fit(np.concatenate(trained), np.repeat(of_song, [len(song) for song in trained]))
-
+    seen, singer, count = segments(songs)
+    forest = RandomForestClassifier(TREES, random_state=0).fit(seen, np.repeat(singer, count))
     accuracy = {}
     for name, table in {THEMSELVES: first, **predictions}.items():
-        singer = table["singer_id"].to_numpy()
         durations = notes_by_song(table, "sung" if name == THEMSELVES else "predicted")
-        tested = segments(notes_by_song(table, "quantized"), durations, singer)
-        of_song, count = singer[np.isin(singer, singers)], np.array([len(song) for song in tested])
-        truth, told = np.repeat(of_song, count), forest.predict(np.concatenate(tested))
+        tested = SongArrays(notes_by_song(table, "quantized"), durations, table["singer_id"].to_numpy())
+        seen, singer, count = segments(tested)
+        truth, told = np.repeat(singer, count), forest.predict(seen)
         right = np.add.reduceat((told == truth).astype(float), np.cumsum(count) - count)
-        share = mae_interval(right, count, of_song, resamples=resamples)
+        share = mae_interval(right, count, singer, resamples=resamples)
         accuracy[name] = Accuracy(share, float(balanced_accuracy_score(truth, told)))
     most_frequent = np.unique(truth, return_counts=True)[1].max() / len(truth)
     return Recognition(len(singers), len(truth), float(most_frequent), accuracy)
 
 
 def features(quantized: np.ndarray, durations: np.ndarray) -> np.ndarray:
-    """Returns what the classifier sees of a song, float `(segments, FEATURES)`.
+    """Returns what the classifier sees of a song, float `(segments, features)`.
 
     A song is cut into as many segments of equal length as it has `SEGMENT` notes; a shorter one is one segment.
 
@@ -122,6 +113,7 @@ def features(quantized: np.ndarray, durations: np.ndarray) -> np.ndarray:
 
 def _figures(deviation: np.ndarray, length: np.ndarray) -> list[float]:
     figures = [deviation.mean(), deviation.std(), *np.quantile(deviation, (0.1, 0.25, 0.5, 0.75, 0.9))]
+    # Each note with the one after the next: notes of odd and of even numbers, each by themselves.
     figures += [lag_1_autocorrelation([deviation]), lag_1_autocorrelation([deviation[::2], deviation[1::2]])]
     for low, high in pairwise(LENGTHS):
         group = deviation[(length >= low) & (length < high)]

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from toy_duration_predictor.comparison.report_timing import shown, timing_sections
+from toy_duration_predictor.comparison.report_timing import numbers, shown, timing_sections
 from toy_duration_predictor.sections import Section, render_markdown, write_report
 from toy_duration_predictor.training import figures
 
+# Only for the types: gathering brings all the libraries that compute.
 if TYPE_CHECKING:
     from toy_duration_predictor.comparison.gather import Comparison
-    from toy_duration_predictor.comparison.learning_curves import Curve
-    from toy_duration_predictor.comparison.questions import Answers
 
 TITLE = "Does a sequence model put a singer's own timing back?"
 
@@ -24,29 +23,19 @@ SUFFIX = ".report"
 
 
 def write_comparison(folder: Path, comparison: "Comparison") -> None:
-    """Writes `report.html`, `report.md`, `report.json` and an event file for TensorBoard.
-
-    Args:
-        folder: Where they go.
-        comparison: What they say.
-    """
-    parts = sections(comparison)
-    write_report(folder, TITLE, parts, plain(comparison))
-    _write_events(folder, parts, comparison)
-
-
-def sections(comparison: "Comparison") -> list[Section]:
-    """Returns the report's sections."""
-    return [
+    """Writes `report.html`, `report.md`, `report.json` and an event file for TensorBoard."""
+    sections = [
         _verdicts(comparison),
         _rivals(comparison),
         _errors(comparison),
-        _curves(comparison.learning_curves),
+        _curves(comparison),
         _ablations(comparison),
         _published_metric(comparison),
         *timing_sections(comparison),
         _methods(comparison),
     ]
+    write_report(folder, TITLE, sections, plain(comparison))
+    _write_events(folder, sections, comparison)
 
 
 def plain(value: Any) -> Any:
@@ -60,7 +49,7 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _write_events(folder: Path, parts: list[Section], comparison: "Comparison") -> None:
+def _write_events(folder: Path, sections: list[Section], comparison: "Comparison") -> None:
     """Writes the tables as text, the pictures, and the error of each arm and baseline; replaces an earlier report's."""
     # Imported here because it brings torch along, which nothing else in a report needs.
     from torch.utils.tensorboard import SummaryWriter
@@ -68,12 +57,12 @@ def _write_events(folder: Path, parts: list[Section], comparison: "Comparison") 
     for earlier in folder.glob(f"events.out.tfevents.*{SUFFIX}"):
         earlier.unlink()
     with SummaryWriter(str(folder), filename_suffix=SUFFIX) as writer:
-        writer.add_text("report", render_markdown(TITLE, parts))
+        writer.add_text("report", render_markdown(TITLE, sections))
         for name, errors in comparison.errors.items():
             writer.add_scalar(f"mae/{name}", errors.mae.estimate)
-        for part in parts:
-            for number, picture in enumerate(part.pictures):
-                writer.add_figure(f"{part.title}/{number}" if number else part.title, picture)
+        for section in sections:
+            for number, picture in enumerate(section.pictures):
+                writer.add_figure(f"{section.title}/{number}" if number else section.title, picture)
 
 
 def _verdicts(comparison: "Comparison") -> Section:
@@ -93,23 +82,23 @@ def _verdicts(comparison: "Comparison") -> Section:
 
 
 def _rivals(comparison: "Comparison") -> Section:
-    questions, copy = comparison.questions, comparison.errors["copy"].mae.estimate
-    to_copy = next(part for part in questions.parts if part.rival == "copy")
+    parts, copy = comparison.questions.parts, comparison.errors["copy"].mae.estimate
+    to_copy = next(part for part in parts if part.rival == "copy")
     rows = [
         (part.question, part.rival, shown(part.difference, "+.2f"), f"{part.share_of_copy:+.1%}",
-         f"{part.p_songs:.2g}", f"{part.p_repetitions:.2g}", f"{part.p:.2g}", part.verdict)
-        for part in questions.parts
+         *numbers(".2g", part.p_songs, part.p_repetitions, part.p), part.verdict)
+        for part in parts
     ]  # fmt: skip
     remark = (
-        f"Differences are the rival's MAE minus Model B's, in ticks with 95 % intervals, and as a share of the copy "
-        f"baseline's error ({copy:.2f}). The p-value that counts is the larger of two: the p-value over songs, after "
-        f"Holm's correction for {len(rows)} comparisons, and the p-value over repetitions. With a power of 80 %, "
-        f"{comparison.provenance.test_songs} songs could have shown a difference to the copy baseline of "
-        f"{to_copy.smallest_effect:.2f} ticks, and no smaller one. Intervals from fewer than about 20 songs cover a "
-        f"little less than they say: some 90 % where they say 95 %."
+        f"A difference is the rival's MAE minus Model B's, in ticks, with its 95 % interval. Beside it stands its "
+        f"share of the copy baseline's error ({copy:.2f}). The p-value that counts is the larger of two. One is the "
+        f"p-value over songs, after Holm's correction for {len(rows)} comparisons; the other is the p-value over "
+        f"repetitions. {comparison.provenance.test_songs} songs show a difference to the copy baseline with a power of "
+        f"80 % if it is at least {to_copy.smallest_effect:.2f} ticks. Intervals from fewer than about 20 songs are a "
+        f"little too narrow: they hold the true value in some 90 % of cases, not in 95 %."
     )
     heads = ("", "rival", "difference, ticks", "of copy", "p, songs", "p, repetitions", "p that counts", "verdict")
-    return Section("Model B and its rivals", heads, rows, remark, [_forest(questions, copy)])
+    return Section("Model B and its rivals", heads, rows, remark, [_forest(comparison)])
 
 
 def _errors(comparison: "Comparison") -> Section:
@@ -122,17 +111,17 @@ def _errors(comparison: "Comparison") -> Section:
         interval = f"{mae.low:.2f} to {mae.high:.2f}"
         rows.append((name, f"{mae.estimate:.2f}", interval, f"{share:.3f}", f"{1 - share:+.3f}", span))
     remark = (
-        f"Of the lookups, {comparison.best_lookup} has the least error on validation songs. So it is Model B's rival "
-        f"in Q2."
+        f"Of the lookups, {comparison.best_lookup} has the smallest error on the validation songs. So it is Model B's "
+        f"rival in Q2."
     )
     heads = ("", "MAE, ticks", "95 % interval", "share of copy", "skill", "repetitions")
     return Section("Arms and baselines", heads, rows, remark)
 
 
-def _curves(curves: "Mapping[str, list[Curve]]") -> Section:
+def _curves(comparison: "Comparison") -> Section:
     figure = Figure(figsize=(7, 3), layout="constrained")
     axes = figure.add_subplot()
-    for number, (arm, repetitions) in enumerate(curves.items()):
+    for number, (arm, repetitions) in enumerate(comparison.learning_curves.items()):
         for i, curve in enumerate(repetitions):
             if curve.epochs:
                 label = arm if i == 0 else None
@@ -142,7 +131,7 @@ def _curves(curves: "Mapping[str, list[Curve]]") -> Section:
     axes.set_ylabel("skill on validation songs")
     if axes.lines:
         axes.legend(frameon=False)
-    remark = "Arms trained on sung durations have no such curve: the copy baseline is perfect there."
+    remark = "Arms trained on sung durations have no curve. They validate on sung durations, which copying gets right."
     return Section("Learning curves", remark=remark, pictures=[figure])
 
 
@@ -153,7 +142,7 @@ def _ablations(comparison: "Comparison") -> Section:
     ]
     remark = (
         "What the trained Model B loses when something is taken from it, with 95 % intervals. Context is the number of "
-        "notes and rests on either side."
+        "notes and rests that it sees on either side."
     )
     return Section("Ablations", ("", "MAE, ticks", "share of copy", "more than Model B, ticks"), rows, remark)
 
@@ -161,13 +150,13 @@ def _ablations(comparison: "Comparison") -> Section:
 def _published_metric(comparison: "Comparison") -> Section:
     metrics = comparison.published_metric
     rows = [(arm, *(f"{way.model:.2f} ({way.model / way.copy:.3f})" for way in ways)) for arm, ways in metrics.items()]
-    rows.append(("copy", *(f"{way.copy:.2f}" for way in metrics["model_b"])))
+    rows.append(("copy", *numbers(".2f", *(way.copy for way in metrics["model_b"]))))
     remark = (
-        "MAE in ticks in the first repetition, and as a share of the copy baseline's: as counted here; with sung "
-        "durations clamped to 0 to 1000 ticks; with the padding of windows as notes of 0 ticks; and with both, as "
-        "published. Where sung durations are clamped, so are the quantized ones for the copy baseline, but predictions "
-        "are not: a model pays for every long rest that it gets right. The copy baseline is counted in Model B's "
-        "windows; other arms may have windows of another length."
+        "MAE in ticks in the first repetition. In brackets is its share of the copy baseline's. The columns count in "
+        "four ways: as in the rest of this report; with sung durations clamped to 0 to 1000 ticks; with the padding of "
+        "windows as notes of 0 ticks; and with both, as published. The clamp applies to the copy baseline, too, but "
+        "not to the predictions of a model. So a model pays for every long rest that it gets right. The copy baseline "
+        "is counted in Model B's windows; other arms may have windows of another length."
     )
     heads = ("", "as here", "clamped", "padded", "as published")
     return Section("What the published metric changes", heads, rows, remark)
@@ -181,6 +170,7 @@ def _methods(comparison: "Comparison") -> Section:
         ("repetitions", "; ".join(f"seed {s}, split seed {split} {fold}".strip() for s, split, fold in of.repetitions)),
         ("intervals", f"BCa bootstrap, {comparison.method.resamples} resamples of songs within singers"),
         ("tests", "two-sided sign-flip permutation tests over songs and over repetitions; Holm's correction"),
+        ("flips", "all of up to 13 songs and of up to 16 repetitions; a random sample where there are more"),
         ("network", _listed(of.network)),
         ("training", _listed(of.training)),
         ("code", f"commit {of.commit}"),
@@ -195,12 +185,12 @@ def _listed(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items())
 
 
-def _forest(questions: "Answers", copy: float) -> Figure:
+def _forest(comparison: "Comparison") -> Figure:
     """Draws differences with their intervals, and the region of no practical difference."""
-    parts = questions.parts
+    parts = comparison.questions.parts
     figure = Figure(figsize=(7, 0.8 + 0.45 * len(parts)), layout="constrained")
     axes = figure.add_subplot()
-    region = questions.no_difference * copy
+    region = comparison.questions.no_difference * comparison.errors["copy"].mae.estimate
     axes.axvspan(-region, region, color="#dddddd", label="no practical difference")
     axes.axvline(0, color="#888888", linewidth=1)
     for height, part in enumerate(parts):

@@ -8,22 +8,20 @@ from toy_duration_predictor.sections import Section
 from toy_duration_predictor.training import figures
 
 if TYPE_CHECKING:
-    from toy_duration_predictor.comparison.calibration import Calibration
     from toy_duration_predictor.comparison.gather import Comparison
     from toy_duration_predictor.comparison.statistics import Interval
     from toy_duration_predictor.comparison.timing import Group
 
 
 def timing_sections(comparison: "Comparison") -> list[Section]:
-    """Returns the sections."""
-    of_calibration = [] if comparison.calibration is None else [_calibration(comparison.calibration, comparison)]
+    """Returns the sections; the one on calibration only where Model B predicts distributions."""
     return [
         _timing(comparison),
         _by_length(comparison),
         _by_phrase_position(comparison),
         _recognition(comparison),
         _between_singers(comparison),
-        *of_calibration,
+        *_calibration(comparison),
         _songs(comparison),
     ]
 
@@ -33,17 +31,25 @@ def shown(interval: "Interval", form: str) -> str:
     return f"{interval.estimate:{form}} ({interval.low:{form}} to {interval.high:{form}})"
 
 
+def numbers(form: str, *values: float) -> tuple[str, ...]:
+    """Returns cells with these numbers, each in this format."""
+    return tuple(f"{value:{form}}" for value in values)
+
+
 def _timing(comparison: "Comparison") -> Section:
-    rows = []
-    for name, t in comparison.timing.figures.items():
-        numbers = (t.wasserstein, t.kolmogorov_smirnov, t.spread, t.autocorrelation, t.drift)
-        rows.append((name, *(f"{number:.2f}" for number in numbers)))
-    rows.append(("the singers", "0.00", "0.00", f"{t.spread_sung:.2f}", f"{t.autocorrelation_sung:.2f}", "0.00"))
+    rows = [
+        (name, *numbers(".2f", t.wasserstein, t.kolmogorov_smirnov, t.spread, t.autocorrelation, t.drift))
+        for name, t in comparison.timing.figures.items()
+    ]
+    # What was sung is the same beside all predictions.
+    sung = next(iter(comparison.timing.figures.values()))
+    rows.append(("the singers", *numbers(".2f", 0, 0, sung.spread_sung, sung.autocorrelation_sung, 0)))
     remark = (
-        "Deviations from the grid, predicted against sung, in the first repetition: the distance between their "
-        "distributions (Wasserstein, ticks; Kolmogorov-Smirnov), their standard deviation in ticks, their correlation "
-        "from one note to the next, and how far running totals are apart on average, in ticks. Predictions are "
-        "medians; samples come from the same model's distributions."
+        "Predicted deviations from the grid beside the sung ones, in the first repetition. The first two columns are "
+        "the distance between the two distributions: Wasserstein's in ticks, and Kolmogorov and Smirnov's. Spread is "
+        "the standard deviation, in ticks. Autocorrelation is the correlation of a deviation with the next one. Drift "
+        "is how far the running totals are apart on average, in ticks. Predictions are medians. Samples come from the "
+        "same model's distributions."
     )
     heads = ("", "Wasserstein", "Kolmogorov-Smirnov", "spread", "autocorrelation", "drift")
     return Section("Beyond the mean error", heads, rows, remark)
@@ -57,7 +63,7 @@ def _by_length(comparison: "Comparison") -> Section:
 def _by_phrase_position(comparison: "Comparison") -> Section:
     title, groups = "Notes, rests and phrases", comparison.timing.error_by_phrase_position
     if not groups:
-        return Section(title, remark="The songs table has no pitch, so that rests and phrases are not known.")
+        return Section(title, remark="The songs table has no pitch. So its rests and phrases are not known.")
     remark = f"First repetition. A phrase ends at a rest of at least {comparison.method.phrase_rest} grid steps."
     return Section(title, ("", "how many", *_group_heads(comparison)), _group_rows(groups), remark)
 
@@ -68,7 +74,7 @@ def _group_heads(comparison: "Comparison") -> tuple[str, ...]:
 
 def _group_rows(groups: "list[Group]") -> list[tuple[str, ...]]:
     return [
-        (of.name, f"{of.notes:,}", *(f"{error:.2f}" for error in (of.copy, of.best_lookup, of.model)),
+        (of.name, f"{of.notes:,}", *numbers(".2f", of.copy, of.best_lookup, of.model),
          f"{of.model / of.copy:.2f}" if of.copy else "")
         for of in groups
     ]  # fmt: skip
@@ -83,12 +89,12 @@ def _recognition(comparison: "Comparison") -> Section:
         for name, of in sorted(found.accuracy.items(), key=lambda item: -item[1].share.estimate)
     ]
     remark = (
-        f"A random forest is fitted on how {found.singers} singers sang the training songs. From deviations from the "
-        f"grid it is to tell who sings {found.segments} segments of the test songs, of some "
-        f"{comparison.method.segment} notes and rests: as sung, and as predicted in the first repetition. In brackets "
-        f"95 % intervals over songs; balanced: averaged over singers. Always naming one singer would be right for "
-        f"{found.most_frequent:.1%} at most, balanced {1 / found.singers:.1%}. How much the song alone tells can be "
-        f"seen from arms and baselines that do not know the singer."
+        f"A random forest learns how {found.singers} singers deviate from the grid in the training songs. Then it "
+        f"tells who sings {found.segments} segments of the test songs, each of some {comparison.method.segment} notes "
+        f"and rests. It is asked about the songs as sung, and as predicted in the first repetition. In brackets are 95 "
+        f"% intervals over songs. Balanced is the average over singers. Naming one singer always would be right for "
+        f"{found.most_frequent:.1%} at most, balanced {1 / found.singers:.1%}. Arms and baselines that do not know the "
+        f"singer show how much the song alone tells."
     )
     return Section(title, ("segments of", "recognised", "balanced"), rows, remark)
 
@@ -98,47 +104,47 @@ def _between_singers(comparison: "Comparison") -> Section:
     if found is None:
         return Section(
             title,
-            remark="No song is known to be sung by several singers: that takes song_id and pitch, and performances "
-            "with enough notes in common.",
+            remark="No song is known to be sung by several singers. To know it takes song_id and pitch, and "
+            "performances with enough notes in common.",
         )
     rows = [
         (name, f"{of.songs}", f"{of.notes // 2:,}", shown(of.other, ".2f"), shown(of.copy, ".2f"),
-         shown(of.model, ".2f") if of.model else "", f"{of.other_steps:.2f}", f"{of.copy_steps:.2f}",
-         f"{of.correlation:.2f}")
+         shown(of.model, ".2f") if of.model else "", *numbers(".2f", of.other_steps, of.copy_steps, of.correlation))
         for name, of in (("all songs", found.all_songs), ("test songs", found.test_songs)) if of is not None
     ]  # fmt: skip
     remark = (
-        f"How far singers of the same song differ: what one singer sang, as a prediction of what another one sings, "
-        f"beside the copy baseline and Model B on the same notes, with 95 % intervals over songs. The last column is "
-        f"the correlation of both singers' deviations from the grid. {found.pairs} pairs of performances were aligned "
-        f"by runs of at least {comparison.method.matching_run} equal intervals. Of {found.alignable:,} notes, "
-        f"{found.matched / found.alignable:.0%} are matched and have the same quantized duration in both. On the "
-        f"other notes performances differ more, and rests are not compared. So these differences are lower bounds."
+        f"How far singers of the same song differ: what one singer sang is taken as a prediction of what another one "
+        f"sings. Beside it stand the copy baseline and Model B on the same notes, with 95 % intervals over songs. The "
+        f"last column is the correlation of both singers' deviations from the grid. {found.pairs} pairs of "
+        f"performances were aligned by runs of at least {comparison.method.matching_run} equal intervals. Of "
+        f"{found.alignable:,} notes, {found.matched / found.alignable:.0%} are matched and have the same quantized "
+        f"duration in both. On the other notes performances differ more, and rests are not compared. So these "
+        f"differences are lower bounds."
     )
     heads = ("", "songs", "notes", "other singer, ticks", "copy, ticks", "Model B, ticks", "other singer, steps",
              "copy, steps", "correlation")  # fmt: skip
     return Section(title, heads, rows, remark)
 
 
-def _calibration(found: "Calibration", comparison: "Comparison") -> Section:
+def _calibration(comparison: "Comparison") -> list[Section]:
+    found = comparison.calibration
+    if found is None:
+        return []
     rows = [(f"within the central {level:.0%}", shown(share, ".1%")) for level, share in found.coverage.items()]
     rows.append(("CRPS, ticks", shown(found.crps, ".2f")))
     rows.append(("negative log-likelihood, nats a note", shown(found.negative_log_likelihood, ".2f")))
-    least = comparison.method.least_probability
-    rows.append((f"notes of a probability below {least:g}", f"{found.impossible:.2%}"))
+    rows.append((f"notes of a probability below {comparison.method.least_probability:g}", f"{found.impossible:.2%}"))
     remark = (
-        "Model B predicts a distribution for each note; first repetition, with 95 % intervals over songs. The CRPS is "
-        "to a distribution what the absolute error is to a single value. Bars of equal height mean that sung durations "
-        "lie in their distributions as they should. Higher bars at both ends mean that distributions are too narrow."
+        "Model B predicts a distribution for each note. These figures are of the first repetition, with 95 % intervals "
+        "over songs. The CRPS is to a distribution what the absolute error is to a single value. Bars of equal height "
+        "mean that sung durations lie in their distributions as they should. Higher bars at both ends mean that "
+        "distributions are too narrow."
     )
-    return Section("Calibration", ("", "Model B"), rows, remark, [figures.pit(found.pit)])
+    return [Section("Calibration", ("", "Model B"), rows, remark, [figures.pit(found.pit)])]
 
 
 def _songs(comparison: "Comparison") -> Section:
     examples = pa.Table.from_pylist(comparison.examples)
     phrases = [figures.phrase(examples, song) for song in range(len(examples))]
-    groups = comparison.timing.error_by_singer
-    errors = figures.bars_by_singer(
-        [group.name for group in groups], [group.copy for group in groups], [group.model for group in groups]
-    )
-    return Section("Model B's test songs", pictures=[*phrases, errors])
+    names, _, copy, _, model = zip(*comparison.timing.error_by_singer, strict=True)
+    return Section("Model B's test songs", pictures=[*phrases, figures.bars_by_singer(names, copy, model)])

@@ -8,13 +8,14 @@ Functions take arrays `(songs,)`, with the same songs in each: `error_sums`, tic
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import permutation_test
 
-Key = TypeVar("Key")
+# More flips than these are sampled: of 17 repetitions and more.
+MOST_FLIPS = 2**16
 
 
 class Interval(NamedTuple):
@@ -23,24 +24,6 @@ class Interval(NamedTuple):
     estimate: float
     low: float
     high: float
-
-
-class Paired(NamedTuple):
-    """Two arms on the same songs.
-
-    Attributes:
-        difference: Mean absolute error of arm A minus that of arm B, ticks.
-        p_songs: See `song_sign_flip`.
-        p_repetitions: See `seed_sign_flip`.
-        smallest_p: The smallest value that `p_repetitions` can have; see `smallest_p`.
-        smallest_effect: See `smallest_effect`.
-    """
-
-    difference: Interval
-    p_songs: float
-    p_repetitions: float
-    smallest_p: float
-    smallest_effect: float
 
 
 def mae_interval(
@@ -117,24 +100,29 @@ def song_sign_flip(
 
 
 def seed_sign_flip(differences: np.ndarray) -> float:
-    """Returns the two-sided p-value of an exact sign-flip test over seeds. It is never below `smallest_p`.
+    """Returns the two-sided p-value of a sign-flip test over repetitions. It is never below `smallest_p`.
 
-    The differences of the seeds' mean absolute errors are `(seeds,)`, 1 to 16 of them, ticks.
+    Exact up to 16 repetitions; beyond, by `MOST_FLIPS` random flips. `differences` are the differences of the
+    repetitions' mean absolute errors, `(repetitions,)`, ticks.
     """
     differences = np.asarray(differences, dtype=np.float64)
-    if differences.ndim != 1 or not 1 <= len(differences) <= 16 or not np.isfinite(differences).all():
-        raise ValueError(f"an exact test over seeds needs 1 to 16 finite differences, not {differences}")
-    return _sign_flip(differences, resamples=2 ** len(differences), seed=0)
+    if differences.ndim != 1 or not len(differences) or not np.isfinite(differences).all():
+        raise ValueError(f"a test over repetitions needs finite differences, not {differences}")
+    return _sign_flip(differences, MOST_FLIPS, seed=0)
 
 
 def smallest_p(seeds: int) -> float:
-    """Returns the smallest p-value that `seed_sign_flip` can reach: 2 of the `2 ** seeds` flips are most extreme."""
+    """Returns the smallest p-value that `seed_sign_flip` can reach.
+
+    Of all `2 ** seeds` flips, 2 are most extreme. Where flips are sampled, the observed one counts among them on either
+    side. Source: Phipson and Smyth (2010), Permutation p-values should never be zero, SAGMB 9.
+    """
     if seeds < 1:
         raise ValueError(f"seeds={seeds} is below 1")
-    return 2.0 ** (1 - seeds)
+    return 2.0 ** (1 - seeds) if 2**seeds <= MOST_FLIPS else 2 / (MOST_FLIPS + 1)
 
 
-def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     """Returns p-values adjusted for there being several, under the same names and in the same order.
 
     Rejecting where the adjusted value is at most alpha keeps the chance of any false rejection at most alpha. Source:
@@ -172,24 +160,6 @@ def smallest_effect(
     songs = np.bincount(stratum)[stratum]
     standard_error = np.sqrt((songs / (songs - 1) * _influence(sums, counts, stratum) ** 2).sum())
     return float((ndtri(1 - alpha / 2) + ndtri(power)) * standard_error)
-
-
-def paired(
-    error_sums_a: np.ndarray,
-    error_sums_b: np.ndarray,
-    note_counts: np.ndarray,
-    singers: np.ndarray,
-    repetitions: np.ndarray,
-    resamples: int,
-) -> Paired:
-    """Compares two arms; `repetitions` are the differences of their errors in each, `(repetitions,)`, ticks."""
-    return Paired(
-        difference=difference_interval(error_sums_a, error_sums_b, note_counts, singers, resamples=resamples),
-        p_songs=song_sign_flip(error_sums_a, error_sums_b, note_counts),
-        p_repetitions=seed_sign_flip(repetitions),
-        smallest_p=smallest_p(len(repetitions)),
-        smallest_effect=smallest_effect(error_sums_a, error_sums_b, note_counts, singers),
-    )
 
 
 def _differences(error_sums_a: np.ndarray, error_sums_b: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ A deviation is a duration minus the quantized one, in ticks. Songs are lists of 
 `predictions` describes them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +24,8 @@ FIRST, INNER, LAST = "first note of a phrase", "note within a phrase", "last not
 REST_WITHIN, REST_BETWEEN = "rest within a phrase", "rest between phrases"
 POSITIONS = (FIRST, INNER, LAST, REST_WITHIN, REST_BETWEEN)
 
-# Lower bounds of the groups by length, in grid steps.
-LENGTHS = (0, 1, 2, 4, 8)
+# Groups by length, and their lower bounds in grid steps.
+LENGTHS = {"0": 0, "1": 1, "2 to 3": 2, "4 to 7": 4, "8 and more": 8}
 
 
 class Timing(NamedTuple):
@@ -51,15 +51,7 @@ class Timing(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Notes that have something in common, and their mean absolute errors, ticks.
-
-    Attributes:
-        name: What they have in common.
-        notes: How many notes and rests there are.
-        copy: Error of the copy baseline.
-        best_lookup: Error of the best lookup.
-        model: Error of the model.
-    """
+    """Notes and rests that have something in common: how many, and the mean absolute errors of three predictions."""
 
     name: str
     notes: int
@@ -69,14 +61,7 @@ class Group(NamedTuple):
 
 
 class Timings(NamedTuple):
-    """The timing of all predictions, and which notes are wrong.
-
-    Attributes:
-        figures: Of each set of predictions.
-        error_by_length: By quantized length.
-        error_by_phrase_position: By position in the phrase; empty where rests are not known.
-        error_by_singer: By `singer_id`.
-    """
+    """The timing of all predictions by name, and the errors of Model B by groups of notes."""
 
     figures: dict[str, Timing]
     error_by_length: list[Group]
@@ -120,11 +105,8 @@ def timing(predictions: pa.Table) -> Timing:
 
 def lag_1_autocorrelation(deviations: Songs) -> float:
     """Returns the correlation of each deviation with the next one of its song; 0 where nothing deviates."""
-    pairs = [song for song in deviations if len(song) > 1]
-    if not pairs:
-        return 0.0
-    before, after = (np.concatenate([song[part] for song in pairs]) for part in (slice(None, -1), slice(1, None)))
-    if before.std() == 0 or after.std() == 0:
+    before, after = (np.concatenate([song[part] for song in deviations]) for part in (slice(-1), slice(1, None)))
+    if not len(before) or before.std() == 0 or after.std() == 0:
         return 0.0
     return float(np.corrcoef(before, after)[0, 1])
 
@@ -136,31 +118,16 @@ def drift(predicted: Songs, sung: Songs) -> float:
 
 
 def error_by_length(model: pa.Table, best_lookup: pa.Table) -> list[Group]:
-    """Returns the errors of notes and rests by their quantized length in grid steps.
-
-    Args:
-        model: The model's predictions.
-        best_lookup: The best lookup's predictions of the same songs.
-    """
+    """Returns the errors of notes and rests by their quantized length in grid steps."""
     length = np.concatenate([quantized / grid_step(quantized) for quantized in notes_by_song(model, "quantized")])
-    group = np.searchsorted(LENGTHS, length, side="right") - 1
-    names = [
-        f"{low:g}" if high == low + 1 else f"{low:g} to {high - 1:g}" if high < np.inf else f"{low:g} and more"
-        for low, high in zip(LENGTHS, (*LENGTHS[1:], np.inf), strict=True)
-    ]
-    return _grouped(model, best_lookup, group, names)
+    group = np.searchsorted([*LENGTHS.values()], length, side="right") - 1
+    return _grouped(model, best_lookup, np.array([*LENGTHS])[group], LENGTHS)
 
 
 def error_by_phrase_position(model: pa.Table, best_lookup: pa.Table, table: Dataset) -> list[Group]:
     """Returns the errors of notes and rests by their position in the phrase; see `phrase_position`.
 
-    Args:
-        model: The model's predictions.
-        best_lookup: The best lookup's predictions of the same songs.
-        table: The songs table that their `row` counts in.
-
-    Returns:
-        Nothing where the table has no `pitch`, and so does not know its rests.
+    There are none where the songs table has no `pitch`, and so does not know its rests.
     """
     if "pitch" not in table.column_names:
         return []
@@ -171,14 +138,14 @@ def error_by_phrase_position(model: pa.Table, best_lookup: pa.Table, table: Data
 
 
 def error_by_singer(model: pa.Table, best_lookup: pa.Table) -> list[Group]:
-    """Returns the errors of notes and rests by the singer; arguments as of `error_by_length`."""
-    singers, group = np.unique(model["singer_id"].to_numpy(), return_inverse=True)
+    """Returns the errors of notes and rests by `singer_id`."""
+    singer = model["singer_id"].to_numpy()
     notes = [len(song) for song in notes_by_song(model, "quantized")]
-    return _grouped(model, best_lookup, np.repeat(group, notes), [str(singer) for singer in singers])
+    return _grouped(model, best_lookup, np.repeat(singer, notes), np.unique(singer))
 
 
 def phrase_position(pitch: np.ndarray, quantized: np.ndarray) -> np.ndarray:
-    """Returns the position in the phrase of each note and rest of a song, as an index into `POSITIONS`, int64 `(T,)`.
+    """Returns the position in the phrase of each note and rest of a song: one of `POSITIONS`, `(T,)`.
 
     A phrase ends at a rest of at least `PHRASE_REST` grid steps, quantized. Its only note is its first.
 
@@ -188,25 +155,23 @@ def phrase_position(pitch: np.ndarray, quantized: np.ndarray) -> np.ndarray:
     """
     rest = pitch == 0
     between = rest & (quantized >= PHRASE_REST * grid_step(quantized))
-    position = np.where(rest, POSITIONS.index(REST_WITHIN), POSITIONS.index(INNER))
-    position[between] = POSITIONS.index(REST_BETWEEN)
+    position = np.where(rest, REST_WITHIN, INNER).astype(object)
+    position[between] = REST_BETWEEN
     note = np.flatnonzero(~rest)
     phrase = np.cumsum(between)[note]
-    position[note[np.diff(phrase, append=-1) != 0]] = POSITIONS.index(LAST)
+    position[note[np.diff(phrase, append=-1) != 0]] = LAST
     # After the last ones, so that the only note of a phrase counts as its first.
-    position[note[np.diff(phrase, prepend=-1) != 0]] = POSITIONS.index(FIRST)
+    position[note[np.diff(phrase, prepend=-1) != 0]] = FIRST
     return position
 
 
-def _grouped(model: pa.Table, best_lookup: pa.Table, group: np.ndarray, names: Sequence[str]) -> list[Group]:
-    """Returns the errors of each group that has notes; `group`, int `(notes,)`, counts in `names`."""
+def _grouped(model: pa.Table, best_lookup: pa.Table, group: np.ndarray, names: Iterable[str]) -> list[Group]:
+    """Returns the errors of each group that has notes; `group` names that of each note, `(notes,)`."""
     sung = np.concatenate(notes_by_song(model, "sung"))
-    copied, by_lookup, by_model = (
-        np.abs(np.concatenate(notes_by_song(predictions, column)) - sung)
-        for predictions, column in ((model, "quantized"), (best_lookup, "predicted"), (model, "predicted"))
-    )
+    predictions = ((model, "quantized"), (best_lookup, "predicted"), (model, "predicted"))
+    errors = [np.abs(np.concatenate(notes_by_song(table, column)) - sung) for table, column in predictions]
     return [
-        Group(name, int(of.sum()), *(float(errors[of].mean()) for errors in (copied, by_lookup, by_model)))
-        for number, name in enumerate(names)
-        if (of := group == number).any()
+        Group(str(name), int(of.sum()), *(float(each[of].mean()) for each in errors))
+        for name in names
+        if (of := group == name).any()
     ]
