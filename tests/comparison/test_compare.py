@@ -265,7 +265,7 @@ def test_runs_that_do_not_belong_together_are_refused(run_compare, config, tmp_p
         return train(config(f"experiment={arm}", *EACH, *where, *settings))
 
     trained("model_a")
-    with pytest.raises(InputError, match="No run of model_b is among these"):
+    with pytest.raises(InputError, match="No arm among model_a has the name model_b"):
         run_compare(f"runs='{tmp_path}/logs/*'")
     trained("model_b", "data.split=published")
     with pytest.raises(InputError, match=r"were not tested on the same songs; give both the same data\.split"):

@@ -10,6 +10,7 @@ from toy_duration_predictor.comparison.statistics import (
     holm,
     seed_sign_flip,
     smallest_effect,
+    smallest_p,
     song_sign_flip,
 )
 from toy_duration_predictor.errors import InputError
@@ -37,6 +38,7 @@ def part(answers, rival):
     ("seeds", "rival", "word"),
     [
         (6, 9.0, "supported"),
+        (20, 9.0, "supported"),  # as of four seeds on five folds
         (5, 9.0, "inconclusive"),  # a sign-flip test over five seeds cannot be below 1/16
         (6, 7.0, "refuted"),  # the rival is better
     ],
@@ -47,7 +49,7 @@ def test_a_clear_difference(rng, seeds, rival, word):
     assert found.verdict == answers.answers["Q1"].verdict == word
     assert found.difference.estimate == pytest.approx(rival - 8, abs=0.2)
     assert found.share_of_copy == pytest.approx((rival - 8) / 10, abs=0.02)
-    assert answers.smallest_p == 2 / 2**seeds
+    assert answers.smallest_p == smallest_p(seeds)
 
 
 def test_a_part_is_made_of_the_statistics_of_its_errors(rng):

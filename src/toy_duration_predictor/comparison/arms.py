@@ -11,14 +11,7 @@ MODEL, CONTROL, ANONYMOUS = "model_b", "model_a", "model_b_anonymous"
 
 
 def check_names(names: Mapping[str, str | None]) -> None:
-    """Checks the names that experiments give their runs; the report tells arms apart by them.
-
-    Args:
-        names: The name that each experiment sets, None where it sets none.
-
-    Raises:
-        InputError: A name is missing, or taken by another experiment or by a baseline.
-    """
+    """Raises InputError where the names of runs by experiment are missing or taken: the report tells arms by them."""
     first: dict[str, str] = {}
     for experiment, name in names.items():
         if name is None:
@@ -29,19 +22,19 @@ def check_names(names: Mapping[str, str | None]) -> None:
                 f"'name: ...' of its own."
             )
         first[name] = experiment
-    refuse_taken(first)
-    if MODEL not in first:
-        raise InputError(f"No experiment among {list(names)} has the name {MODEL}; the questions are about it.")
+    check_arms(first)
 
 
-def refuse_taken(arms: Collection[str]) -> None:
-    """Raises InputError if an arm has the name of a baseline, or one like that of a question."""
+def check_arms(arms: Collection[str]) -> None:
+    """Raises InputError if an arm has the name of a baseline, or one like that of a question, or if none is Model B."""
     for arm in arms:
         if arm in BASELINES or re.fullmatch(r"Q\d+", arm):
             raise InputError(
                 f"An arm has the name '{arm}', by which the report calls a baseline or a question; give its experiment "
                 f"another name."
             )
+    if MODEL not in arms:
+        raise InputError(f"No arm among {', '.join(sorted(arms))} has the name {MODEL}; the questions are about it.")
 
 
 def runs_by_arm(runs: list[FinishedRun]) -> dict[str, list[FinishedRun]]:
@@ -51,9 +44,7 @@ def runs_by_arm(runs: list[FinishedRun]) -> dict[str, list[FinishedRun]]:
         InputError: The arms have not been run with the same seeds and splits on the same songs, Model B is not among
             them, or an arm has a name that is taken.
     """
-    refuse_taken({run.arm for run in runs})
-    if MODEL not in {run.arm for run in runs}:
-        raise InputError(f"No run of {MODEL} is among these; the questions are about it.")
+    check_arms({run.arm for run in runs})
     for key in ("data/fingerprint", "data/source"):
         if len(values := {str(run.metrics[key]) for run in runs}) > 1:
             raise InputError(

@@ -1,10 +1,7 @@
 """The baselines that a network is compared with: the copy baseline, median lookups and boosted trees.
 
 All of them predict sung durations from quantized durations and the singer, in ticks. What they learn is a correction:
-sung minus quantized. They see only the songs that they are fitted on, so give them the training split.
-
-    songs = song_arrays(table, split.train)
-    predicted = BASELINES["neighbours"]().fit(songs).predict(song_arrays(table, split.test))
+sung minus quantized.
 
 | baseline | predicts |
 | --- | --- |
@@ -18,13 +15,13 @@ sung minus quantized. They see only the songs that they are fitted on, so give t
 """
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from datasets import Dataset
+from threadpoolctl import threadpool_limits
 
 from toy_duration_predictor.data.quantize import grid_step
 from toy_duration_predictor.data.songs import ragged
@@ -43,13 +40,7 @@ REACH = 3
 
 
 class SongArrays(NamedTuple):
-    """Songs as the baselines take them.
-
-    Attributes:
-        quantized: An int array `(notes,)` a song; quantized durations, ticks.
-        sung: The same for the sung durations; read by `fit` only.
-        singer: int64 `(songs,)`; each song's `singer_id`.
-    """
+    """Songs: an array `(notes,)` of durations a song, ticks, and each song's `singer_id`, int64 `(songs,)`."""
 
     quantized: list[np.ndarray]
     sung: list[np.ndarray]
@@ -72,7 +63,7 @@ class Baseline(Protocol):
     """What every baseline can do."""
 
     def fit(self, songs: SongArrays) -> Self:
-        """Learns from these songs, forgets all earlier ones, and returns itself."""
+        """Learns from these songs, forgets all earlier ones, and returns itself. Nothing else reads what was sung."""
         ...
 
     def predict(self, songs: SongArrays) -> list[np.ndarray]:
@@ -153,14 +144,15 @@ class Boosting:
             categorical_features=[features.shape[1] - 1] if self.use_singer else None,
             random_state=0,
         )
-        with _one_thread():
+        # One core: sums are then the same on all machines, and other work does not slow the trees down.
+        with threadpool_limits(1):
             self.trees.fit(features, correction / step, sample_weight=step)
         return self
 
     def predict(self, songs: SongArrays) -> list[np.ndarray]:
         """Runs the trees; see `Baseline.predict`."""
         features, step = self._features(songs)
-        with _one_thread():
+        with threadpool_limits(1):
             return _corrected(songs, self.trees.predict(features) * step)
 
     def _features(self, songs: SongArrays) -> tuple[np.ndarray, np.ndarray]:
@@ -174,14 +166,6 @@ class Boosting:
             index = {singer: float(i) for i, singer in enumerate(self.singers)}
             columns.append(notes["singer"].map(index))  # nan where training did not have the singer
         return np.stack(columns, axis=1), step
-
-
-def _one_thread() -> AbstractContextManager[Any]:
-    """Keeps the trees on one core: sums are then the same on all machines, and other work does not slow them down."""
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[Any] = threadpool_limits(1)
-    return limits
 
 
 def _notes(songs: SongArrays) -> pd.DataFrame:

@@ -48,13 +48,11 @@ class Differences(NamedTuple):
     """Mean absolute errors on matched notes, with BCa intervals over songs, ticks.
 
     Attributes:
-        songs: How many songs the notes are of.
         notes: How many notes there are; a pair's note counts twice.
-        other: Error of the other singer's duration.
+        other: Error of the other singer's duration, taken as a prediction.
         copy: Error of the quantized duration.
         model: Error of a model.
-        other_steps: As `other`, in grid steps.
-        copy_steps: As `copy`, in grid steps.
+        other_steps: As `other`, in grid steps; so is `copy_steps`.
         correlation: Of both singers' deviations from the grid, in steps; 1 if the song alone decided them.
     """
 
@@ -69,13 +67,10 @@ class Differences(NamedTuple):
 
 
 class BetweenSingers(NamedTuple):
-    """How far singers of the same song differ.
+    """How far singers of the same song differ; `pairs` and `alignable` as of `Matches`.
 
     Attributes:
-        pairs: See `Matches`.
-        alignable: See `Matches`.
         matched: Notes that are compared.
-        all_songs: Differences in all songs.
         test_songs: Differences in the test songs, and the model's error; None where none of their notes is matched.
     """
 
@@ -87,12 +82,7 @@ class BetweenSingers(NamedTuple):
 
 
 def between_singers(table: Dataset, predictions: pa.Table, resamples: int) -> BetweenSingers | None:
-    """Compares performances of the same song by different singers.
-
-    Args:
-        table: The songs table.
-        predictions: A model's, as `predictions` describes them.
-        resamples: Of the bootstrap.
+    """Compares performances of the same song by different singers, and a model's `predictions` with them.
 
     Returns:
         None where the table does not know `song_id` and `pitch`, or no note is matched.
@@ -131,13 +121,7 @@ def matches(table: Dataset) -> Matches | None:
 
 
 def differences(notes: pd.DataFrame, resamples: int, predictions: pa.Table | None = None) -> Differences | None:
-    """Returns how far singers differ on matched notes.
-
-    Args:
-        notes: As in `Matches`.
-        resamples: Of the bootstrap.
-        predictions: A model's, as `predictions` describes them. If given, only notes of their songs count, and the
-            model's error on these is given too.
+    """Returns how far singers differ on matched notes; on those of predicted songs where there are predictions.
 
     Returns:
         None where none of the predicted songs has a matched note.

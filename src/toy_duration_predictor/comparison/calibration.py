@@ -104,20 +104,16 @@ def sampled(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -> 
 
 
 def cumulative(probabilities: np.ndarray, edges: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Returns the probability of each note's duration being at most so many ticks, float64 `(N,)`.
+    """Returns the probability of each note's duration being at most `at` ticks, float64 `(N,)`.
 
-    Args:
-        probabilities: `(N, V)`, summing to 1; spread evenly over each bin.
-        edges: `(N, V + 1)`, ticks, ascending.
-        at: `(N,)`, ticks.
+    `probabilities`, `(N, V)`, sum to 1 and are spread evenly over each bin; `edges`, `(N, V + 1)`, ticks, ascend.
     """
     return np.asarray((probabilities * _share_below(edges, at)).sum(axis=1))
 
 
 def probability(probabilities: np.ndarray, edges: np.ndarray, sung: np.ndarray) -> np.ndarray:
     """Returns the probability of the sung tick, `(N,)`: within a bin, its density. Arguments as of `cumulative`."""
-    end, start = _around(probabilities, edges, sung)
-    return np.asarray(end - start)
+    return np.asarray(cumulative(probabilities, edges, sung + 0.5) - cumulative(probabilities, edges, sung - 0.5))
 
 
 def pit(probabilities: np.ndarray, edges: np.ndarray, sung: np.ndarray) -> np.ndarray:
@@ -126,7 +122,7 @@ def pit(probabilities: np.ndarray, edges: np.ndarray, sung: np.ndarray) -> np.nd
     Half of the sung tick's probability counts as shorter, the "mid" version for whole numbers. Source: Czado, Gneiting
     and Held (2009), Predictive model assessment for count data, Biometrics 65. Arguments as of `cumulative`.
     """
-    end, start = _around(probabilities, edges, sung)
+    end, start = (cumulative(probabilities, edges, sung + half) for half in (0.5, -0.5))
     return np.asarray((end + start) / 2)
 
 
@@ -155,11 +151,6 @@ def crps(probabilities: np.ndarray, edges: np.ndarray, sung: np.ndarray) -> np.n
     bins = integral(split - low, below, middle) + integral(high - split, 1 - middle, 1 - above)
     outside = np.maximum(edges[:, 0] - sung, 0) + np.maximum(sung - edges[:, -1], 0)
     return np.asarray(bins.sum(axis=1) + outside)
-
-
-def _around(probabilities: np.ndarray, edges: np.ndarray, sung: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the cumulative probabilities at the end and at the start of the sung tick, `(N,)` each."""
-    return cumulative(probabilities, edges, sung + 0.5), cumulative(probabilities, edges, sung - 0.5)
 
 
 def _share_below(edges: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -25,14 +25,11 @@ log = logging.getLogger(__name__)
 
 
 def compare(config: DictConfig | dict[str, Any], compose: Callable[[list[str]], DictConfig]) -> Path:
-    """Trains what is missing, compares, and writes `report.html`, `report.md`, `report.json` and an event file.
+    """Trains what is missing, compares, and writes the report; returns its folder.
 
     Args:
         config: `conf/compare.yaml`, composed.
         compose: Composes `conf/train.yaml` with overrides.
-
-    Returns:
-        The report's folder.
 
     Raises:
         InputError: The configuration, the songs or the runs cannot be used.
@@ -40,10 +37,8 @@ def compare(config: DictConfig | dict[str, Any], compose: Callable[[list[str]], 
     """
     settings = validated(config, CompareConfig)
     console_log()
-    if settings.runs is None:
-        runs = [read_run(folder) for folder in _train_missing(settings, compose)]
-    else:
-        runs = _finished_runs(settings.runs)
+    runs = _train_missing(settings, compose) if settings.runs is None else _finished_runs(settings.runs)
+    # Where nothing had to be trained, nothing has set them, and test songs are still to be predicted.
     use_threads(settings.trainer)
     comparison = gather(runs, settings.resamples)
     songs = comparison.provenance
@@ -64,16 +59,16 @@ def _finished_runs(pattern: str) -> list[FinishedRun]:
     return runs
 
 
-def _train_missing(settings: CompareConfig, compose: Callable[[list[str]], DictConfig]) -> list[Path]:
-    """Trains every arm in every repetition; a finished run is recognised. Returns their folders."""
+def _train_missing(settings: CompareConfig, compose: Callable[[list[str]], DictConfig]) -> list[FinishedRun]:
+    """Trains every arm in every repetition; a finished run is recognised."""
     plan = _plan(settings, compose)
-    folders = []
+    runs = []
     for number, run in enumerate(plan, 1):
         # A line, not a bar: each run has a bar of its own, and two at a time garble each other.
         split = f"split {run.data.split} of seed {run.data.split_seed}"
         log.info("Run %d/%d: %s, seed %d, %s", number, len(plan), run.name, run.seed, split)
-        folders.append(Path(str(train(run)["run/folder"])))
-    return folders
+        runs.append(read_run(Path(str(train(run)["run/folder"]))))
+    return runs
 
 
 def _plan(settings: CompareConfig, compose: Callable[[list[str]], DictConfig]) -> list[DictConfig]:

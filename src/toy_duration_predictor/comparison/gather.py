@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,24 +39,6 @@ class Curve(NamedTuple):
     skill: list[float]
 
 
-class Method(NamedTuple):
-    """What was decided before any number was known.
-
-    Attributes:
-        resamples: Of the bootstrap.
-        phrase_rest: Grid steps of a rest that ends a phrase.
-        segment: Notes and rests of a segment whose singer is to be recognised.
-        matching_run: Notes that performances must have in common to be aligned.
-        least_probability: What the likelihood counts with at least.
-    """
-
-    resamples: int
-    phrase_rest: int
-    segment: int
-    matching_run: int
-    least_probability: float
-
-
 class Provenance(NamedTuple):
     """Which songs and runs the numbers are of; network and training are Model B's.
 
@@ -84,19 +67,16 @@ class Comparison(NamedTuple):
     """Everything that a report says. Plain values, nested: `report.json` holds them as they are.
 
     Attributes:
-        questions: The answers, and the comparisons of Model B with its rivals.
         errors: Of each arm and baseline.
         best_lookup: The lookup with the least error on the validation songs.
         learning_curves: Of each arm, one a repetition.
-        ablations: Of Model B.
         published_metric: Of each arm in the first repetition, counted in four ways.
         timing: Of each arm and baseline in the first repetition, and of Model B's samples if it has distributions.
         recognition: None where there are fewer than two singers to tell apart.
         between_singers: None where no song is known to have several singers.
         calibration: None where Model B predicts no distributions.
         examples: The first notes of some test songs: the columns of `predictions.parquet`.
-        method: What was decided beforehand.
-        provenance: Which songs and runs the numbers are of.
+        method: Numbers that were decided before any result was known; the modules that use them explain them.
     """
 
     questions: Answers
@@ -110,7 +90,7 @@ class Comparison(NamedTuple):
     between_singers: BetweenSingers | None
     calibration: Calibration | None
     examples: list[dict[str, Any]]
-    method: Method
+    method: dict[str, float]
     provenance: Provenance
 
 
@@ -142,9 +122,8 @@ def gather(runs: list[FinishedRun], resamples: int) -> Comparison:
     predictions |= {name: [baselines[run.repetition[1:]][name].predictions for run in own] for name in BASELINES}
     errors = {name: averaged([song_errors(each) for each in tables]) for name, tables in predictions.items()}
     model, copy = errors[MODEL], errors["copy"].mae
-    found = [
-        ablations(load_run(run.folder), table, split.test, run.seed) for run, split in zip(own, splits, strict=True)
-    ]
+    of_runs = zip(own, splits, strict=True)
+    found = [ablations(load_run(run.folder), table, split.test, run.seed) for run, split in of_runs]
     ablated = {name: averaged([each[name] for each in found]) for name in found[0]}
 
     # What follows is about the first repetition.
@@ -171,7 +150,13 @@ def gather(runs: list[FinishedRun], resamples: int) -> Comparison:
         between_singers=between_singers(table, first.predictions, resamples),
         calibration=calibration(models[MODEL], table, test, resamples),
         examples=_examples(first),
-        method=Method(resamples, PHRASE_REST, SEGMENT, RUN, LEAST),
+        method={
+            "resamples": resamples,
+            "phrase_rest": PHRASE_REST,
+            "segment": SEGMENT,
+            "matching_run": RUN,
+            "least_probability": LEAST,
+        },
         provenance=_provenance(by_arm, len(table), model.singer),
     )
 
@@ -201,11 +186,11 @@ def _songs(run: FinishedRun) -> Dataset:
 
 
 def _examples(run: FinishedRun) -> list[dict[str, Any]]:
-    songs: list[dict[str, Any]] = run.predictions.slice(0, EXAMPLES).to_pylist()
-    return [
-        {name: value[:EXAMPLE_NOTES] if isinstance(value, list) else value for name, value in song.items()}
-        for song in songs
-    ]
+    def cut(value: Any) -> Any:
+        return value[:EXAMPLE_NOTES] if isinstance(value, list) else value
+
+    songs = run.predictions.slice(0, EXAMPLES).to_pylist()
+    return [{name: cut(value) for name, value in song.items()} for song in songs]
 
 
 def _provenance(by_arm: dict[str, list[FinishedRun]], songs: int, singers: np.ndarray) -> Provenance:
@@ -222,12 +207,7 @@ def _provenance(by_arm: dict[str, list[FinishedRun]], songs: int, singers: np.nd
         network=first.config["model"],
         training=first.config["training"],
         commit=str(metrics["git/commit"]),
-        versions={
-            key.removeprefix("version/"): str(value) for key, value in metrics.items() if key.startswith("version/")
-        },
-        seconds={
-            arm: float(np.median([float(run.metrics["train/seconds"]) for run in of_arm]))
-            for arm, of_arm in by_arm.items()
-        },
+        versions={key[8:]: str(value) for key, value in metrics.items() if key.startswith("version/")},
+        seconds={arm: median(float(run.metrics["train/seconds"]) for run in of_arm) for arm, of_arm in by_arm.items()},
         runs={arm: [str(run.folder) for run in of_arm] for arm, of_arm in by_arm.items()},
     )

@@ -1,8 +1,8 @@
 """Can the verdict on the singer be trusted? The rule, tried on simulated songs whose singer effect is known.
 
 A fast model, a baseline with and without the singer, stands for Model B and its anonymous arm. It has no seed, so there
-is no test over repetitions. What is tried is the rest of the rule: the interval, the test over songs, and the region of
-no practical difference. Each corpus is split by song, with a seed of its own.
+is no test over repetitions, as in `questions.judge`. What is tried is the rest of the rule: the interval, the test over
+songs, and the region of no practical difference. Each corpus is split by song, with a seed of its own.
 """
 
 import logging
@@ -16,6 +16,7 @@ from rich.progress import track
 from scipy.stats import binomtest
 
 from toy_duration_predictor.comparison.baselines import BASELINES, song_arrays
+from toy_duration_predictor.comparison.evidence import SongErrors
 from toy_duration_predictor.comparison.questions import (
     INCONCLUSIVE,
     LEVEL,
@@ -25,7 +26,7 @@ from toy_duration_predictor.comparison.questions import (
     verdict,
 )
 from toy_duration_predictor.comparison.report import plain
-from toy_duration_predictor.comparison.statistics import Interval, difference_interval, song_sign_flip
+from toy_duration_predictor.comparison.statistics import Interval, song_sign_flip
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.songs import validate_songs
 from toy_duration_predictor.data.split import split_rows
@@ -39,11 +40,9 @@ TITLE = "Can the verdict on the singer be trusted?"
 
 
 class Cell(NamedTuple):
-    """What became of the corpora of one size and singer effect.
+    """What became of the corpora with so many `songs` and this `singer_effect`.
 
     Attributes:
-        effect: Their `singer_effect`.
-        songs: Their rows.
         words: How many had each verdict.
         supported: The share with the verdict *supported*, with its 95 % interval by Wilson's method.
         share: The mean of what the singer took off the error, as a share of the copy baseline's error.
@@ -57,10 +56,7 @@ class Cell(NamedTuple):
 
 
 def power(config: DictConfig | dict[str, Any]) -> list[Cell]:
-    """Runs the study, and writes `report.html`, `report.md` and `report.json`.
-
-    Args:
-        config: `conf/power.yaml`, composed.
+    """Runs the study that `conf/power.yaml` describes, and writes its report.
 
     Raises:
         InputError: The configuration cannot be used.
@@ -85,16 +81,15 @@ def trial(effect: float, songs: int, seed: int, baseline: str, resamples: int) -
     train, test = song_arrays(table, split.train), song_arrays(table, split.test)
     notes = np.array([len(song) for song in test.sung])
 
-    def errors(predicted: list[np.ndarray]) -> np.ndarray:
-        return np.array([np.abs(p - s).sum() for p, s in zip(predicted, test.sung, strict=True)])
+    def errors(name: str) -> SongErrors:
+        predicted = BASELINES[name]().fit(train).predict(test)
+        error = np.array([np.abs(p - s).sum() for p, s in zip(predicted, test.sung, strict=True)])
+        return SongErrors(split.test, test.singer, notes, error)
 
-    with_singer, without = (
-        errors(BASELINES[name]().fit(train).predict(test)) for name in (f"{baseline}_singer", baseline)
-    )
-    copy = errors(test.quantized).sum() / notes.sum()
-    difference = difference_interval(without, with_singer, notes, test.singer, resamples=resamples)
-    p = song_sign_flip(without, with_singer, notes)
-    return verdict(difference, p, NO_DIFFERENCE * copy), difference.estimate / copy
+    with_singer, without, copied = map(errors, (f"{baseline}_singer", baseline, "copy"))
+    difference = without.minus(with_singer, resamples)
+    p = song_sign_flip(without.error, with_singer.error, notes)
+    return verdict(difference, p, NO_DIFFERENCE * copied.mae), difference.estimate / copied.mae
 
 
 def _cell(effect: float, songs: int, outcomes: list[tuple[str, float]]) -> Cell:

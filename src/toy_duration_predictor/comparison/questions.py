@@ -1,11 +1,4 @@
-"""The experiment's questions, as comparisons of errors on the same test songs.
-
-| question | claim | rivals of Model B |
-| --- | --- | --- |
-| Q1 | Model B beats Model A on quantized input | Model A |
-| Q2 | Model B beats the copy baseline, and beats the lookups | copy; the lookup that was best on validation songs |
-| Q3 | The singer's identity helps | Model B trained without it; Model B told another singer |
-| ARM | Model B beats ARM | any further arm, in a question of its own |
+"""The experiment's questions, as comparisons of errors on the same test songs; `QUESTIONS` has them.
 
 A question of two parts is *supported* if both are, *refuted* if either is, and else *inconclusive*. Each part has the
 verdict of `verdict`. Its p-value is the larger of two: the p-value over songs, corrected for the number of
@@ -39,7 +32,7 @@ SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
 
 COPY, BEST_LOOKUP = "copy", "best lookup"
 
-# By question: its claim, and the rivals that Model B is compared with.
+# By question: its claim, and the rivals that Model B is compared with. Any further arm has a question of its own.
 QUESTIONS = {
     "Q1": ("Model B beats Model A on quantized input", [CONTROL]),
     "Q2": ("Model B beats the copy baseline, and beats the lookups", [COPY, BEST_LOOKUP]),
@@ -48,19 +41,15 @@ QUESTIONS = {
 
 
 class Part(NamedTuple):
-    """A comparison of an arm with a rival.
+    """A comparison of an arm with a rival, to answer a question.
 
     Attributes:
-        arm: The arm that the claim is about.
-        rival: What it is compared with.
-        question: Which question it belongs to.
         difference: The rival's MAE minus the arm's, ticks: positive where the claim holds.
         share_of_copy: The same over the error of the copy baseline.
         p_songs: Sign-flip test over songs, not corrected.
         p_repetitions: Sign-flip test over repetitions.
         p: What counts: the larger of the two, the first one corrected.
         smallest_effect: The smallest difference that these songs would show with a power of 80 %, ticks.
-        verdict: `SUPPORTED`, `REFUTED` or `INCONCLUSIVE`.
     """
 
     arm: str
@@ -76,21 +65,18 @@ class Part(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A question's claim, and the verdict on it."""
+    """The verdict on a question's claim."""
 
     claim: str
     verdict: str
 
 
 class Answers(NamedTuple):
-    """The answers to all questions, and what they rest on.
+    """The answers by question, and the comparisons and rules that they rest on.
 
     Attributes:
-        level: Of the tests.
         no_difference: Share of the copy baseline's error below which a difference does not matter.
         smallest_p: The smallest p-value that so many repetitions can give.
-        answers: By question.
-        parts: The comparisons.
     """
 
     level: float
@@ -111,13 +97,10 @@ def judge(errors: Mapping[str, SongErrors], arms: Iterable[str], best_lookup: st
     """
     known = {MODEL, *(rival for _, rivals in QUESTIONS.values() for rival in rivals)}
     questions = QUESTIONS | {arm: (f"Model B beats {arm}", [arm]) for arm in arms if arm not in known}
-    asked = [
-        (question, best_lookup if rival == BEST_LOOKUP else rival)
-        for question, (_, rivals) in questions.items()
-        for rival in rivals
-    ]
+    asked = {rival: question for question, (_, rivals) in questions.items() for rival in rivals}
+    rivals = {best_lookup if rival == BEST_LOOKUP else rival: question for rival, question in asked.items()}
     # Not every comparison has every arm, and a model of a single singer cannot be told another one.
-    rivals = {rival: question for question, rival in asked if rival in errors}
+    rivals = {rival: question for rival, question in rivals.items() if rival in errors}
     model, copy = errors[MODEL], errors[COPY].mae
     p_songs = {rival: song_sign_flip(errors[rival].error, model.error, model.notes) for rival in rivals}
     corrected = holm(p_songs)
@@ -158,9 +141,9 @@ def verdict(difference: Interval, p: float, no_difference: float, level: float =
     3. *inconclusive* otherwise.
 
     Args:
-        difference: Positive if the claim holds, such as a rival's mean absolute error minus the model's, ticks.
+        difference: Positive if the claim holds, ticks.
         p: Two-sided p-value of the difference, adjusted if the claim is one of several.
-        no_difference: Up to where a difference means nothing in practice, ticks; such as 1 % of the error of `copy`.
+        no_difference: Up to where a difference means nothing in practice, ticks.
         level: Of the test.
 
     Raises:

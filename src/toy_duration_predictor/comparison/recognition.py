@@ -39,11 +39,9 @@ class Accuracy(NamedTuple):
 
 
 class Recognition(NamedTuple):
-    """What the classifier told.
+    """What the classifier told of so many singers from so many segments of test songs.
 
     Attributes:
-        singers: How many it had to tell apart.
-        segments: How many of them there were of test songs.
         most_frequent: The share of segments of the singer who has most, which naming one singer always would reach.
         accuracy: Of `THEMSELVES` and of each set of predictions.
     """
@@ -59,7 +57,7 @@ def recognition(songs: SongArrays, predictions: Mapping[str, pa.Table], resample
 
     Args:
         songs: The training songs.
-        predictions: Tables as `predictions` describes them, by name; all of the same test songs.
+        predictions: By name; all of the same test songs.
         resamples: Of the bootstrap.
 
     Returns:

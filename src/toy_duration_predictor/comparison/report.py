@@ -168,7 +168,7 @@ def _methods(comparison: "Comparison") -> Section:
         ("songs", f"{of.songs} rows, {of.source}, fingerprint {of.fingerprint}"),
         ("songs tested", f"{of.test_songs} test songs of {of.test_singers} singers"),
         ("repetitions", "; ".join(f"seed {s}, split seed {split} {fold}".strip() for s, split, fold in of.repetitions)),
-        ("intervals", f"BCa bootstrap, {comparison.method.resamples} resamples of songs within singers"),
+        ("intervals", f"BCa bootstrap, {comparison.method['resamples']} resamples of songs within singers"),
         ("tests", "two-sided sign-flip permutation tests over songs and over repetitions; Holm's correction"),
         ("flips", "all of up to 13 songs and of up to 16 repetitions; a random sample where there are more"),
         ("network", _listed(of.network)),

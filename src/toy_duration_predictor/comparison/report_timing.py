@@ -56,28 +56,26 @@ def _timing(comparison: "Comparison") -> Section:
 
 
 def _by_length(comparison: "Comparison") -> Section:
-    heads = ("quantized length, grid steps", "notes and rests", *_group_heads(comparison))
-    return Section("Error by length", heads, _group_rows(comparison.timing.error_by_length), "First repetition.")
+    groups = comparison.timing.error_by_length
+    return _groups("Error by length", "quantized length, grid steps", groups, "First repetition.", comparison)
 
 
 def _by_phrase_position(comparison: "Comparison") -> Section:
     title, groups = "Notes, rests and phrases", comparison.timing.error_by_phrase_position
     if not groups:
         return Section(title, remark="The songs table has no pitch. So its rests and phrases are not known.")
-    remark = f"First repetition. A phrase ends at a rest of at least {comparison.method.phrase_rest} grid steps."
-    return Section(title, ("", "how many", *_group_heads(comparison)), _group_rows(groups), remark)
+    remark = f"First repetition. A phrase ends at a rest of at least {comparison.method['phrase_rest']} grid steps."
+    return _groups(title, "", groups, remark, comparison)
 
 
-def _group_heads(comparison: "Comparison") -> tuple[str, ...]:
-    return ("copy, ticks", f"{comparison.best_lookup}, ticks", "Model B, ticks", "share of copy")
-
-
-def _group_rows(groups: "list[Group]") -> list[tuple[str, ...]]:
-    return [
+def _groups(title: str, what: str, groups: "list[Group]", remark: str, comparison: "Comparison") -> Section:
+    errors = (f"{name}, ticks" for name in ("copy", comparison.best_lookup, "Model B"))
+    rows = [
         (of.name, f"{of.notes:,}", *numbers(".2f", of.copy, of.best_lookup, of.model),
          f"{of.model / of.copy:.2f}" if of.copy else "")
         for of in groups
     ]  # fmt: skip
+    return Section(title, (what, "notes and rests", *errors, "share of copy"), rows, remark)
 
 
 def _recognition(comparison: "Comparison") -> Section:
@@ -90,11 +88,11 @@ def _recognition(comparison: "Comparison") -> Section:
     ]
     remark = (
         f"A random forest learns how {found.singers} singers deviate from the grid in the training songs. Then it "
-        f"tells who sings {found.segments} segments of the test songs, each of some {comparison.method.segment} notes "
-        f"and rests. It is asked about the songs as sung, and as predicted in the first repetition. In brackets are 95 "
-        f"% intervals over songs. Balanced is the average over singers. Naming one singer always would be right for "
-        f"{found.most_frequent:.1%} at most, balanced {1 / found.singers:.1%}. Arms and baselines that do not know the "
-        f"singer show how much the song alone tells."
+        f"tells who sings {found.segments} segments of the test songs, each of some {comparison.method['segment']} "
+        f"notes and rests. It is asked about the songs as sung, and as predicted in the first repetition. In brackets "
+        f"are 95 % intervals over songs. Balanced is the average over singers. Naming one singer always would be right "
+        f"for {found.most_frequent:.1%} at most, balanced {1 / found.singers:.1%}. Arms and baselines that do not know "
+        f"the singer show how much the song alone tells."
     )
     return Section(title, ("segments of", "recognised", "balanced"), rows, remark)
 
@@ -116,7 +114,7 @@ def _between_singers(comparison: "Comparison") -> Section:
         f"How far singers of the same song differ: what one singer sang is taken as a prediction of what another one "
         f"sings. Beside it stand the copy baseline and Model B on the same notes, with 95 % intervals over songs. The "
         f"last column is the correlation of both singers' deviations from the grid. {found.pairs} pairs of "
-        f"performances were aligned by runs of at least {comparison.method.matching_run} equal intervals. Of "
+        f"performances were aligned by runs of at least {comparison.method['matching_run']} equal intervals. Of "
         f"{found.alignable:,} notes, {found.matched / found.alignable:.0%} are matched and have the same quantized "
         f"duration in both. On the other notes performances differ more, and rests are not compared. So these "
         f"differences are lower bounds."
@@ -133,7 +131,7 @@ def _calibration(comparison: "Comparison") -> list[Section]:
     rows = [(f"within the central {level:.0%}", shown(share, ".1%")) for level, share in found.coverage.items()]
     rows.append(("CRPS, ticks", shown(found.crps, ".2f")))
     rows.append(("negative log-likelihood, nats a note", shown(found.negative_log_likelihood, ".2f")))
-    rows.append((f"notes of a probability below {comparison.method.least_probability:g}", f"{found.impossible:.2%}"))
+    rows.append((f"notes of a probability below {comparison.method['least_probability']:g}", f"{found.impossible:.2%}"))
     remark = (
         "Model B predicts a distribution for each note. These figures are of the first repetition, with 95 % intervals "
         "over songs. The CRPS is to a distribution what the absolute error is to a single value. Bars of equal height "

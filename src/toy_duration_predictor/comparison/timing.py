@@ -35,9 +35,7 @@ class Timing(NamedTuple):
         wasserstein: Distance between the distributions of predicted and sung deviations, ticks.
         kolmogorov_smirnov: The largest difference between their cumulative distributions, 0 to 1.
         spread: Standard deviation of the predicted deviations, ticks.
-        spread_sung: Standard deviation of the sung ones, ticks.
         autocorrelation: Of the predicted deviations; see `lag_1_autocorrelation`.
-        autocorrelation_sung: Of the sung ones.
         drift: See `drift`.
     """
 
