@@ -3,10 +3,12 @@
 import inspect
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,12 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset, disable_progress_bars
+from filelock import FileLock
 from hydra import compose, initialize_config_dir
 from hypothesis import settings
 from omegaconf import DictConfig
+
+from toy_duration_predictor.training.train import train
 
 mpl.use("Agg")
 # The same examples each time, however slow the machine is.
@@ -42,6 +47,11 @@ SMALL = (
     "trainer.threads=1",
 )
 FEW_SONGS = ("data.songs=20",)
+ONE_EPOCH = "training.max_epochs=1"
+# What most tests train, and what the run is that they share.
+RUN = ("experiment=model_b", *SMALL, *FEW_SONGS)
+# A training of one epoch, where more would show nothing more.
+SHORT = (*RUN, ONE_EPOCH)
 
 # Of any network: those of these that its constructor names.
 SMALL_SIZES = {
@@ -82,16 +92,37 @@ def songs(rng: np.random.Generator) -> Dataset:
     )
 
 
+def composed(*overrides: str, name: str = "train") -> DictConfig:
+    """Composes `conf/NAME.yaml`."""
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose(name, list(overrides))
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Callable[..., DictConfig]:
     """Composes `conf/NAME.yaml`; run folders go to a temporary folder."""
 
     def make(*overrides: str, name: str = "train") -> DictConfig:
-        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            logs = [f"logs={tmp_path / 'logs'}"] if name == "train" else []
-            return compose(name, [*logs, *overrides])
+        logs = [f"logs={tmp_path / 'logs'}"] if name == "train" else []
+        return composed(*logs, *overrides, name=name)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def shared_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of `RUN`, made once for all tests: whoever would change it takes `own_run`."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # the folder of all workers; who comes second finds the run finished
+    with FileLock(base / "shared.lock"), as_it_was():
+        return Path(train(composed(*RUN, f"logs={base / 'shared'}"))["run/folder"])
+
+
+@pytest.fixture
+def own_run(shared_run: Path, tmp_path: Path) -> Path:
+    """A copy of the shared run, where `train(config(*RUN))` finds it."""
+    return Path(shutil.copytree(shared_run, tmp_path / "logs" / shared_run.name))
 
 
 @pytest.fixture
@@ -116,8 +147,8 @@ def mssv() -> Path:
     return Path(folder)
 
 
-@pytest.fixture(autouse=True)
-def _as_it_was() -> Iterator[None]:
+@contextmanager
+def as_it_was() -> Iterator[None]:
     """Leaves torch's threads and random state, this package's log and the signals' handlers as they were."""
     signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     # A shell's background jobs, and whatever they start, ignore SIGINT.
@@ -131,6 +162,12 @@ def _as_it_was() -> Iterator[None]:
     package.handlers[:], package.propagate = handlers, propagate
     for number, handler in signals.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    with as_it_was():
+        yield
 
 
 def flat(lists: Any) -> np.ndarray:

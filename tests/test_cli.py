@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import SMALL
 from toy_duration_predictor import cli
 from toy_duration_predictor.data.midi.smf import parse
 from toy_duration_predictor.data.sources import load_songs
@@ -113,15 +112,8 @@ def test_the_voice_may_be_named(folder, tmp_path, capsys, track, reason):
     assert said.err.count(reason) == 2
 
 
-@pytest.fixture
-def run(config):
-    """The folder of a tiny trained model."""
-    metrics = train(config("experiment=model_b", *SMALL, "data.songs=12", "training.max_epochs=1"))
-    return metrics["run/folder"]
-
-
-def test_a_score_and_a_folder_of_scores_are_humanized(run, folder, tmp_path, capsys):
-    singer = str(_singers(run)[0])
+def test_a_score_and_a_folder_of_scores_are_humanized(shared_run, folder, tmp_path, capsys):
+    run, singer = str(shared_run), str(_singers(shared_run)[0])
     score, out = folder / "ba_05688_-4_a_s02_m_02.mid", tmp_path / "sung.mid"
     options = ["--model", run, "--singer", singer, "--quantize", "1/32"]
     cli.main(["humanize", str(score), "-o", str(out), *options, "--anchor", "none"])

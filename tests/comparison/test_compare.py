@@ -1,5 +1,4 @@
 import json
-import logging
 import re
 import subprocess
 import sys
@@ -10,17 +9,16 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from datasets import Dataset
-from hydra import compose, initialize_config_dir
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.conftest import ROOT, SMALL, flat
+from tests.conftest import ONE_EPOCH, SMALL, as_it_was, composed, flat
 from toy_duration_predictor.comparison.ablation import ablations, derangement
 from toy_duration_predictor.comparison.compare import compare
 from toy_duration_predictor.comparison.evidence import song_errors
 from toy_duration_predictor.comparison.gather import learning_curve
 from toy_duration_predictor.comparison.published_metric import published_metric
 from toy_duration_predictor.data.datamodule import SongsDataModule
-from toy_duration_predictor.data.simulate import simulate_songs
+from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training.commands import ending_in_a_sentence
@@ -29,7 +27,7 @@ from toy_duration_predictor.training.run_folder import load_run
 from toy_duration_predictor.training.task import DurationTask
 from toy_duration_predictor.training.train import train
 
-EACH = ["training.max_epochs=1" if setting.startswith("training.max") else setting for setting in SMALL]
+EACH = [ONE_EPOCH if setting.startswith("training.max") else setting for setting in SMALL]
 # Without the sizes of the default network.
 QUICK = [setting for setting in EACH if not setting.startswith("model.")]
 SETTINGS = (
@@ -39,11 +37,6 @@ SETTINGS = (
     "trainer.threads=1",
     f"each=[{','.join(repr(s) for s in EACH[:-1])}]",
 )
-
-
-def composed(*overrides, name="train"):
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return compose(name, list(overrides))
 
 
 def compared(logs, *overrides):
@@ -70,11 +63,8 @@ def logs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def out(logs):
     """The report of three arms in two repetitions."""
-    package = logging.getLogger("toy_duration_predictor")
-    handlers, propagate = package.handlers[:], package.propagate
-    folder = compared(logs)
-    package.handlers[:], package.propagate = handlers, propagate
-    return folder
+    with as_it_was():
+        return compared(logs)
 
 
 @pytest.fixture(scope="module")
@@ -273,36 +263,30 @@ def test_runs_that_do_not_belong_together_are_refused(run_compare, config, tmp_p
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A run on 30 simulated songs."""
-    folder = tmp_path_factory.mktemp("trained")
-    songs = simulate_songs(songs=30)
-    songs.to_parquet(folder / "songs.parquet")
-    metrics = train(composed(f"logs={folder}", *SMALL, "data=parquet", f"data.path={folder}/songs.parquet"))
-    return songs, metrics["run/folder"]
+def simulated():
+    """The songs of the shared run."""
+    return load_songs("simulated", songs=20)
 
 
-def test_test_songs_are_predicted_as_in_the_run(trained):
+def test_test_songs_are_predicted_as_in_the_run(simulated, shared_run):
     """Whatever is asked, each note has one prediction; and the run's are those of its predictions.parquet."""
-    songs, folder = trained
-    task = load_run(folder)
-    table = pq.read_table(f"{folder}/predictions.parquet")
+    task = load_run(shared_run)
+    table = pq.read_table(shared_run / "predictions.parquet")
     rows = table["row"].to_numpy()
-    said = [predicted[batch.mask] for batch, predicted in predict_songs(task, songs, rows)]
+    said = [predicted[batch.mask] for batch, predicted in predict_songs(task, simulated, rows)]
     assert torch.cat(said).numpy() == pytest.approx(flat(table["predicted"].to_pylist()), rel=1e-5)
     for options in ({"context": 2}, {"batch_size": 3}, {"ask": lambda batch: batch.quantized}):
-        notes = [batch.sung[batch.mask] for batch, _ in predict_songs(task, songs, rows, **options)]
+        notes = [batch.sung[batch.mask] for batch, _ in predict_songs(task, simulated, rows, **options)]
         assert torch.cat(notes).tolist() == flat(table["sung"].to_pylist()).tolist()
     other = np.full(len(rows), 1)
-    assert {1} == {i for batch, _ in predict_songs(task, songs, rows, singer=other) for i in batch.singer.tolist()}
+    assert {1} == {i for batch, _ in predict_songs(task, simulated, rows, singer=other) for i in batch.singer.tolist()}
 
 
-def test_ablations_of_nothing_change_nothing(trained):
-    songs, folder = trained
-    task = load_run(folder)
-    data = SongsDataModule(songs, window=32)
-    own = song_errors(pq.read_table(f"{folder}/predictions.parquet"))
-    found = ablations(task, songs, data.split.test, seed=0)
+def test_ablations_of_nothing_change_nothing(simulated, shared_run):
+    task = load_run(shared_run)
+    data = SongsDataModule(simulated, window=32)
+    own = song_errors(pq.read_table(shared_run / "predictions.parquet"))
+    found = ablations(task, simulated, data.split.test, seed=0)
     for errors in found.values():
         assert errors.row.tolist() == own.row.tolist()
         assert errors.notes.tolist() == own.notes.tolist()
@@ -311,19 +295,18 @@ def test_ablations_of_nothing_change_nothing(trained):
     assert wide < none
     with torch.no_grad():
         task.network.singer_embedding.weight[:] = 0.5
-    blind = ablations(task, songs, data.split.test, seed=0)
+    blind = ablations(task, simulated, data.split.test, seed=0)
     for name in ("singer shuffled", "another singer", "mean singer"):
         assert blind[name].error == pytest.approx(blind["singer shuffled"].error)
         assert found[name].error.tolist() != own.error.tolist()
 
 
-def test_context_against_a_window_of_its_own(trained):
+def test_context_against_a_window_of_its_own(simulated, shared_run):
     """One note by hand: the window of three notes round it."""
-    songs, folder = trained
-    task = load_run(folder)
-    row = 3
-    song = songs[row]
-    found = ablations(task, songs, np.array([row]), seed=0)["context 1"]
+    task = load_run(shared_run)
+    row = 8
+    song = simulated[row]
+    found = ablations(task, simulated, np.array([row]), seed=0)["context 1"]
     step = torch.tensor([float(np.gcd.reduce(song["quantized_durations"]))])
     total = 0.0
     for i, sung in enumerate(song["durations"]):
@@ -349,7 +332,7 @@ def test_the_published_metric_against_those_of_the_run(config, songs, tmp_path, 
     table.to_parquet(tmp_path / "songs.parquet")
     seed = next(seed for seed in range(99) if 0 in split_rows(table, "published", seed).test)
     data = ("data=parquet", f"data.path={tmp_path}/songs.parquet", f"data.split_seed={seed}")
-    metrics = train(config(*settings, *data))
+    metrics = train(config(*settings, *data, ONE_EPOCH))
     task = load_run(metrics["run/folder"])
     found = published_metric(task, table, split_rows(table, "published", seed).test)
     ways = {(padding, clamp): (mae, copy_mae) for padding, clamp, mae, copy_mae in found}

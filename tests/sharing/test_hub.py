@@ -3,17 +3,15 @@
 import json
 import pickle
 import socket
-from pathlib import Path
 from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
 import torch
 from huggingface_hub import DatasetCard, HfApi, ModelCard, constants
-from hydra import compose, initialize_config_dir
 from safetensors.torch import save_file
 
-from tests.conftest import FEW_SONGS, ROOT, SMALL, flat
+from tests.conftest import ONE_EPOCH, SMALL, flat
 from tests.sharing.hub_server import running
 from toy_duration_predictor import cli
 from toy_duration_predictor.data.songs import fingerprint, validate_songs
@@ -26,18 +24,6 @@ from toy_duration_predictor.models import build
 from toy_duration_predictor.sharing import hub
 from toy_duration_predictor.training.run_folder import load_run, read_metrics
 from toy_duration_predictor.training.train import train
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A finished run of a second."""
-    logs = tmp_path_factory.mktemp("logs")
-    threads, state = torch.get_num_threads(), torch.get_rng_state()
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        metrics = train(compose("train", [f"logs={logs}", "experiment=model_b", *SMALL, *FEW_SONGS]))
-    torch.set_num_threads(threads)
-    torch.set_rng_state(state)
-    return metrics["run/folder"]
 
 
 @pytest.fixture
@@ -74,14 +60,14 @@ def same(one, other, singers):
         return torch.equal(one(*windows(singers)), other(*windows(singers)))
 
 
-def test_a_run_as_a_folder_and_back(trained, tmp_path):
-    hub.save_model(trained, tmp_path / "saved")
+def test_a_run_as_a_folder_and_back(shared_run, tmp_path):
+    hub.save_model(shared_run, tmp_path / "saved")
     assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == [
         "README.md",
         "config.json",
         "model.safetensors",
     ]
-    task, loaded = load_run(trained), hub_download.load_model(tmp_path / "saved")
+    task, loaded = load_run(shared_run), hub_download.load_model(tmp_path / "saved")
     assert loaded.singers == task.singers
     assert not loaded.anonymous
     assert not loaded.network.training
@@ -89,17 +75,17 @@ def test_a_run_as_a_folder_and_back(trained, tmp_path):
     song = [120, 0, 60, 240, 60]
     assert (
         Predictor.load(tmp_path / "saved").predict(song, 1).tolist()
-        == Predictor.load(trained).predict(song, 1).tolist()
+        == Predictor.load(shared_run).predict(song, 1).tolist()
     )
     assert same(HubModel.from_pretrained(tmp_path / "saved", strict=True), loaded.network, len(loaded.singers))
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]
     with pytest.raises(InputError, match="saved is there already; name a new folder"):
-        hub.save_model(trained, tmp_path / "saved")
+        hub.save_model(shared_run, tmp_path / "saved")
 
 
-def test_the_card_is_made_from_the_run(trained, tmp_path):
-    hub.save_model(trained, tmp_path / "saved")
-    metrics = read_metrics(Path(trained))
+def test_the_card_is_made_from_the_run(shared_run, tmp_path):
+    hub.save_model(shared_run, tmp_path / "saved")
+    metrics = read_metrics(shared_run)
     card = ModelCard.load(tmp_path / "saved" / "README.md")
     values = {result.metric_name: result.metric_value for result in card.data.eval_results}
     assert values["MAE, ticks"] == pytest.approx(metrics["test/mae"], abs=1e-3)
@@ -116,22 +102,22 @@ def test_the_card_is_made_from_the_run(trained, tmp_path):
     assert str(tmp_path) not in card.content
 
 
-def test_a_card_keeps_the_songs_path_to_itself(trained, tmp_path, songs, config):
+def test_a_card_keeps_the_songs_path_to_itself(shared_run, tmp_path, songs, config):
     songs.to_parquet(tmp_path / "secret.parquet")
-    run = train(config("experiment=model_b", "data=parquet", f"data.path={tmp_path}/secret.parquet", *SMALL))
+    run = train(config("experiment=model_b", "data=parquet", f"data.path={tmp_path}/secret.parquet", *SMALL, ONE_EPOCH))
     hub.save_model(run["run/folder"], tmp_path / "saved")
     card = (tmp_path / "saved" / "README.md").read_text()
     assert run["data/fingerprint"] in card
     assert "secret" not in card
 
 
-def test_a_model_goes_to_the_hub_and_comes_back(trained, online, tmp_path):
-    url = hub.push(trained, "me/singer", private=True)
+def test_a_model_goes_to_the_hub_and_comes_back(shared_run, online, tmp_path):
+    url = hub.push(shared_run, "me/singer", private=True)
     assert url.startswith(f"{online.url}/me/singer/commit/")
     assert set(online.repositories["models/me/singer"]) == {"README.md", "config.json", "model.safetensors"}
     assert "models/me/singer" in online.private
     assert b'tdp.Predictor.load("me/singer")' in online.repositories["models/me/singer"]["README.md"]
-    task, loaded = load_run(trained), hub_download.load_model("me/singer")
+    task, loaded = load_run(shared_run), hub_download.load_model("me/singer")
     assert same(loaded.network, task.network.eval(), len(task.singers))
     hub.pull("me/singer", tmp_path / "pulled", revision=url.rpartition("/")[2])
     assert same(hub_download.load_model(tmp_path / "pulled").network, loaded.network, len(task.singers))
@@ -334,26 +320,26 @@ def test_no_network(tmp_path, monkeypatch, online):
         (("POST /api/repos/create", 403), "answers 403: your login may not do this.*token that may write"),
     ],
 )
-def test_a_hub_that_takes_nothing(trained, songs, online, failure, message):
+def test_a_hub_that_takes_nothing(shared_run, songs, online, failure, message):
     online.failure = failure
     with pytest.raises(InputError, match=f"^The model 'me/singer' cannot be put on the Hub: .*{message}"):
-        hub.push(trained, "me/singer")
+        hub.push(shared_run, "me/singer")
     with pytest.raises(InputError, match=f"^The dataset 'me/songs' cannot be put on the Hub: .*{message}"):
         hub.push_dataset(songs, "me/songs")
     assert not any(online.repositories.values())
 
 
-def test_pushing_without_an_owner(trained, online):
+def test_pushing_without_an_owner(shared_run, online):
     with pytest.raises(InputError, match="give it an owner, too, as in owner/name"):
-        hub.push(trained, "singer")
+        hub.push(shared_run, "singer")
     assert not online.requests
 
 
-def test_the_commands(trained, songs, online, tmp_path, monkeypatch, capsys):
+def test_the_commands(shared_run, songs, online, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     songs.to_parquet("songs.parquet")
     for command in (
-        ["push", trained, "me/singer"],
+        ["push", str(shared_run), "me/singer"],
         ["push", "songs.parquet", "me/songs", "--private"],
         ["pull", "me/singer"],
     ):

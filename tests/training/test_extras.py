@@ -4,7 +4,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor
 
-from tests.conftest import FEW_SONGS, SMALL
+from tests.conftest import SHORT
 from toy_duration_predictor.data.windows import ShuffledBatches
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training import train as module
@@ -12,7 +12,6 @@ from toy_duration_predictor.training.config import EvaluateConfig, TrainConfig, 
 from toy_duration_predictor.training.run_folder import run_folder
 from toy_duration_predictor.training.train import train
 
-RUN = ("experiment=model_b", *SMALL, *FEW_SONGS, "training.max_epochs=1")
 CALLBACK = "+callbacks.x._target_=lightning.pytorch.callbacks."
 LOGGER = "+loggers.x._target_=lightning.pytorch.loggers."
 
@@ -30,7 +29,7 @@ def trainers(monkeypatch):
 def test_arguments_callbacks_and_loggers_reach_lightning(config, tmp_path, trainers):
     metrics = train(
         config(
-            *RUN,
+            *SHORT,
             "+trainer.gradient_clip_val=0.5",
             "+trainer.limit_train_batches=2",
             f"{CALLBACK}LearningRateMonitor",
@@ -51,7 +50,7 @@ def test_arguments_callbacks_and_loggers_reach_lightning(config, tmp_path, train
 
 def test_what_can_change_a_number_is_another_run(config):
     def folder(*overrides):
-        return run_folder(validated(config(*RUN, *overrides), TrainConfig), "0")
+        return run_folder(validated(config(*SHORT, *overrides), TrainConfig), "0")
 
     same = (
         ["+trainer.log_every_n_steps=1"],
@@ -128,7 +127,7 @@ CLASSES = "give a class of toy_duration_predictor, torch, torchmetrics or lightn
 )
 def test_anything_else_is_refused(config, overrides, message):
     with pytest.raises(InputError) as error:
-        validated(config(*RUN, *overrides), TrainConfig)
+        validated(config(*SHORT, *overrides), TrainConfig)
     assert message in str(error.value)
 
 
@@ -143,7 +142,7 @@ def test_anything_else_is_refused(config, overrides, message):
 )
 def test_what_lightning_refuses_leaves_nothing_behind(config, tmp_path, overrides, message):
     with pytest.raises(InputError) as error:
-        train(config(*RUN, *overrides))
+        train(config(*SHORT, *overrides))
     assert message in str(error.value)
     assert not (tmp_path / "logs").exists()
 

@@ -1,16 +1,13 @@
 """What a run leaves for TensorBoard, read back from its event files."""
 
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata
 
-from tests.conftest import FEW_SONGS, SMALL
 from toy_duration_predictor.training import figures
-from toy_duration_predictor.training.train import train
+from toy_duration_predictor.training.run_folder import read_metrics
 
 
 @pytest.fixture
@@ -26,14 +23,12 @@ def predictions():
     )
 
 
-def test_a_run_in_tensorboard(config):
-    metrics = train(config("experiment=model_b", *SMALL, *FEW_SONGS))
-    folder = Path(metrics["run/folder"])
-    events = EventAccumulator(str(folder)).Reload()
+def test_a_run_in_tensorboard(shared_run):
+    events = EventAccumulator(str(shared_run)).Reload()
     tags = events.Tags()
     for tag in ("train/loss", "val/loss", "val/mae", "val/skill"):
         assert len(events.Scalars(tag)) == 3
-    assert events.Scalars("test/mae")[0].value == pytest.approx(metrics["test/mae"])
+    assert events.Scalars("test/mae")[0].value == pytest.approx(read_metrics(shared_run)["test/mae"])
     assert {"phrase", "error by singer", "residuals"} <= set(tags["images"])
     assert {"residuals/model", "residuals/copy"} <= set(tags["histograms"])
     assert "config/text_summary" in tags["tensors"]
@@ -47,8 +42,8 @@ def test_a_run_in_tensorboard(config):
     )
     assert {"test/mae", "test/skill"} <= {info.name.tag for info in experiment.metric_infos}
 
-    assert "singers" in (folder / "projector_config.pbtxt").read_text()
-    names = next(folder.glob("*/singers/metadata.tsv")).read_text().split("\n")
+    assert "singers" in (shared_run / "projector_config.pbtxt").read_text()
+    names = next(shared_run.glob("*/singers/metadata.tsv")).read_text().split("\n")
     assert names[:2] == ["singer 1", "singer 2"]
 
 

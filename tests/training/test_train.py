@@ -13,13 +13,14 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from tests.conftest import FEW_SONGS, SMALL, flat
+from tests.conftest import FEW_SONGS, ONE_EPOCH, RUN, SHORT, SMALL, flat
 from toy_duration_predictor.comparison.compare import _finished_runs
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training import provenance
 from toy_duration_predictor.training.callbacks import LogEpochs
 from toy_duration_predictor.training.commands import Interrupted, run_command
+from toy_duration_predictor.training.run_folder import read_metrics
 from toy_duration_predictor.training.task import DurationTask
 from toy_duration_predictor.training.train import train
 
@@ -32,12 +33,8 @@ def no_step(*_):
     raise TrainedError
 
 
-RUN = ("experiment=model_b", *SMALL, *FEW_SONGS)
-
-
-def weights(metrics, name="best"):
-    path = f"{metrics['run/folder']}/checkpoints/{name}.ckpt"
-    return torch.load(path, weights_only=True)["state_dict"]
+def weights(folder, name):
+    return torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)["state_dict"]
 
 
 def same_weights(one, other):
@@ -69,9 +66,9 @@ def test_the_run_folder(config, tmp_path):
     assert "epoch 3/3" in (folder / "train.log").read_text()
 
 
-def test_metrics_and_predictions_agree(config):
-    metrics = train(config(*RUN))
-    rows = pq.read_table(f"{metrics['run/folder']}/predictions.parquet").to_pylist()
+def test_metrics_and_predictions_agree(shared_run):
+    metrics = read_metrics(shared_run)
+    rows = pq.read_table(shared_run / "predictions.parquet").to_pylist()
     table = load_songs("simulated", songs=20)
     for row in rows:
         assert row["sung"] == table[row["row"]]["durations"]
@@ -82,25 +79,23 @@ def test_metrics_and_predictions_agree(config):
     assert metrics["test/copy_mae"] == pytest.approx(np.abs(copied - sung).mean(), rel=1e-5)
 
 
-def test_the_test_input_is_quantized_for_model_a_too(config):
-    a, b = (train(config(*RUN, f"experiment={name}")) for name in ("model_a", "model_b"))
+def test_the_test_input_is_quantized_for_model_a_too(config, shared_run):
+    a, b = train(config(*RUN, "experiment=model_a")), read_metrics(shared_run)
     assert a["test/copy_mae"] == b["test/copy_mae"] > 0
     assert a["data/notes_train"] == b["data/notes_train"]
     assert "val/skill" not in a  # copying is perfect where the input is the target
 
 
-def test_same_seed_same_numbers(config):
-    one = train(config(*RUN))
-    again = train(config(*RUN, "force=true"))
-    other = train(config(*RUN, "seed=1"))
-    changing = {"train/seconds", "train/notes_per_second"}
+def test_same_seed_same_numbers(config, shared_run):
+    one, again, other = read_metrics(shared_run), train(config(*RUN)), train(config(*RUN, "seed=1"))
+    changing = {"train/seconds", "train/notes_per_second", "run/folder"}
     assert {k: v for k, v in one.items() if k not in changing} == {k: v for k, v in again.items() if k not in changing}
     assert one["test/mae"] != other["test/mae"]
-    assert one["run/folder"] != other["run/folder"]
+    assert shared_run.name == Path(again["run/folder"]).name != Path(other["run/folder"]).name
 
 
-def test_a_finished_run_is_not_run_twice(config, monkeypatch, capsys):
-    first = train(config(*RUN))
+def test_a_finished_run_is_not_run_twice(config, own_run, monkeypatch, capsys):
+    first = {**read_metrics(own_run), "run/folder": str(own_run)}
     monkeypatch.setattr(DurationTask, "training_step", no_step)
     assert train(config(*RUN)) == first
     assert "This run is finished; force=true runs it again." in capsys.readouterr().err
@@ -126,15 +121,15 @@ def test_other_code_is_another_run(config, monkeypatch, new_process, tmp_path, c
     shutil.copytree(provenance.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(provenance, "PACKAGE", package)
     new_process()
-    first = train(config(*RUN))
+    first = train(config(*SHORT))
     network = package / "models" / "phase.py"
     network.write_text(network.read_text() + "# mended\n")
     (package / "models" / "mine.py").write_text("")
     (package / "models" / ".#mine.py").symlink_to("nothing")  # an editor's lock
-    assert train(config(*RUN)) == first  # this process has imported the code of before
+    assert train(config(*SHORT)) == first  # this process has imported the code of before
     new_process()
     capsys.readouterr()
-    second = train(config(*RUN))
+    second = train(config(*SHORT))
     assert "The code has changed since" in (said := capsys.readouterr().err)
     assert "models/mine.py, models/phase.py. That run stays; a new one is made beside it." in said
     assert Path(first["run/folder"], "metrics.json").is_file()
@@ -148,11 +143,11 @@ def test_other_code_is_another_run(config, monkeypatch, new_process, tmp_path, c
     (package / "cli.py").write_text("")
     new_process()
     monkeypatch.setattr(DurationTask, "training_step", no_step)
-    assert train(config(*RUN)) == second
+    assert train(config(*SHORT)) == second
     network.write_text(network.read_text().removesuffix("# mended\n"))
     (package / "models" / "mine.py").unlink()
     new_process()
-    assert train(config(*RUN)) == first
+    assert train(config(*SHORT)) == first
 
 
 def test_a_commit_with_anything_new_beside_it_is_dirty(monkeypatch, new_process, tmp_path):
@@ -179,11 +174,19 @@ def test_a_commit_with_anything_new_beside_it_is_dirty(monkeypatch, new_process,
     assert commit().endswith("-dirty")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("at", [0, 5, 12])
-def test_an_interrupted_run_goes_on_to_the_same_weights(config, tmp_path, monkeypatch, capsys, number, at):
-    """The signal comes in the first epoch, at its beginning or within, or in the second: an epoch has nine batches."""
-    whole = train(config(*RUN, f"logs={tmp_path / 'whole'}", "training.batch_size=16"))
+@pytest.mark.parametrize(
+    ("number", "at"),
+    [
+        (signal.SIGTERM, 0),
+        (signal.SIGINT, 3),
+        (signal.SIGTERM, 7),
+        pytest.param(signal.SIGINT, 0, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 3, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, 7, marks=pytest.mark.slow),
+    ],
+)
+def test_an_interrupted_run_goes_on_to_the_same_weights(config, shared_run, tmp_path, monkeypatch, capsys, number, at):
+    """The signal comes in the first epoch, at its beginning or within, or in the second: an epoch has five batches."""
     step = DurationTask.training_step
 
     def interrupted_step(task, batch, batch_idx):
@@ -194,7 +197,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(config, tmp_path, monkey
     monkeypatch.setattr(DurationTask, "training_step", interrupted_step)
     handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     with pytest.raises(Interrupted, match="The same command goes on after the last whole epoch, from ") as error:
-        train(config(*RUN, "training.batch_size=16"))
+        train(config(*RUN))
     assert error.value.signal_number == number
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
     folder = next((tmp_path / "logs").iterdir())
@@ -202,19 +205,25 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(config, tmp_path, monkey
     assert not (folder / "metrics.json").exists()
 
     monkeypatch.setattr(DurationTask, "training_step", step)
-    resumed = train(config(*RUN, "training.batch_size=16"))
-    assert f"Going on after epoch {at // 9}," in capsys.readouterr().err
+    resumed, whole = train(config(*RUN)), read_metrics(shared_run)
+    assert f"Going on after epoch {at // 5}," in capsys.readouterr().err
     for name in ("best", "last"):
-        assert same_weights(weights(resumed, name), weights(whole, name))
+        assert same_weights(weights(folder, name), weights(shared_run, name))
     assert resumed["test/mae"] == whole["test/mae"]
     assert resumed["train/epochs"] == whole["train/epochs"] == 3
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("epoch", [0, 2])
-def test_a_signal_between_epochs_is_heeded(config, monkeypatch, number, epoch):
+@pytest.mark.parametrize(
+    ("number", "epoch"),
+    [
+        (signal.SIGTERM, 0),
+        (signal.SIGINT, 2),
+        pytest.param(signal.SIGINT, 0, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 2, marks=pytest.mark.slow),
+    ],
+)
+def test_a_signal_between_epochs_is_heeded(config, shared_run, monkeypatch, number, epoch):
     """Also after the last one, where the training is done and the test is not."""
-    whole = train(config(*RUN, "data.seed=1"))
     log_epoch = LogEpochs.on_train_epoch_end
 
     def interrupted(callback, trainer, module):
@@ -227,9 +236,7 @@ def test_a_signal_between_epochs_is_heeded(config, monkeypatch, number, epoch):
         train(config(*RUN))
     assert error.value.signal_number == number
     monkeypatch.undo()
-    resumed = train(config(*RUN))
-    again = train(config(*RUN, "force=true"))
-    assert resumed["test/mae"] == again["test/mae"] != whole["test/mae"]
+    assert train(config(*RUN))["test/mae"] == read_metrics(shared_run)["test/mae"]
 
 
 def test_a_run_interrupted_after_its_training_is_only_tested(config, monkeypatch):
@@ -241,9 +248,6 @@ def test_a_run_interrupted_after_its_training_is_only_tested(config, monkeypatch
         "training.schedule=constant",
         "training.learning_rate=0.5",
     )
-    whole = train(config(*settings, "data.seed=1"))
-    assert whole["train/epochs"] < 50
-
     monkeypatch.setattr("toy_duration_predictor.training.train._test", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         train(config(*settings))
@@ -255,31 +259,31 @@ def test_a_run_interrupted_after_its_training_is_only_tested(config, monkeypatch
 def test_resume_never_starts_anew(config, monkeypatch, tmp_path):
     monkeypatch.setattr("toy_duration_predictor.training.train._test", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        train(config(*RUN))
+        train(config(*SHORT))
     monkeypatch.undo()
     steps = []
     step = DurationTask.training_step
     monkeypatch.setattr(DurationTask, "training_step", lambda *a: steps.append(1) or step(*a))
-    train(config(*RUN))
+    train(config(*SHORT))
     assert not steps
-    train(config(*RUN, "resume=never", "force=true"))
+    train(config(*SHORT, "resume=never", "force=true"))
     assert steps
 
 
 def test_a_spoilt_checkpoint_is_refused(config, monkeypatch, tmp_path):
     monkeypatch.setattr("toy_duration_predictor.training.train._test", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        train(config(*RUN))
+        train(config(*SHORT))
     last = next(tmp_path.glob("logs/*/checkpoints/last.ckpt"))
     last.write_bytes(last.read_bytes()[:1000])
     with pytest.raises(InputError, match=r"last\.ckpt cannot be read .*resume=never"):
-        train(config(*RUN))
+        train(config(*SHORT))
 
 
 def test_settings_and_songs_decide_the_folder(config, songs, tmp_path):
     for name in ("one.parquet", "two.parquet"):
         songs.to_parquet(tmp_path / name)
-    small = (*SMALL, "training.max_epochs=1", "data=parquet")
+    small = (*SMALL, ONE_EPOCH, "data=parquet")
     one = train(config(*small, f"data.path={tmp_path}/one.parquet"))
     assert train(config(*small, f"data.path={tmp_path}/two.parquet"))["run/folder"] == one["run/folder"]
     assert (
@@ -295,13 +299,12 @@ def test_a_training_that_diverges_says_so(config, monkeypatch):
     forward = DurationTask.forward
     monkeypatch.setattr(DurationTask, "forward", lambda task, batch: forward(task, batch) * float("nan"))
     with pytest.raises(InputError, match=r"the training diverged; try a lower training\.learning_rate"):
-        train(config(*RUN))
+        train(config(*SHORT))
 
 
-def test_metrics_that_are_none_are_refused(config, tmp_path):
-    folder = Path(train(config(*RUN))["run/folder"])
+def test_metrics_that_are_none_are_refused(config, own_run):
     for text in ("[]", "{}", "{"):
-        (folder / "metrics.json").write_text(text)
+        (own_run / "metrics.json").write_text(text)
         with pytest.raises(InputError, match="delete it to run again"):
             train(config(*RUN))
 
@@ -341,12 +344,12 @@ def test_a_sweep_runs_and_goes_on(script, tmp_path):
     """As a user calls it, from a folder with a space in its name."""
     folder = tmp_path / "my runs"
     folder.mkdir()
-    sweep = ("sweep=pairings", *SMALL, *FEW_SONGS, "training.max_epochs=1")
+    sweep = ("sweep=pairings", "seed=0,1", *SMALL, *FEW_SONGS, ONE_EPOCH)
     done = script("train.py", *sweep, cwd=folder)
     assert done.returncode == 0, done.stderr
     runs = sorted(path.name.rsplit("-", 2)[0] for path in (folder / "logs").glob("model_*"))
-    assert runs == [f"model_{x}-phase-simulated-seed{seed}" for x in "ab" for seed in range(6)]
+    assert runs == [f"model_{x}-phase-simulated-seed{seed}" for x in "ab" for seed in range(2)]
     began = time.time()
     again = script("train.py", *sweep, cwd=folder)
-    assert again.stderr.count("This run is finished") == 12
+    assert again.stderr.count("This run is finished") == 4
     assert not [path for path in (folder / "logs").glob("*/metrics.json") if path.stat().st_mtime > began]
