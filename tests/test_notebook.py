@@ -21,6 +21,7 @@ def test_it_is_stored_clean(notebook):
         assert cell.cell_type == "markdown" or (cell.execution_count, cell.outputs) == (None, [])
 
 
+@pytest.mark.slow
 def test_it_runs_and_ends_in_sound(notebook, tmp_path):
     [parameters] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     small = {"songs": 36, "seeds": 1, "epochs": 1, "logs": repr(str(tmp_path))}

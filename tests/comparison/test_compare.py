@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tests.conftest import ONE_EPOCH, SMALL, as_it_was, composed, flat
 from toy_duration_predictor.comparison.ablation import ablations, derangement
-from toy_duration_predictor.comparison.compare import compare
+from toy_duration_predictor.comparison.compare import _plan, compare
 from toy_duration_predictor.comparison.evidence import song_errors
 from toy_duration_predictor.comparison.gather import learning_curve
 from toy_duration_predictor.comparison.published_metric import published_metric
@@ -22,6 +22,7 @@ from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training.commands import ending_in_a_sentence
+from toy_duration_predictor.training.config import CompareConfig, validated
 from toy_duration_predictor.training.predictions import predict_songs
 from toy_duration_predictor.training.run_folder import load_run
 from toy_duration_predictor.training.task import DurationTask
@@ -176,10 +177,15 @@ def test_the_learning_curve_of_a_run_that_went_on(config, monkeypatch):
     assert curve.epochs == [1, 2, 3]
 
 
-def test_finished_runs_are_recognised_and_may_be_reported_on_alone(out, found, logs, monkeypatch, tmp_path):
+@pytest.mark.slow
+def test_finished_runs_are_recognised(out, logs, monkeypatch):
     monkeypatch.setattr(DurationTask, "training_step", lambda *_: 1 / 0)
     assert compared(logs) == out
     assert len(list(out.glob("events.*"))) == 1
+
+
+def test_finished_runs_may_be_reported_on_alone(found, logs, monkeypatch, tmp_path):
+    monkeypatch.setattr(DurationTask, "training_step", lambda *_: 1 / 0)
     alone = compared(logs, f"runs='{logs}/model_*'", f"out={tmp_path / 'again'}")
     assert report(alone) == found
     with pytest.raises(InputError, match="no finished run fits"):
@@ -193,21 +199,31 @@ def test_finished_runs_are_recognised_and_may_be_reported_on_alone(out, found, l
         compared(logs, f"runs='{tmp_path}/model_*'")
 
 
-@pytest.mark.parametrize(("vary", "seeds", "splits"), [("split", {0}, {42, 43}), ("both", {0, 1}, {42, 43})])
-def test_the_split_may_vary(run_compare, vary, seeds, splits):
-    out = run_compare(f"vary={vary}", "arms=[model_b]")
-    runs = [Path(folder) for folder in report(out)["provenance"]["runs"]["model_b"]]
-    configs = [run.joinpath("config.yaml").read_text() for run in runs]
-    assert {seed for seed in (0, 1) if any(f"\nseed: {seed}\n" in text for text in configs)} == seeds
-    assert {split for split in (42, 43) if any(f"split_seed: {split}" in text for text in configs)} == splits
+@pytest.mark.parametrize(
+    ("vary", "repetitions"),
+    [
+        ("seed", {(0, "auto", 42), (1, "auto", 42)}),
+        ("split", {(0, "auto", 42), (0, "auto", 43)}),
+        ("both", {(0, "auto", 42), (1, "auto", 43)}),
+        ("fold", {(seed, f"fold{number}", 42) for seed in (0, 1) for number in range(1, 6)}),
+    ],
+)
+def test_seed_and_split_may_vary(vary, repetitions):
+    settings = validated(composed(*SETTINGS, f"vary={vary}", name="compare"), CompareConfig)
+    plan = _plan(settings, lambda each: composed(*each))
+    assert len(plan) == 3 * len(repetitions)
+    for arm in settings.arms:
+        runs = [run for run in plan if run.name == arm]
+        assert {(run.seed, run.data.split, run.data.split_seed) for run in runs} == repetitions
 
 
+@pytest.mark.slow
 def test_folds_test_every_song_once_a_seed(run_compare):
-    out = run_compare("vary=fold", "arms=[model_b]", "seeds=1")
+    out = run_compare("vary=fold", "arms=[model_b]", "seeds=1", "data.songs=20")
     found = report(out)
     tables = [pq.read_table(Path(folder, "predictions.parquet")) for folder in found["provenance"]["runs"]["model_b"]]
     assert len(tables) == 5
-    assert sorted(row for table in tables for row in table["row"].to_pylist()) == list(range(40))
+    assert sorted(row for table in tables for row in table["row"].to_pylist()) == list(range(20))
     for name, column in (("model_b", "predicted"), ("copy", "quantized")):
         errors = np.concatenate([np.abs(flat(t[column].to_pylist()) - flat(t["sung"].to_pylist())) for t in tables])
         assert found["errors"][name]["mae"]["estimate"] == pytest.approx(errors.mean())

@@ -19,7 +19,7 @@ def test_a_study_end_to_end(config, tmp_path):
     assert "| 0 | 252 | 0 |" in (out / "report.md").read_text()
 
 
-@pytest.mark.parametrize("baseline", ["boosting", "value"])
+@pytest.mark.parametrize("baseline", [pytest.param("boosting", marks=pytest.mark.slow), "value"])
 def test_a_trial_follows_from_its_seed(baseline):
     assert trial(1.0, 36, 5, baseline, 200) == trial(1.0, 36, 5, baseline, 200)
     assert trial(1.0, 36, 5, baseline, 200) != trial(1.0, 36, 6, baseline, 200)

@@ -62,6 +62,7 @@ def test_simulated_songs_resemble_real_ones(mssv):
     assert figures(simulate_songs()) == pytest.approx(real, rel=0.2)
 
 
+@pytest.mark.slow
 def test_a_short_training_beats_copying(config, mssv):
     short = ("model.width=16", "model.layers=2", "training.max_epochs=2")
     path = f"data.path={mssv / 'corrected.parquet'}"

@@ -42,6 +42,7 @@ def test_its_singers_differ():
     assert np.abs(one - other).mean() > 0.3
 
 
+@pytest.mark.slow
 def test_the_command_beside_it_gives_its_weights(tmp_path):
     command = re.search(r"python (scripts/train\.py .*)", (DEMO_MODEL / "README.md").read_text())[1]
     given = ["trainer.progress=false", f"logs={tmp_path / 'logs'}"]

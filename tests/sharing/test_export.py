@@ -42,10 +42,10 @@ def test_without_the_extra_it_says_so(tmp_path, monkeypatch):
     ("network", "anonymous", "statistics"),
     [
         ("bigru", True, STATISTICS),
-        ("bigru_published", False, STATISTICS),
-        ("phase", False, {"carried": 1.0}),
-        ("phase_gru", False, {}),
-        ("phase_transformer", False, {}),
+        pytest.param("bigru_published", False, STATISTICS, marks=pytest.mark.slow),
+        pytest.param("phase", False, {"carried": 1.0}, marks=pytest.mark.slow),
+        pytest.param("phase_gru", False, {}, marks=pytest.mark.slow),
+        pytest.param("phase_transformer", False, {}, marks=pytest.mark.slow),
     ],
 )
 def test_the_same_numbers_come_out(network, anonymous, statistics, tmp_path, rng, capsys):
