@@ -94,7 +94,7 @@ def _rivals(comparison: "Comparison") -> Section:
         f"share of the copy baseline's error ({copy:.2f}). The p-value that counts is the larger of two. One is the "
         f"p-value over songs, after Holm's correction for {len(rows)} comparisons. The other is the p-value over "
         f"repetitions. These {comparison.provenance.test_songs} songs show a difference to the copy baseline with a "
-        f"power of 80 % if it is at least {to_copy.smallest_effect:.2f} ticks. Intervals from fewer than about 20 songs "
+        f"power of 80 % if it is at least {to_copy.smallest_effect:.2f} ticks. Intervals from fewer than some 20 songs "
         f"are a little too narrow: they hold the true value in some 90 % of cases, not in 95 %."
     )
     heads = ("", "rival", "difference, ticks", "of copy", "p, songs", "p, repetitions", "p that counts", "verdict")
