@@ -134,7 +134,7 @@ def _resolutions(columns: Columns) -> Section:
 def _copy_error(columns: Columns) -> Section:
     error = np.abs(columns.sung - columns.quantized).astype(np.float64)
     beats = error / columns.ticks_per_beat[columns.row]
-    milliseconds = beats * columns.tempo[columns.row] / 1000
+    milliseconds = beats * columns.tempo[columns.row] / 1000  # a tempo is microseconds per beat
     rows = []
     for unit, values, digits in (("ticks", error, 3), ("beats", beats, 4), ("ms", milliseconds, 1)):
         known = values[~np.isnan(values)]
@@ -142,10 +142,8 @@ def _copy_error(columns: Columns) -> Section:
             rows.append((unit, f"{known.mean():.{digits}f}", f"{np.median(known):.{digits}f}", f"{len(known):,}"))
         else:
             rows.append((unit, "not known", "", "0"))
-    same = (error == 0).mean()
-    return Section(
-        "Error of the copy baseline", ("", "mean", "median", "notes"), rows, f"{same:.1%} of the errors are 0."
-    )
+    remark = f"{(error == 0).mean():.1%} of the errors are 0."
+    return Section("Error of the copy baseline", ("", "mean", "median", "notes"), rows, remark)
 
 
 def _outliers(columns: Columns) -> Section:

@@ -213,8 +213,8 @@ class ShuffledBatches(Sampler[Augmentation]):
 
     def __iter__(self) -> Iterator[Augmentation]:
         """Yields this process's batches of the epoch."""
-        # All processes sample for all windows and then take their shares: so they agree without a word, and one process
-        # alone has the same windows with the same changes.
+        # Every process samples for all windows by the same seed, and then takes its share. So the processes agree
+        # without exchanging anything, and one process alone has the same windows with the same changes.
         rng = np.random.default_rng([self.seed, self.epoch])
         epoch = Augmentation(rng.permutation(self.windows))
         if self.move:
