@@ -45,7 +45,10 @@ def test_wrong_columns_on_the_hub(songs, hub_folder):
         load_songs("hub", name=hub_folder(songs.rename_column("durations", "length")))
 
 
-WAY_OUT = r"'ccss17/note-duration-dataset' at revision '0123abc' cannot be loaded.*data=simulated.*data=parquet data.path=FILE"
+WAY_OUT = (
+    r"'ccss17/note-duration-dataset' at revision '0123abc' cannot be loaded.*data=simulated.*data=parquet "
+    r"data.path=FILE"
+)
 
 
 def test_no_network_ends_with_the_way_out(tmp_path):
