@@ -17,7 +17,7 @@ from toy_duration_predictor import cli
 from toy_duration_predictor.data.songs import fingerprint, validate_songs
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.inference import download as hub_download
+from toy_duration_predictor.inference.download import load_model
 from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.inference.saved_model import HubModel
 from toy_duration_predictor.models import build
@@ -67,7 +67,7 @@ def test_a_run_as_a_folder_and_back(shared_run, tmp_path):
         "config.json",
         "model.safetensors",
     ]
-    task, loaded = load_run(shared_run), hub_download.load_model(tmp_path / "saved")
+    task, loaded = load_run(shared_run), load_model(tmp_path / "saved")
     assert loaded.singers == task.singers
     assert not loaded.anonymous
     assert not loaded.network.training
@@ -117,15 +117,15 @@ def test_a_model_goes_to_the_hub_and_comes_back(shared_run, online, tmp_path):
     assert set(online.repositories["models/me/singer"]) == {"README.md", "config.json", "model.safetensors"}
     assert "models/me/singer" in online.private
     assert b'tdp.Predictor.load("me/singer")' in online.repositories["models/me/singer"]["README.md"]
-    task, loaded = load_run(shared_run), hub_download.load_model("me/singer")
+    task, loaded = load_run(shared_run), load_model("me/singer")
     assert same(loaded.network, task.network.eval(), len(task.singers))
     hub.pull("me/singer", tmp_path / "pulled", revision=url.rpartition("/")[2])
-    assert same(hub_download.load_model(tmp_path / "pulled").network, loaded.network, len(task.singers))
+    assert same(load_model(tmp_path / "pulled").network, loaded.network, len(task.singers))
     for name, content in online.repositories["models/me/singer"].items():
         assert (tmp_path / "pulled" / name).read_bytes() == content
     # Once it is in the cache, it needs no network.
     online.failure = (".", 503)
-    assert same(hub_download.load_model("me/singer").network, loaded.network, len(task.singers))
+    assert same(load_model("me/singer").network, loaded.network, len(task.singers))
 
 
 def test_a_table_goes_to_the_hub_and_comes_back(songs, online, tmp_path, monkeypatch):
@@ -174,20 +174,20 @@ def model_b(published, tmp_path):
 
 def test_the_published_models_load(published, model_b, online):
     network = published[1].eval()
-    loaded = hub_download.load_model(model_b)
+    loaded = load_model(model_b)
     assert loaded.singers == list(range(1, 19))
     assert same(loaded.network, network, 18)
     online.repositories["models/ccss17/toy-duration-predictor"] = {
         f"model_B/{path.name}": path.read_bytes() for path in model_b.iterdir()
     }
-    assert same(hub_download.load_model("ccss17/toy-duration-predictor/model_B").network, network, 18)
+    assert same(load_model("ccss17/toy-duration-predictor/model_B").network, network, 18)
     with pytest.raises(InputError, match=r"is no model: give .*toy-duration-predictor/model_B"):
-        hub_download.load_model("ccss17/toy-duration-predictor")
+        load_model("ccss17/toy-duration-predictor")
     # Constants that the configuration gives are used.
     config = json.loads((model_b / "config.json").read_text())
     (model_b / "config.json").write_text(json.dumps({**config, "target_mean": 0.0, "target_std": 1.0}))
     with torch.no_grad():
-        scaled = hub_download.load_model(model_b).network(*windows(18)) * 201.76 + 128.66
+        scaled = load_model(model_b).network(*windows(18)) * 201.76 + 128.66
         torch.testing.assert_close(scaled, network(*windows(18)))
 
 
@@ -205,7 +205,7 @@ class Harm:
 def test_a_harmful_pickle_is_refused(model_b, tmp_path, dump):
     dump({"fc.weight": Harm(tmp_path / "harm")}, model_b / "pytorch_model.bin")
     with pytest.raises(InputError, match=r"pytorch_model.bin .* is not opened; get the model as model.safetensors"):
-        hub_download.load_model(model_b)
+        load_model(model_b)
     assert not (tmp_path / "harm").exists()
 
 
@@ -236,7 +236,7 @@ def test_what_is_no_model_is_refused(model_b, file, content, message):
     else:
         (save_file if file == "model.safetensors" else torch.save)(content, path)
     with pytest.raises(InputError) as error:
-        hub_download.load_model(model_b)
+        load_model(model_b)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -260,7 +260,7 @@ def on_the_hub(model_b, online):
 def test_a_failing_hub_ends_in_one_sentence_and_leaves_nothing(on_the_hub, failure, message, tmp_path):
     on_the_hub.failure = failure
     with pytest.raises(InputError, match=f"^There is no folder 'a/b', and the model 'a/b' cannot be had.*{message}"):
-        hub_download.load_model("a/b")
+        load_model("a/b")
     with pytest.raises(InputError, match=message) as error:
         hub.pull("a/b", tmp_path / "pulled")
     assert "\n" not in str(error.value)
@@ -292,13 +292,13 @@ def test_a_model_that_is_not_one_is_not_pulled(on_the_hub, tmp_path):
 )
 def test_a_name_that_is_none(on_the_hub, name, message):
     with pytest.raises(InputError) as error:
-        hub_download.load_model(name)
+        load_model(name)
     assert message in str(error.value)
 
 
 def test_a_revision_that_is_none(on_the_hub):
     with pytest.raises(InputError, match=r"'a/b' at revision 'v9' cannot be had from the Hub: it has no such revision"):
-        hub_download.load_model("a/b", revision="v9")
+        load_model("a/b", revision="v9")
 
 
 def test_no_network(tmp_path, monkeypatch, online):
@@ -307,10 +307,10 @@ def test_no_network(tmp_path, monkeypatch, online):
         nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
     monkeypatch.setattr(constants, "ENDPOINT", nobody)
     with pytest.raises(InputError, match=r"Connection refused; check the network \(http://127.0.0.1:"):
-        hub_download.load_model("a/b")
+        load_model("a/b")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(InputError, match="HF_HUB_OFFLINE is set, and it is not in the cache"):
-        hub_download.load_model("a/b")
+        load_model("a/b")
 
 
 @pytest.mark.parametrize(
