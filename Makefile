@@ -7,16 +7,19 @@ PY := .venv/bin/python
 train: setup
 	$(PY) scripts/train.py experiment=model_b $(ARGS)
 
+# On all cores; to look into one test, call pytest itself.
+PYTEST := $(PY) -m pytest -n auto --dist worksteal
+
 # Lint, types and the fast tests.
 test: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
 # What `make test` leaves out, and the documents.
 test-all: test docs
-	$(PY) -m pytest -m slow $(ARGS)
+	$(PYTEST) -m slow $(ARGS)
 
 # The documents' site, in build/site; a warning is an error.
 docs: setup

@@ -222,12 +222,14 @@ def test_it_listens_on_loopback_only(server):
         pass
 
 
-def test_a_port_in_use_ends_in_a_sentence():
-    pytest.importorskip("gradio", reason="the page needs the extra 'demo'")
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit) as ended:
-        port = taken.getsockname()[1]
-        cli.main(["demo", "--port", str(port)])
-    assert ended.value.code == f"The page cannot listen on 127.0.0.1:{port}; choose another --host or --port."
+@pytest.mark.slow
+def test_a_port_in_use_ends_in_a_sentence(server):
+    port = server.address.rstrip("/").rpartition(":")[2]
+    output, complaint = demo("--port", port).communicate(timeout=LONGEST)
+    assert (output, complaint) == (
+        "",
+        f"The page cannot listen on 127.0.0.1:{port}; choose another --host or --port.\n",
+    )
 
 
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch):
