@@ -160,6 +160,7 @@ class Boosting:
         notes = _notes(songs)
         by_song = notes.groupby("song")["this"]
         step = np.array([float(grid_step(song)) for song in songs.quantized])[notes["song"]]
+        # A shift by -1 gives the note after: pandas moves the notes, not the place where it looks.
         ticks = np.stack([by_song.shift(-by, fill_value=OUTSIDE) for by in range(-REACH, REACH + 1)])
         columns = [*np.where(ticks == OUTSIDE, OUTSIDE, ticks / step), step, by_song.cumcount() % 2]
         if self.use_singer:

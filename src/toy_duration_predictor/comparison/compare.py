@@ -88,6 +88,7 @@ def _plan(settings: CompareConfig, compose: Callable[[list[str]], DictConfig]) -
                 run.data.split = fold or runs[MODEL].data.split
                 run.trainer = settings.trainer.model_dump()
                 run.logs = str(settings.logs)
+                # Where only the split varies, all runs have the experiment's own seed.
                 if settings.vary != "split":
                     run.seed = repetition
                 if settings.vary in ("split", "both"):

@@ -126,7 +126,7 @@ def gather(runs: list[FinishedRun], resamples: int) -> Comparison:
     found = [ablations(load_run(run.folder), table, split.test, run.seed) for run, split in of_runs]
     ablated = {name: averaged([each[name] for each in found]) for name in found[0]}
 
-    # What follows is about the first repetition.
+    # What follows is about the first repetition: figures of single notes have no use for an average over runs.
     train, _, test = splits[0]
     models = {arm: load_run(of_arm[0].folder) for arm, of_arm in by_arm.items()}
     firsts = {name: tables[0] for name, tables in predictions.items()}

@@ -109,6 +109,7 @@ def judge(errors: Mapping[str, SongErrors], arms: Iterable[str], best_lookup: st
         other = errors[rival]
         difference = other.minus(model, resamples)
         p_repetitions = seed_sign_flip(np.subtract(other.repetitions, model.repetitions))
+        # Other songs and other seeds must both leave the difference standing.
         p = max(corrected[rival], p_repetitions)
         parts.append(
             Part(
