@@ -27,6 +27,7 @@ from hydra import compose, initialize_config_dir
 from hypothesis import settings
 from omegaconf import DictConfig
 
+from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.training.train import train
 
 mpl.use("Agg")
@@ -117,6 +118,12 @@ def shared_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         base = base.parent  # the folder of all workers; who comes second finds the run finished
     with FileLock(base / "shared.lock"), as_it_was():
         return Path(train(composed(*RUN, f"logs={base / 'shared'}"))["run/folder"])
+
+
+@pytest.fixture(scope="session")
+def shared_songs() -> Dataset:
+    """The songs of the shared run: each singer of 1 to 18 has one, and singers 1 and 2 have two."""
+    return load_songs("simulated", songs=20)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from tests.conftest import FEW_SONGS, ROOT, SMALL, small_sizes
 from toy_duration_predictor.data.sources import source_names
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.models import network_names
-from toy_duration_predictor.training.commands import run_command
 from toy_duration_predictor.training.config import EvaluateConfig, TrainConfig, TrainingSettings, validated
 from toy_duration_predictor.training.train import train
 
@@ -134,49 +133,3 @@ def test_bad_values_are_refused(config, overrides, message):
 def test_evaluate_needs_a_run(config):
     with pytest.raises(InputError, match="'run' is needed; give it as run=VALUE"):
         validated(config(name="evaluate"), EvaluateConfig)
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("sede=1", "There is no setting 'sede'; did you mean 'seed'?"),
-        ("training.max_epoch=3", "There is no setting 'training.max_epoch'; did you mean 'max_epochs'?"),
-        ("data.singer_efect=1", "There is no setting 'data.singer_efect'; did you mean 'singer_effect'?"),
-        ("experiment=model_c", "experiment=model_c: there is no such choice; did you mean 'model_b'?"),
-        ("modle=bigru", "There is no setting 'modle'; did you mean 'model'?"),
-        ("seed=[1", "'seed=[1' cannot be read"),
-        ("logs=/tmp/é", "takes quotes within quotes"),
-    ],
-)
-def test_typos_are_answered_with_the_nearest_key(config, capsys, override, message):
-    with pytest.raises(SystemExit) as status:
-        run_command(lambda: config(override))
-    assert status.value.code == 1
-    assert message in capsys.readouterr().err
-
-
-def test_an_error_that_is_not_the_users_keeps_its_traceback():
-    def broken():
-        raise KeyError("ours")
-
-    with pytest.raises(KeyError):
-        run_command(broken)
-
-
-def test_help_and_mistakes_answer_without_torch(script, tmp_path):
-    """Importing torch and Lightning takes seconds."""
-    for name, arguments in (
-        ("train.py", ["--help"]),
-        ("train.py", ["training.max_epochs=0"]),
-        ("train.py", ["sede=1"]),
-        ("evaluate.py", ["--help"]),
-        ("evaluate.py", []),
-    ):
-        done = script(name, *arguments, cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1")
-        assert done.returncode == (0 if "--help" in arguments else 1)
-        said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
-        assert len(said) == (0 if "--help" in arguments else 1)
-        imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-        assert "hydra" in imported
-        assert not {"torch", "lightning", "datasets", "numba", "matplotlib"} & imported
-    assert list(tmp_path.iterdir()) == []

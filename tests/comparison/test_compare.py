@@ -7,24 +7,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
-from datasets import Dataset
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.conftest import ONE_EPOCH, SMALL, as_it_was, composed, flat
-from toy_duration_predictor.comparison.ablation import ablations, derangement
 from toy_duration_predictor.comparison.compare import _plan, compare
-from toy_duration_predictor.comparison.evidence import song_errors
 from toy_duration_predictor.comparison.gather import learning_curve
-from toy_duration_predictor.comparison.published_metric import published_metric
-from toy_duration_predictor.data.datamodule import SongsDataModule
-from toy_duration_predictor.data.sources import load_songs
-from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training.commands import ending_in_a_sentence
 from toy_duration_predictor.training.config import CompareConfig, validated
-from toy_duration_predictor.training.predictions import predict_songs
-from toy_duration_predictor.training.run_folder import load_run
 from toy_duration_predictor.training.task import DurationTask
 from toy_duration_predictor.training.train import train
 
@@ -276,97 +266,3 @@ def test_runs_that_do_not_belong_together_are_refused(run_compare, config, tmp_p
     trained("model_b", "data.split=published")
     with pytest.raises(InputError, match=r"were not tested on the same songs; give both the same data\.split"):
         run_compare(f"runs='{tmp_path}/logs/*'")
-
-
-@pytest.fixture(scope="module")
-def simulated():
-    """The songs of the shared run."""
-    return load_songs("simulated", songs=20)
-
-
-def test_test_songs_are_predicted_as_in_the_run(simulated, shared_run):
-    """Whatever is asked, each note has one prediction; and the run's are those of its predictions.parquet."""
-    task = load_run(shared_run)
-    table = pq.read_table(shared_run / "predictions.parquet")
-    rows = table["row"].to_numpy()
-    said = [predicted[batch.mask] for batch, predicted in predict_songs(task, simulated, rows)]
-    assert torch.cat(said).numpy() == pytest.approx(flat(table["predicted"].to_pylist()), rel=1e-5)
-    for options in ({"context": 2}, {"batch_size": 3}, {"ask": lambda batch: batch.quantized}):
-        notes = [batch.sung[batch.mask] for batch, _ in predict_songs(task, simulated, rows, **options)]
-        assert torch.cat(notes).tolist() == flat(table["sung"].to_pylist()).tolist()
-    other = np.full(len(rows), 1)
-    assert {1} == {i for batch, _ in predict_songs(task, simulated, rows, singer=other) for i in batch.singer.tolist()}
-
-
-def test_ablations_of_nothing_change_nothing(simulated, shared_run):
-    task = load_run(shared_run)
-    data = SongsDataModule(simulated, window=32)
-    own = song_errors(pq.read_table(shared_run / "predictions.parquet"))
-    found = ablations(task, simulated, data.split.test, seed=0)
-    for errors in found.values():
-        assert errors.row.tolist() == own.row.tolist()
-        assert errors.notes.tolist() == own.notes.tolist()
-    # A context as wide as the window's is nearly the whole of it; a single note is not.
-    wide, none = (np.abs(found[f"context {n}"].error - own.error).sum() for n in (16, 0))
-    assert wide < none
-    with torch.no_grad():
-        task.network.singer_embedding.weight[:] = 0.5
-    blind = ablations(task, simulated, data.split.test, seed=0)
-    for name in ("singer shuffled", "another singer", "mean singer"):
-        assert blind[name].error == pytest.approx(blind["singer shuffled"].error)
-        assert found[name].error.tolist() != own.error.tolist()
-
-
-def test_context_against_a_window_of_its_own(simulated, shared_run):
-    """One note by hand: the window of three notes round it."""
-    task = load_run(shared_run)
-    row = 8
-    song = simulated[row]
-    found = ablations(task, simulated, np.array([row]), seed=0)["context 1"]
-    step = torch.tensor([float(np.gcd.reduce(song["quantized_durations"]))])
-    total = 0.0
-    for i, sung in enumerate(song["durations"]):
-        low, high = max(i - 1, 0), min(i + 2, len(song["durations"]))
-        window = torch.tensor([song["quantized_durations"][low:high]], dtype=torch.float32)
-        singer = torch.tensor([task.singers.index(song["singer_id"])])
-        with torch.no_grad():
-            mask, step = (
-                torch.ones_like(window, dtype=torch.bool),
-                torch.tensor([float(np.gcd.reduce(song["quantized_durations"]))]),
-            )
-            predicted = task.network(window, singer, mask, step)[0, i - low]
-        total += abs(predicted.item() - sung)
-    assert found.error[0] == pytest.approx(total, rel=1e-4)
-
-
-@pytest.mark.parametrize("settings", [SMALL, (*QUICK, "model=bigru_published", "model.hidden_size=8")])
-def test_the_published_metric_against_those_of_the_run(config, songs, tmp_path, settings):
-    columns = songs.to_dict()
-    columns["durations"][0][0] = 5000  # or there would be nothing to clamp
-    columns["quantized_durations"][0][0] = 4500
-    table = Dataset.from_dict({name: columns[name] for name in columns if name != "song_id"})
-    table.to_parquet(tmp_path / "songs.parquet")
-    seed = next(seed for seed in range(99) if 0 in split_rows(table, "published", seed).test)
-    data = ("data=parquet", f"data.path={tmp_path}/songs.parquet", f"data.split_seed={seed}")
-    metrics = train(config(*settings, *data, ONE_EPOCH))
-    task = load_run(metrics["run/folder"])
-    found = published_metric(task, table, split_rows(table, "published", seed).test)
-    ways = {(padding, clamp): (mae, copy_mae) for padding, clamp, mae, copy_mae in found}
-    for way, suffix in ((False, False), ""), ((True, True), "_published"):
-        assert ways[way] == pytest.approx((metrics[f"test/mae{suffix}"], metrics[f"test/copy_mae{suffix}"]), rel=1e-5)
-    # The other two by numpy.
-    rows = pq.read_table(f"{metrics['run/folder']}/predictions.parquet").to_pydict()
-    quantized, sung, predicted = (flat(rows[name]) for name in ("quantized", "sung", "predicted"))
-    lower, clamped = quantized.clip(max=1000), sung.clip(max=1000)
-    expected = (np.abs(predicted - clamped).mean(), np.abs(lower - clamped).mean())
-    assert ways[False, True] == pytest.approx(expected, rel=1e-5)
-    windows = sum(-(-len(song) // 32) for song in rows["sung"])
-    assert ways[True, False][1] == pytest.approx(np.abs(quantized - sung).sum() / (32 * windows), rel=1e-5)
-    assert len({mae for mae, _ in ways.values()}) == 4
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 10, 50])
-def test_a_derangement_moves_everything(n):
-    order = derangement(n, seed=n)
-    assert sorted(order) == list(range(n))
-    assert n == 1 or (order != np.arange(n)).all()

@@ -1,10 +1,7 @@
 import json
 import os
-import re
 import runpy
-import shutil
 import signal
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +11,10 @@ import torch
 from omegaconf import OmegaConf
 
 from tests.conftest import FEW_SONGS, ONE_EPOCH, ROOT, RUN, SHORT, SMALL, flat
-from toy_duration_predictor.comparison.compare import _finished_runs
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.training import provenance
 from toy_duration_predictor.training.callbacks import LogEpochs
-from toy_duration_predictor.training.commands import Interrupted, run_command
+from toy_duration_predictor.training.commands import Interrupted
 from toy_duration_predictor.training.run_folder import read_metrics
 from toy_duration_predictor.training.task import DurationTask
 from toy_duration_predictor.training.train import train
@@ -101,77 +96,6 @@ def test_a_finished_run_is_not_run_twice(config, own_run, monkeypatch, capsys):
     assert "This run is finished; force=true runs it again." in capsys.readouterr().err
     with pytest.raises(TrainedError):
         train(config(*RUN, "force=true"))
-
-
-@pytest.fixture
-def new_process():
-    """A function after which the code is read as a new process reads it."""
-
-    def forget():
-        provenance.source_digests.cache_clear()
-        provenance.provenance.cache_clear()
-
-    yield forget
-    forget()
-
-
-def test_other_code_is_another_run(config, monkeypatch, new_process, tmp_path, capsys):
-    """A bug mended in a network is never answered with the numbers of before."""
-    package = tmp_path / "package"
-    shutil.copytree(provenance.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(provenance, "PACKAGE", package)
-    new_process()
-    first = train(config(*SHORT))
-    network = package / "models" / "phase.py"
-    network.write_text(network.read_text() + "# mended\n")
-    (package / "models" / "mine.py").write_text("")
-    (package / "models" / ".#mine.py").symlink_to("nothing")  # an editor's lock
-    assert train(config(*SHORT)) == first  # this process has imported the code of before
-    new_process()
-    capsys.readouterr()
-    second = train(config(*SHORT))
-    assert "The code has changed since" in (said := capsys.readouterr().err)
-    assert "models/mine.py, models/phase.py. That run stays; a new one is made beside it." in said
-    assert Path(first["run/folder"], "metrics.json").is_file()
-    assert first["run/folder"].rpartition("-")[0] == second["run/folder"].rpartition("-")[0]
-    assert first["code/digest"] != second["code/digest"]
-    assert len(_finished_runs(str(tmp_path / "logs" / "*"))) == 2
-    assert (
-        "by other code than today's are among these: models/mine.py, models/phase.py differ." in capsys.readouterr().err
-    )
-    # What only uses finished runs changes none of their numbers; and code that is as it was is known again.
-    (package / "cli.py").write_text("")
-    new_process()
-    monkeypatch.setattr(DurationTask, "training_step", no_step)
-    assert train(config(*SHORT)) == second
-    network.write_text(network.read_text().removesuffix("# mended\n"))
-    (package / "models" / "mine.py").unlink()
-    new_process()
-    assert train(config(*SHORT)) == first
-
-
-def test_a_commit_with_anything_new_beside_it_is_dirty(monkeypatch, new_process, tmp_path):
-    def git(*arguments):
-        identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
-
-    def commit():
-        new_process()
-        return str(provenance.provenance()["git/commit"])
-
-    package = tmp_path / "package"
-    package.mkdir()
-    (package / "provenance.py").write_text("")
-    monkeypatch.setattr(provenance, "PACKAGE", package)
-    monkeypatch.setattr(provenance, "__file__", str(package / "provenance.py"))
-    assert commit() == "unknown"
-    git("init")
-    assert commit() == "unknown"  # the checkout of somebody else
-    git("add", ".")
-    git("commit", "-m", "first")
-    assert re.fullmatch("[0-9a-f]{40}", commit())
-    (tmp_path / "new.py").write_text("")
-    assert commit().endswith("-dirty")
 
 
 @pytest.mark.parametrize(
@@ -302,13 +226,6 @@ def test_a_training_that_diverges_says_so(config, monkeypatch):
         train(config(*SHORT))
 
 
-def test_metrics_that_are_none_are_refused(config, own_run):
-    for text in ("[]", "{}", "{"):
-        (own_run / "metrics.json").write_text(text)
-        with pytest.raises(InputError, match="delete it to run again"):
-            train(config(*RUN))
-
-
 def test_a_place_that_cannot_be_written_is_refused(config, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
@@ -321,23 +238,6 @@ def test_hardware_that_is_not_there_is_refused(config, tmp_path):
     with pytest.raises(InputError, match="trainer=cuda cannot be used on this machine"):
         train(config(*RUN, "trainer=gpu"))
     assert not (tmp_path / "logs").exists()
-
-
-def test_commands_end_with_one_sentence_and_a_status(capsys):
-    def interrupted():
-        raise Interrupted("Stopped.", signal.SIGTERM)
-
-    def stopped_early():
-        raise KeyboardInterrupt
-
-    for main, status, sentence in (
-        (interrupted, 143, ""),
-        (stopped_early, 130, "Interrupted; the same command goes on"),
-    ):
-        with pytest.raises(SystemExit) as error:
-            run_command(main)
-        assert error.value.code == status
-        assert capsys.readouterr().err.startswith(sentence)
 
 
 def test_a_sweep_runs_and_goes_on(monkeypatch, tmp_path, capsys):
