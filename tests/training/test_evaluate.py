@@ -76,12 +76,12 @@ def test_a_checkpoint_runs_no_code(config, shared_songs, own_run, tmp_path):
         evaluation(config, own_run, shared_songs, tmp_path)
 
 
-def test_a_run_of_other_code_says_so(config, shared_songs, own_run, tmp_path, caplog):
+def test_a_run_of_other_code_says_so(config, shared_songs, own_run, tmp_path, capsys):
     sources = Path(own_run, "sources.json")
     sources.write_text(sources.read_text().replace("models/phase.py", "models/before.py"))
     evaluation(config, own_run, shared_songs, tmp_path)
     said = "The code has changed since this run was trained: models/before.py, models/phase.py."
-    assert said in caplog.text
+    assert said in capsys.readouterr().err
     # Weights that other code cannot take are refused with the reason.
     best = Path(own_run, "checkpoints", "best.ckpt")
     torch.save({**torch.load(best, weights_only=True), "state_dict": {}}, best)
