@@ -98,17 +98,8 @@ def test_a_finished_run_is_not_run_twice(config, own_run, monkeypatch, capsys):
         train(config(*RUN, "force=true"))
 
 
-@pytest.mark.parametrize(
-    ("number", "at"),
-    [
-        (signal.SIGTERM, 0),
-        (signal.SIGINT, 3),
-        (signal.SIGTERM, 7),
-        pytest.param(signal.SIGINT, 0, marks=pytest.mark.slow),
-        pytest.param(signal.SIGTERM, 3, marks=pytest.mark.slow),
-        pytest.param(signal.SIGINT, 7, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("at", [0, 3, 7])
 def test_an_interrupted_run_goes_on_to_the_same_weights(config, shared_run, tmp_path, monkeypatch, capsys, number, at):
     """The signal comes in the first epoch, at its beginning or within, or in the second: an epoch has five batches."""
     step = DurationTask.training_step
@@ -137,15 +128,8 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(config, shared_run, tmp_
     assert resumed["train/epochs"] == whole["train/epochs"] == 3
 
 
-@pytest.mark.parametrize(
-    ("number", "epoch"),
-    [
-        (signal.SIGTERM, 0),
-        (signal.SIGINT, 2),
-        pytest.param(signal.SIGINT, 0, marks=pytest.mark.slow),
-        pytest.param(signal.SIGTERM, 2, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("epoch", [0, 2])
 def test_a_signal_between_epochs_is_heeded(config, shared_run, monkeypatch, number, epoch):
     """Also after the last one, where the training is done and the test is not."""
     log_epoch = LogEpochs.on_train_epoch_end
