@@ -375,7 +375,8 @@ def test_a_visit(server, browser, tmp_path):
     until(lambda: "generating" not in part("#picture").get_attribute("outerHTML"))
 
     part("#after button[aria-label=Play]").click()
-    until(lambda: "0:01" in part("#after").text)
+    # The first of its times is how far it has played. A busy machine may never show a certain second.
+    until(lambda: re.findall(r"\d+:\d\d", part("#after").text)[:1] not in ([], ["0:00"]))
     part("#download").click()
     until(lambda: list(tmp_path.glob("got/*.mid")))
     [got] = tmp_path.glob("got/*.mid")
