@@ -3,8 +3,9 @@
 import hydra
 from omegaconf import DictConfig
 
+from toy_duration_predictor.comparison.config import CompareConfig
 from toy_duration_predictor.training.commands import ending_in_a_sentence, run_command
-from toy_duration_predictor.training.config import CompareConfig, validated
+from toy_duration_predictor.training.config import validated
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="compare")

@@ -11,10 +11,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tests.conftest import ONE_EPOCH, SMALL, as_it_was, composed, flat
 from toy_duration_predictor.comparison.compare import _plan, compare
+from toy_duration_predictor.comparison.config import CompareConfig
 from toy_duration_predictor.comparison.gather import learning_curve
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training.commands import ending_in_a_sentence
-from toy_duration_predictor.training.config import CompareConfig, validated
+from toy_duration_predictor.training.config import validated
 from toy_duration_predictor.training.task import DurationTask
 from toy_duration_predictor.training.train import train
 

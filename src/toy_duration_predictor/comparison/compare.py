@@ -10,11 +10,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from toy_duration_predictor.comparison.arms import MODEL, check_names
+from toy_duration_predictor.comparison.config import CompareConfig
 from toy_duration_predictor.comparison.gather import gather
 from toy_duration_predictor.comparison.report import write_comparison
 from toy_duration_predictor.data.split import FOLDS
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.training.config import CompareConfig, TrainConfig, validated
+from toy_duration_predictor.training.config import TrainConfig, validated
 from toy_duration_predictor.training.provenance import changed_sources
 from toy_duration_predictor.training.run_folder import FinishedRun, read_run
 from toy_duration_predictor.training.terminal import console_log

@@ -16,6 +16,7 @@ from rich.progress import track
 from scipy.stats import binomtest
 
 from toy_duration_predictor.comparison.baselines import BASELINES, song_arrays
+from toy_duration_predictor.comparison.config import PowerConfig
 from toy_duration_predictor.comparison.evidence import SongErrors
 from toy_duration_predictor.comparison.questions import (
     INCONCLUSIVE,
@@ -31,7 +32,7 @@ from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.songs import validate_songs
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.sections import Section, write_report
-from toy_duration_predictor.training.config import PowerConfig, validated
+from toy_duration_predictor.training.config import validated
 from toy_duration_predictor.training.terminal import console_log
 
 log = logging.getLogger(__name__)

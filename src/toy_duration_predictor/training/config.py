@@ -158,32 +158,6 @@ class EvaluateConfig(Settings):
     force: bool
 
 
-class CompareConfig(Settings):
-    """`conf/compare.yaml`, composed."""
-
-    arms: Annotated[list[str], Field(min_length=1)]
-    seeds: Count
-    vary: Literal["seed", "split", "both", "fold"]
-    each: list[str]
-    runs: str | None
-    data: SourceSettings
-    trainer: TrainerSettings
-    logs: Path
-    out: Path | None
-    resamples: Annotated[int, Field(ge=100)]
-
-
-class PowerConfig(Settings):
-    """`conf/power.yaml`, composed."""
-
-    effects: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
-    songs: Annotated[list[Annotated[int, Field(ge=12)]], Field(min_length=1)]
-    repetitions: Count
-    baseline: Literal["boosting", "neighbours", "value"]
-    resamples: Annotated[int, Field(ge=100)]
-    out: Path
-
-
 def validated(config: DictConfig | dict[str, Any], schema: type[Config]) -> Config:
     """Returns a composed configuration as typed settings.
 

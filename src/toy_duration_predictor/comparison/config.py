@@ -1,0 +1,34 @@
+"""What a comparison's composed configuration must look like; see `training.config`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from toy_duration_predictor.training.config import Count, Settings, SourceSettings, TrainerSettings
+
+
+class CompareConfig(Settings):
+    """`conf/compare.yaml`, composed."""
+
+    arms: Annotated[list[str], Field(min_length=1)]
+    seeds: Count
+    vary: Literal["seed", "split", "both", "fold"]
+    each: list[str]
+    runs: str | None
+    data: SourceSettings
+    trainer: TrainerSettings
+    logs: Path
+    out: Path | None
+    resamples: Annotated[int, Field(ge=100)]
+
+
+class PowerConfig(Settings):
+    """`conf/power.yaml`, composed."""
+
+    effects: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
+    songs: Annotated[list[Annotated[int, Field(ge=12)]], Field(min_length=1)]
+    repetitions: Count
+    baseline: Literal["boosting", "neighbours", "value"]
+    resamples: Annotated[int, Field(ge=100)]
+    out: Path
