@@ -28,7 +28,6 @@ from hypothesis import settings
 from omegaconf import DictConfig
 
 from toy_duration_predictor.data.sources import load_songs
-from toy_duration_predictor.training.train import train
 
 mpl.use("Agg")
 # The same examples each time, however slow the machine is.
@@ -113,6 +112,8 @@ def config(tmp_path: Path) -> Callable[..., DictConfig]:
 @pytest.fixture(scope="session")
 def shared_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run of `RUN`, made once for all tests: whoever would change it takes `own_run`."""
+    from toy_duration_predictor.training.train import train  # Lightning takes seconds, which few tests need
+
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent  # the folder of all workers; who comes second finds the run finished
