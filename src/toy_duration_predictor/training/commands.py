@@ -11,6 +11,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from toy_duration_predictor.errors import InputError, did_you_mean
 
+# Groups of `conf` whose choices set keys of other groups: a configuration has no key of their names.
+GLOBAL_GROUPS = ("experiment", "sweep")
+
 
 class Interrupted(Exception):  # noqa: N818
     """A signal ended a run; what was done so far is on disk.
@@ -75,5 +78,6 @@ def _sentence(error: Exception) -> str:
     if isinstance(cause, OmegaConfBaseException) and isinstance(cause.parent_node, omegaconf.DictConfig):
         parent, key = cause.parent_node, str(cause.key)
         if key not in parent:
-            return f"There is no setting '{cause.full_key}'; {did_you_mean(key, map(str, parent))}"
+            known = [*map(str, parent), *(GLOBAL_GROUPS if cause.full_key == key else ())]
+            return f"There is no setting '{cause.full_key}'; {did_you_mean(key, known)}"
     return " ".join(line.strip() for line in str(error).splitlines()[:2])

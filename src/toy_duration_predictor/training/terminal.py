@@ -14,7 +14,12 @@ from toy_duration_predictor.training.config import HardwareSettings
 PACKAGE = logging.getLogger("toy_duration_predictor")
 
 # Titles of metrics in the table of results. Other metrics go by their names.
-TITLES = {"mae": "MAE, ticks", "mae_beats": "MAE, beats"}
+TITLES = {
+    "mae": "MAE, ticks",
+    "mae_beats": "MAE, beats",
+    "rmse": "RMSE, ticks",
+    "mae_published": "MAE as published, ticks",
+}
 
 
 def shows_progress(trainer: HardwareSettings) -> bool:
