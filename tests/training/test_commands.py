@@ -31,6 +31,7 @@ def test_commands_end_with_one_sentence_and_a_status(capsys):
         ("training.max_epoch=3", "There is no setting 'training.max_epoch'; did you mean 'max_epochs'?"),
         ("data.singer_efect=1", "There is no setting 'data.singer_efect'; did you mean 'singer_effect'?"),
         ("experiment=model_c", "experiment=model_c: there is no such choice; did you mean 'model_b'?"),
+        ("experimnt=model_b", "There is no setting 'experimnt'; did you mean 'experiment'?"),
         ("modle=bigru", "There is no setting 'modle'; did you mean 'model'?"),
         ("seed=[1", "'seed=[1' cannot be read"),
         ("logs=/tmp/é", "takes quotes within quotes"),
