@@ -11,12 +11,12 @@ from toy_duration_predictor.comparison.calibration import (
     BARS,
     LEAST,
     LEVELS,
+    calibrated,
     calibration,
     crps,
     cumulative,
     pit,
     probability,
-    sampled,
     within,
 )
 from toy_duration_predictor.data.datamodule import SongsDataModule
@@ -94,7 +94,7 @@ def test_a_model_with_a_distribution(songs, anonymous):
     """Flat over the tick of the input and as many on either side as the singer's index: known at every note."""
     data = SongsDataModule(songs, window=16)
     task = DurationTask("bigru", {"hidden_size": 2}, data.singers, data.statistics, window=16, anonymous=anonymous)
-    assert calibration(task, songs, data.split.test, 100) is sampled(task, songs, data.split.test, 0) is None
+    assert calibrated(task, songs, data.split.test, 0, 100) == (None, None)
 
     def distribution(durations, singer, *_):
         reach = singer[:, None].expand_as(durations) + 0.5

@@ -8,7 +8,7 @@ the bin's probability is then the probability of exactly this duration. Sung dur
 Shapes: `N` notes, `V` bins.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
@@ -50,8 +50,17 @@ class Calibration(NamedTuple):
     pit: list[float]
 
 
-def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples: int) -> Calibration | None:
-    """Compares a model's distributions with what was sung in its test songs; None if it predicts no distributions.
+def calibrated(
+    task: DurationTask, table: Dataset, rows: np.ndarray, seed: int, resamples: int
+) -> tuple[Calibration | None, pa.Table | None]:
+    """Returns `calibration` and `sampled` of a model; None of both if its network predicts no distributions."""
+    if not isinstance(task.network, DistributionNetwork):
+        return None, None
+    return calibration(task, table, rows, resamples), sampled(task, table, rows, seed)
+
+
+def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples: int) -> Calibration:
+    """Compares a model's distributions with what was sung in its test songs.
 
     Args:
         task: The trained model.
@@ -59,9 +68,7 @@ def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples:
         rows: Its test rows, int64 `(S,)`.
         resamples: Of the bootstrap.
     """
-    network = task.network
-    if not isinstance(network, DistributionNetwork):
-        return None
+    network = cast(DistributionNetwork, task.network)
     found = []
     batches = predict_songs(
         task, table, rows, ask=lambda batch: network.distribution(*task.inputs(batch)), batch_size=BATCH_SIZE
@@ -87,11 +94,9 @@ def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples:
     )
 
 
-def sampled(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -> pa.Table | None:
+def sampled(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -> pa.Table:
     """Samples a model's test songs once: a table as `predictions` describes it; arguments as of `calibration`."""
-    network = task.network
-    if not isinstance(network, DistributionNetwork):
-        return None
+    network = cast(DistributionNetwork, task.network)
     rows, generator = np.sort(rows), torch.Generator().manual_seed(seed)
     batches = predict_songs(
         task,

@@ -3,12 +3,13 @@
 Shapes: `S` songs, in the order of their rows in the songs table.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from toy_duration_predictor.comparison.statistics import Interval, difference_interval, mae_interval
+from toy_duration_predictor.comparison.statistics import Interval, mae_interval
 
 
 class SongErrors(NamedTuple):
@@ -33,13 +34,9 @@ class SongErrors(NamedTuple):
         """Mean absolute error over all notes, ticks."""
         return float(self.error.sum() / self.notes.sum())
 
-    def interval(self, resamples: int) -> Interval:
-        """Returns `mae` and its interval over songs, ticks."""
-        return mae_interval(self.error, self.notes, self.singer, resamples=resamples)
-
     def minus(self, other: "SongErrors", resamples: int) -> Interval:
         """Returns how much larger `mae` is than on the same songs by `other`, and the interval over songs, ticks."""
-        return difference_interval(self.error, other.error, other.notes, other.singer, resamples=resamples)
+        return mae_interval(self.error - other.error, other.notes, other.singer, resamples=resamples)
 
 
 class ArmErrors(NamedTuple):
@@ -81,6 +78,34 @@ def song_errors(predictions: pa.Table, column: str = "predicted") -> SongErrors:
         notes=notes,
         error=np.add.reduceat(np.abs(np.concatenate(predicted) - np.concatenate(sung)).astype(np.float64), starts),
     )
+
+
+def summaries(
+    errors: Mapping[str, SongErrors], ablated: Mapping[str, SongErrors], model: str, copy: str, resamples: int
+) -> tuple[dict[str, ArmErrors], dict[str, AblationErrors]]:
+    """Returns the errors over all test songs of arms and baselines, and of ablations of one arm.
+
+    Args:
+        errors: Of arms and baselines.
+        ablated: Of the arm under each ablation.
+        model: Name of the arm.
+        copy: Name of the copy baseline.
+        resamples: Of the bootstrap.
+    """
+    own, unit = errors[model], errors[copy].mae
+    arms = {}
+    for name, each in errors.items():
+        interval = mae_interval(each.error, each.notes, each.singer, resamples=resamples)
+        arms[name] = ArmErrors(interval, each.mae / unit, each.repetitions)
+    ablations = {
+        name: AblationErrors(each.mae, each.mae / unit, each.minus(own, resamples)) for name, each in ablated.items()
+    }
+    return arms, ablations
+
+
+def tested(repetitions: list[pa.Table]) -> SongErrors:
+    """Returns the errors of predictions tables, one a repetition, as `averaged` has them."""
+    return averaged([song_errors(table) for table in repetitions])
 
 
 def averaged(repetitions: list[SongErrors]) -> SongErrors:

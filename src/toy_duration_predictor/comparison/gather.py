@@ -13,10 +13,16 @@ from toy_duration_predictor.comparison.ablation import ablations
 from toy_duration_predictor.comparison.arms import MODEL, runs_by_arm
 from toy_duration_predictor.comparison.baselines import BASELINES, LOOKUPS, song_arrays, tested_baselines
 from toy_duration_predictor.comparison.between_singers import RUN, BetweenSingers, between_singers
-from toy_duration_predictor.comparison.calibration import LEAST, Calibration, calibration, sampled
-from toy_duration_predictor.comparison.evidence import AblationErrors, ArmErrors, averaged, song_errors
+from toy_duration_predictor.comparison.calibration import LEAST, Calibration, calibrated
+from toy_duration_predictor.comparison.evidence import (
+    AblationErrors,
+    ArmErrors,
+    averaged,
+    summaries,
+    tested,
+)
 from toy_duration_predictor.comparison.published_metric import Metric, published_metric
-from toy_duration_predictor.comparison.questions import Answers, judge
+from toy_duration_predictor.comparison.questions import COPY, Answers, judge
 from toy_duration_predictor.comparison.recognition import SEGMENT, Recognition, recognition
 from toy_duration_predictor.comparison.timing import PHRASE_REST, Timings, timings
 from toy_duration_predictor.data.songs import fingerprint
@@ -120,35 +126,30 @@ def gather(runs: list[FinishedRun], resamples: int) -> Comparison:
 
     predictions = {arm: [run.predictions for run in of_arm] for arm, of_arm in by_arm.items()}
     predictions |= {name: [baselines[run.repetition[1:]][name].predictions for run in own] for name in BASELINES}
-    errors = {name: averaged([song_errors(each) for each in tables]) for name, tables in predictions.items()}
-    model, copy = errors[MODEL], errors["copy"].mae
+    errors = {name: tested(tables) for name, tables in predictions.items()}
     of_runs = zip(own, splits, strict=True)
     found = [ablations(load_run(run.folder), table, split.test, run.seed) for run, split in of_runs]
     ablated = {name: averaged([each[name] for each in found]) for name in found[0]}
+
+    arms, of_ablations = summaries(errors, ablated, MODEL, COPY, resamples)
 
     # What follows is about the first repetition: figures of single notes have no use for an average over runs.
     train, _, test = splits[0]
     models = {arm: load_run(of_arm[0].folder) for arm, of_arm in by_arm.items()}
     firsts = {name: tables[0] for name, tables in predictions.items()}
-    sample = sampled(models[MODEL], table, test, first.seed)
+    calibration, sample = calibrated(models[MODEL], table, test, first.seed, resamples)
     samples = {} if sample is None else {f"{MODEL}, sampled": sample}
     return Comparison(
         questions=judge(errors | ablated, by_arm, best_lookup, resamples),
-        errors={
-            name: ArmErrors(each.interval(resamples), each.mae / copy, each.repetitions)
-            for name, each in errors.items()
-        },
+        errors=arms,
         best_lookup=best_lookup,
         learning_curves={arm: [learning_curve(run.folder) for run in of_arm] for arm, of_arm in by_arm.items()},
-        ablations={
-            name: AblationErrors(each.mae, each.mae / copy, each.minus(model, resamples))
-            for name, each in ablated.items()
-        },
+        ablations=of_ablations,
         published_metric={arm: published_metric(task, table, test) for arm, task in models.items()},
         timing=timings(samples | firsts, firsts[MODEL], firsts[best_lookup], table),
         recognition=recognition(song_arrays(table, train), firsts, resamples),
         between_singers=between_singers(table, first.predictions, resamples),
-        calibration=calibration(models[MODEL], table, test, resamples),
+        calibration=calibration,
         examples=_examples(first),
         method={
             "resamples": resamples,
@@ -157,7 +158,7 @@ def gather(runs: list[FinishedRun], resamples: int) -> Comparison:
             "matching_run": RUN,
             "least_probability": LEAST,
         },
-        provenance=_provenance(by_arm, len(table), model.singer),
+        provenance=_provenance(by_arm, len(table), errors[MODEL].singer),
     )
 
 

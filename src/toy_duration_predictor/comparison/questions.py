@@ -8,19 +8,10 @@ parts by Holm's method, and the p-value over repetitions, which with fewer than 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import numpy as np
-
 from toy_duration_predictor.comparison.ablation import ANOTHER
 from toy_duration_predictor.comparison.arms import ANONYMOUS, CONTROL, MODEL
 from toy_duration_predictor.comparison.evidence import SongErrors
-from toy_duration_predictor.comparison.statistics import (
-    Interval,
-    holm,
-    seed_sign_flip,
-    smallest_effect,
-    smallest_p,
-    song_sign_flip,
-)
+from toy_duration_predictor.comparison.statistics import Interval, paired_tests, smallest_p
 from toy_duration_predictor.errors import InputError
 
 LEVEL = 0.05
@@ -102,29 +93,26 @@ def judge(errors: Mapping[str, SongErrors], arms: Iterable[str], best_lookup: st
     # Not every comparison has every arm, and a model of a single singer cannot be told another one.
     rivals = {rival: question for rival, question in rivals.items() if rival in errors}
     model, copy = errors[MODEL], errors[COPY].mae
-    p_songs = {rival: song_sign_flip(errors[rival].error, model.error, model.notes) for rival in rivals}
-    corrected = holm(p_songs)
-    parts = []
-    for rival, question in rivals.items():
-        other = errors[rival]
-        difference = other.minus(model, resamples)
-        p_repetitions = seed_sign_flip(np.subtract(other.repetitions, model.repetitions))
-        # Other songs and other seeds must both leave the difference standing.
-        p = max(corrected[rival], p_repetitions)
-        parts.append(
-            Part(
-                arm=MODEL,
-                rival=rival,
-                question=question,
-                difference=difference,
-                share_of_copy=difference.estimate / copy,
-                p_songs=p_songs[rival],
-                p_repetitions=p_repetitions,
-                p=p,
-                smallest_effect=smallest_effect(other.error, model.error, model.notes, model.singer),
-                verdict=verdict(difference, p, NO_DIFFERENCE * copy),
-            )
+    compared = {name: errors[name] for name in (MODEL, *rivals)}
+    tests = paired_tests(
+        MODEL,
+        {name: each.error for name, each in compared.items()},
+        {name: each.repetitions for name, each in compared.items()},
+        model.notes,
+        model.singer,
+        resamples,
+    )
+    parts = [
+        Part(
+            arm=MODEL,
+            rival=rival,
+            question=rivals[rival],
+            share_of_copy=test.difference.estimate / copy,
+            verdict=verdict(test.difference, test.p, NO_DIFFERENCE * copy),
+            **test._asdict(),
         )
+        for rival, test in tests.items()
+    ]
     answers = {
         question: Answer(questions[question][0], answer(parts, question)) for question in dict.fromkeys(rivals.values())
     }

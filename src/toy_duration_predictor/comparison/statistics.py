@@ -7,7 +7,7 @@ Functions take arrays `(songs,)`, with the same songs in each: `error_sums`, tic
 `singers`, a number or name a song. They raise ValueError where arrays do not fit together or hold what cannot be.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,60 @@ class Interval(NamedTuple):
     estimate: float
     low: float
     high: float
+
+
+class PairedTests(NamedTuple):
+    """How much larger a rival's error is than an arm's on the same songs, and whether that may be chance.
+
+    Attributes:
+        difference: The rival's mean absolute error minus the arm's; see `difference_interval`.
+        p_songs: See `song_sign_flip`; not corrected.
+        p_repetitions: See `seed_sign_flip`.
+        p: The larger of the two, the first one corrected for the number of rivals; see `holm`.
+        smallest_effect: See `smallest_effect`.
+    """
+
+    difference: Interval
+    p_songs: float
+    p_repetitions: float
+    p: float
+    smallest_effect: float
+
+
+def paired_tests(
+    arm: str,
+    error_sums: Mapping[str, np.ndarray],
+    repetitions: Mapping[str, Sequence[float]],
+    note_counts: np.ndarray,
+    singers: np.ndarray,
+    resamples: int,
+) -> dict[str, PairedTests]:
+    """Tests an arm against its rivals, who are all others in `error_sums`.
+
+    Args:
+        arm: The arm's name.
+        error_sums: By name, `(songs,)`, ticks, averaged over the repetitions.
+        repetitions: By name, the mean absolute error in each repetition, ticks.
+        note_counts: `(songs,)`, positive.
+        singers: `(songs,)`.
+        resamples: Of the bootstrap.
+    """
+    rivals = {name: sums for name, sums in error_sums.items() if name != arm}
+    own = error_sums[arm]
+    p_songs = {name: song_sign_flip(sums, own, note_counts) for name, sums in rivals.items()}
+    corrected = holm(p_songs)
+    tests = {}
+    for name, sums in rivals.items():
+        p_repetitions = seed_sign_flip(np.subtract(repetitions[name], repetitions[arm]))
+        tests[name] = PairedTests(
+            difference=difference_interval(sums, own, note_counts, singers, resamples=resamples),
+            p_songs=p_songs[name],
+            p_repetitions=p_repetitions,
+            # Other songs and other seeds must both leave the difference standing.
+            p=max(corrected[name], p_repetitions),
+            smallest_effect=smallest_effect(sums, own, note_counts, singers),
+        )
+    return tests
 
 
 def mae_interval(
