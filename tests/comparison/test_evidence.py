@@ -48,3 +48,12 @@ def test_errors_over_all_songs(predictions):
     copied = averaged([song_errors(predictions, "quantized")] * 2)
     assert copied.mae == 17 / 4
     assert copied.minus(model, 100).estimate == 17 / 4 - 1.25
+
+
+def test_errors_on_other_songs_are_not_subtracted(predictions):
+    """Numpy would stretch the error of a single song over all."""
+    errors = song_errors(predictions)
+    single = errors._replace(**{name: getattr(errors, name)[:1] for name in ("row", "singer", "notes", "error")})
+    for one, other in ((single, errors), (errors, single)):
+        with pytest.raises(ValueError, match="songs"):
+            one.minus(other, 100)

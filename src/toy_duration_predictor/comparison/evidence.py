@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from toy_duration_predictor.comparison.statistics import Interval, mae_interval
+from toy_duration_predictor.comparison.statistics import Interval, difference_interval, mae_interval
 
 
 class SongErrors(NamedTuple):
@@ -36,7 +36,7 @@ class SongErrors(NamedTuple):
 
     def minus(self, other: "SongErrors", resamples: int) -> Interval:
         """Returns how much larger `mae` is than on the same songs by `other`, and the interval over songs, ticks."""
-        return mae_interval(self.error - other.error, other.notes, other.singer, resamples=resamples)
+        return difference_interval(self.error, other.error, other.notes, other.singer, resamples=resamples)
 
 
 class ArmErrors(NamedTuple):
@@ -93,13 +93,13 @@ def summaries(
         resamples: Of the bootstrap.
     """
     own, unit = errors[model], errors[copy].mae
+    ablations = {
+        name: AblationErrors(each.mae, each.mae / unit, each.minus(own, resamples)) for name, each in ablated.items()
+    }
     arms = {}
     for name, each in errors.items():
         interval = mae_interval(each.error, each.notes, each.singer, resamples=resamples)
         arms[name] = ArmErrors(interval, each.mae / unit, each.repetitions)
-    ablations = {
-        name: AblationErrors(each.mae, each.mae / unit, each.minus(own, resamples)) for name, each in ablated.items()
-    }
     return arms, ablations
 
 
