@@ -1,6 +1,7 @@
-"""Files that are either there or not, and never half-written."""
+"""Files and folders that are either there or not, and never half-written."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +31,26 @@ def write(path: Path, save: Callable[[Path], object]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Writes a text file in UTF-8, as `write` does."""
     write(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def write_folder(folder: Path, save: Callable[[Path], object]) -> None:
+    """Lets `save` make a folder beside its place, then moves it there. So no folder is ever there in part.
+
+    Raises:
+        InputError: The folder has something in it, or cannot be written.
+    """
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+            raise InputError(f"{folder} is there already; name a new folder, or delete it.")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            save(beside)
+            beside.replace(folder)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}.") from error
 
 
 def cache_folder() -> Path:

@@ -5,9 +5,6 @@ The published models, `model_A` and `model_B` of `ccss17/toy-duration-predictor`
 """
 
 import json
-import os
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -132,27 +129,6 @@ def read_folder(folder: Path, name: str) -> LoadedModel:
             f"save the run again."
         ) from error
     return LoadedModel(network.eval(), config.singers, config.anonymous)
-
-
-def write_folder(folder: Path, save: Callable[[Path], object]) -> None:
-    """Lets `save` make a folder beside its place, then moves it there. So no folder is ever there in part.
-
-    Raises:
-        InputError: The folder has something in it, or cannot be written.
-    """
-    # The name holds the process, so that two commands do not write to one place.
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
-        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-            raise InputError(f"{folder} is there already; name a new folder, or delete it.")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            save(beside)
-            beside.replace(folder)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror or error}.") from error
 
 
 def _config(path: Path, name: str) -> Config:

@@ -14,6 +14,7 @@ from huggingface_hub import HfApi
 
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.files import write_folder
 from toy_duration_predictor.inference.download import download, hub_errors
 from toy_duration_predictor.inference.saved_model import (
     CARD,
@@ -23,7 +24,6 @@ from toy_duration_predictor.inference.saved_model import (
     Config,
     HubModel,
     read_folder,
-    write_folder,
 )
 from toy_duration_predictor.sharing.cards import dataset_card, model_card
 from toy_duration_predictor.training.run_folder import load_run, read_run
