@@ -70,7 +70,7 @@ class SongsDataModule(pl.LightningDataModule):
         self.train_windows = Windows(self.songs, train, window, pairing)
         self.notes_train = int(self.songs.lengths(train).sum())
         self.statistics, origins = _statistics(self.songs, self.split.train)
-        carried = origins == {Origin.QUANTIZER}
+        carried = bool(self.statistics["carried"])
         self.requantize = False
         if requantize != "never" and pairing == "quantized":
             # Songs too short to tell count as sung.
