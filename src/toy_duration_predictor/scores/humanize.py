@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toy_duration_predictor.data.midi.smf import LARGEST_FILE, parse, replace_track
+from toy_duration_predictor.data.midi.smf import parse, refuse_large, replace_track
 from toy_duration_predictor.errors import InputError, did_you_mean
 from toy_duration_predictor.files import write
 from toy_duration_predictor.inference.predictor import Predictor, Singer
@@ -148,8 +148,7 @@ def _open(content: bytes, settings: HumanizeSettings, suffix: str, out_suffix: s
 
 def _read(file: Path) -> bytes:
     try:
-        if file.stat().st_size > LARGEST_FILE:
-            raise InputError(f"it is larger than {LARGEST_FILE >> 20} MiB")
+        refuse_large(file.stat().st_size)
         return file.read_bytes()
     except OSError as error:
         raise InputError(f"it cannot be read: {error.strerror or error}") from error

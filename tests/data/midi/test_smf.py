@@ -2,6 +2,7 @@
 
 import io
 import tracemalloc
+from pathlib import Path
 
 import midii
 import mido
@@ -9,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toy_duration_predictor.data.midi.recipe import Recipe, song
-from toy_duration_predictor.data.midi.smf import META, SYSEX, Tracks, parse, replace_track, unparse
+from toy_duration_predictor.data.midi.recipe import NAMES, Recipe, read_row, song
+from toy_duration_predictor.data.midi.smf import LARGEST_FILE, META, SYSEX, Tracks, parse, replace_track, unparse
 from toy_duration_predictor.data.midi.voice import read_voice
 from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.inference.predictor import Predictor
+from toy_duration_predictor.scores.humanize import humanize
 
 REAL = [path.read_bytes() for path in midii.sample.dataset]
 
@@ -171,3 +174,20 @@ def test_huge_lengths_take_no_memory():
         parse(content)
     assert tracemalloc.get_traced_memory()[1] < 100_000
     tracemalloc.stop()
+
+
+def test_large_files_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    file = tmp_path / "ba_05688_-4_a_s02_m_02.mid"
+    with file.open("wb") as sparse:
+        sparse.truncate(LARGEST_FILE + 1)
+    predictor = Predictor.load("demo")
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read"))
+    with pytest.raises(InputError, match="larger than 64 MiB"):
+        read_row(file, Recipe(), NAMES)
+    with pytest.raises(InputError, match="larger than 64 MiB"):
+        humanize(file, tmp_path / "performance.mid", predictor, singer=2)
+
+
+def test_large_contents_are_refused():
+    with pytest.raises(InputError, match="larger than 64 MiB"):
+        parse(b"MThd" + bytes(LARGEST_FILE))

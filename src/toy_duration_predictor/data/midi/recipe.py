@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from toy_duration_predictor.data.midi.smf import LARGEST_FILE, parse
+from toy_duration_predictor.data.midi.smf import parse, refuse_large
 from toy_duration_predictor.data.midi.voice import Voice, read_voice
 from toy_duration_predictor.data.quantize import carried, grid_ticks, quantize
 from toy_duration_predictor.data.schema import LONGEST, QUANTIZED_COLUMN, SUNG_COLUMN
@@ -94,8 +94,7 @@ def read_row(path: Path, recipe: Recipe, names: str) -> tuple[dict[str, Any], di
         OSError: It cannot be read.
     """
     song_id, singer_id = song_and_singer(path.stem, names)
-    if path.stat().st_size > LARGEST_FILE:  # before it is read into memory
-        raise InputError(f"it is larger than {LARGEST_FILE >> 20} MiB")
+    refuse_large(path.stat().st_size)
     voice = read_voice(parse(path.read_bytes()), recipe.track)
     return {"song_id": song_id, "singer_id": singer_id, **song(voice, recipe)}, voice.mended
 

@@ -30,6 +30,16 @@ class Tracks(NamedTuple):
     tracks: list[list[Event]]
 
 
+def refuse_large(size: int) -> None:
+    """Refuses a file of more bytes than `LARGEST_FILE`; given the size, a file need not be read into memory first.
+
+    Raises:
+        InputError: It is larger.
+    """
+    if size > LARGEST_FILE:
+        raise InputError(f"it is larger than {LARGEST_FILE >> 20} MiB")
+
+
 def parse(content: bytes) -> Tracks:
     """Reads a file.
 
@@ -41,8 +51,7 @@ def parse(content: bytes) -> Tracks:
     """
     if content[:4] != b"MThd" or len(content) < 14:
         raise InputError("it is not a Standard MIDI File")
-    if len(content) > LARGEST_FILE:
-        raise InputError(f"it is larger than {LARGEST_FILE >> 20} MiB")
+    refuse_large(len(content))
     form, division = int.from_bytes(content[8:10]), int.from_bytes(content[12:14])
     if form > 1:
         raise InputError(f"it is of format {form}; only 0 and 1 can be read")
