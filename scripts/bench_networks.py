@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from datasets import Dataset
 from hydra import compose, initialize_config_dir
+from lightning.fabric.utilities import move_data_to_device
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from toy_duration_predictor.data.sources import load_songs
-from toy_duration_predictor.data.windows import Batch, Windows
+from toy_duration_predictor.data.windows import OF_ROWS, Batch, Windows
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.models import network_names
 from toy_duration_predictor.sections import Section
@@ -64,7 +65,7 @@ class Trial:
     def update(self, batch: Batch) -> float:
         """Updates the weights once; returns the seconds that this took."""
         schedule, began = self.schedule, time.perf_counter()
-        loss: Tensor = self.task.loss(Batch(*(part.to(self.device) for part in batch)))
+        loss: Tensor = self.task.loss(move_data_to_device(batch, self.device))
         torch.autograd.backward(loss)
         self.optimizer.step()
         schedule.step()
@@ -90,7 +91,7 @@ class Trial:
         self.task.eval()
         found: dict[int, list[Tensor]] = {}
         for batch in self.data.test_dataloader():
-            batch = Batch(*(part.to(self.device) for part in batch))
+            batch = move_data_to_device(batch, self.device)
             both = torch.stack([self.task(batch), batch.quantized], dim=1) - batch.sung[:, None]
             for row, errors, mask in zip(batch.row.tolist(), both.abs(), batch.mask, strict=True):
                 found.setdefault(row, []).append(errors[:, mask])
@@ -187,7 +188,7 @@ def _fed_its_way(trial: Trial, seconds: float) -> float:
     """
     windows = trial.data.train_windows
     every = windows[list(range(len(windows)))]
-    rows = Dataset.from_dict({name: part.numpy() for name, part in every._asdict().items()}).with_format("torch")
+    rows = Dataset.from_dict({name: getattr(every, name).numpy() for name in OF_ROWS}).with_format("torch")
     loader = DataLoader(rows, batch_size=64, shuffle=True, num_workers=2)
     notes, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds:
@@ -202,13 +203,13 @@ def _fed_its_way(trial: Trial, seconds: float) -> float:
 def _full_windows(trial: Trial) -> list[Batch]:
     """Returns the windows of all songs, 64 a batch, without windows that have padding: it takes time and is no note."""
     songs = trial.data.songs
-    windows = Windows(songs, torch.arange(len(songs.singer)), trial.task.window, "quantized")
-    full = (windows.length - windows.start >= windows.window).nonzero().flatten()
+    windows = Windows(songs, torch.arange(len(songs.singer)), trial.task.window)
+    full = (windows.length - windows.start >= trial.task.window).nonzero().flatten()
     if not len(full):
         raise InputError(
-            f"No song has {windows.window} notes and rests, a full window; give a table with longer songs."
+            f"No song has {trial.task.window} notes and rests, a full window; give a table with longer songs."
         )
-    return [Batch(*(part.to(trial.device) for part in windows[some.tolist()])) for some in torch.split(full, 64)]
+    return [move_data_to_device(windows[some.tolist()], trial.device) for some in torch.split(full, 64)]
 
 
 @torch.inference_mode()

@@ -85,7 +85,7 @@ def test_the_published_recipe_to_the_letter(config):
         "window": 128,
         "batch_size": 64,
         "move_windows": False,
-        "requantize": "never",
+        "requantize": False,
     }
 
 
@@ -110,7 +110,7 @@ def test_every_key_has_a_comment():
         (["seed=x"], "configuration: seed='x' cannot be used: input should be a valid integer"),
         (
             ["data.split=rows"],
-            "data.split='rows' cannot be used: input should be 'auto', 'published', 'grouped', 'fold1'",
+            "data.split='rows' cannot be used: input should be 'auto', 'published', 'grouped', 'singers'",
         ),
         (["training.learning_rate=0"], "training.learning_rate=0 cannot be used: input should be greater than 0."),
         (["model.width=big"], "configuration: model.width"),

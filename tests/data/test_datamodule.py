@@ -5,9 +5,10 @@ from datasets import Dataset
 
 from tests.conftest import flat
 from toy_duration_predictor.data.datamodule import SongsDataModule
-from toy_duration_predictor.data.quantize import Origin, carried, grid_step, origin
+from toy_duration_predictor.data.quantize import carried, grid_step
 from toy_duration_predictor.data.simulate import simulate_songs
-from toy_duration_predictor.data.windows import ShuffledBatches, Songs, Windows
+from toy_duration_predictor.data.style import FEATURES
+from toy_duration_predictor.data.windows import OF_ROWS, ShuffledBatches, Songs, Windows, whole_songs
 from toy_duration_predictor.errors import InputError
 
 SIDES = ("train", "val", "test")
@@ -74,7 +75,8 @@ def test_statistics_do_not_see_the_other_rows(songs, data):
         return row if i in set(data.split.train) else {**row, "durations": [900] * len(row["durations"])}
 
     spoilt = SongsDataModule(songs.map(spoil, with_indices=True), split="published", window=16)
-    assert spoilt.statistics == data.statistics
+    # Where durations come from is asked of the whole table.
+    assert {**spoilt.statistics, "carried": 0} == {**data.statistics, "carried": 0}
 
 
 def test_pairings_differ_in_the_training_input_alone(songs):
@@ -84,7 +86,7 @@ def test_pairings_differ_in_the_training_input_alone(songs):
     )
     for side in SIDES:
         for of_a, of_b in zip(loaders(a)[side], loaders(b)[side], strict=True):
-            for field in of_a._fields[1:]:
+            for field in set(OF_ROWS) - {"quantized", "start"}:
                 torch.testing.assert_close(getattr(of_a, field), getattr(of_b, field), equal_nan=True)
             assert torch.equal(of_a.quantized, of_b.quantized if side == "test" else of_a.sung)
     assert a.statistics == b.statistics
@@ -122,60 +124,103 @@ def test_moved_windows_stay_within_their_song(songs):
 
 def test_windows_are_quantized_anew_in_each_epoch():
     table = simulate_songs(songs=20)
-    data = SongsDataModule(table, window=64, batch_size=4, requantize="sung")
-    assert data.requantize
+    data = SongsDataModule(table, loss="likelihood", window=64, batch_size=4, requantize=True)
     loader, plain = data.train_dataloader(), data.val_dataloader()
     seen = []
     for epoch in (0, 1):
         loader.sampler.set_epoch(epoch)
         for batch in loader:
-            drift = ((batch.quantized - batch.sung) * batch.mask).cumsum(1) / batch.step[:, None]
+            late = ((batch.sung - batch.quantized) * batch.mask).cumsum(1) + batch.start[:, None]
             # Onsets are never further than half a step from their lines, wherever the first one was.
-            assert (drift.amax(1) - drift.amin(1)).max() <= 1
+            assert ((2 * late.abs() <= batch.step[:, None]) | ~batch.mask).all()
             assert torch.equal((batch.quantized / batch.step[:, None]).frac(), torch.zeros_like(batch.quantized))
             assert torch.equal(batch.sung, batch.sung.round())
+            assert torch.equal(batch.start, batch.start.round())
         seen.append(batch.quantized.sum())
     assert seen[0] != seen[1]
     loader.sampler.set_epoch(0)
     again = list(loader)[-1]
     assert again.quantized.sum() == seen[0]
     for batch in plain:
+        assert not batch.start.any()
         for row, quantized, mask in zip(batch.row.tolist(), batch.quantized, batch.mask, strict=True):
-            assert set(quantized[mask].tolist()) <= set(table[row]["quantized_durations"])
+            assert quantized[mask].tolist() == table[row]["quantized_durations"]
 
 
-def test_only_sung_durations_are_quantized_anew(caplog):
-    caplog.set_level("INFO")
-    table = simulate_songs(songs=20)
-    stored = [
-        carried(np.array(song), grid_step(np.array(quantized)))
-        for song, quantized in zip(table["durations"], table["quantized_durations"], strict=True)
-    ]
-    published = SongsDataModule(table.remove_columns("durations").add_column("durations", stored), requantize="sung")
-    assert not published.requantize
-    assert "nothing is quantized anew" in caplog.text
-    assert published.statistics["carried"] == 1
-    sung = SongsDataModule(table, requantize="sung")
-    assert (sung.requantize, sung.statistics["carried"]) == (True, 0)
-    assert not SongsDataModule(table, requantize="sung", pairing="sung").requantize
-
-
-def test_carried_values_are_repaired_and_quantized_anew():
-    table = simulate_songs(songs=20)
+def as_published(table):
+    """The same songs with carried values in place of the sung durations."""
     steps = [grid_step(np.array(quantized)) for quantized in table["quantized_durations"]]
     stored = [carried(np.array(song), step) for song, step in zip(table["durations"], steps, strict=True)]
-    published = table.remove_columns("durations").add_column("durations", stored)
-    data = SongsDataModule(published, window=1000, requantize="repaired", move_windows=False)
-    assert data.requantize
-    recovered = data.train_windows.repaired
+    return table.remove_columns("durations").add_column("durations", stored)
+
+
+def test_carried_values_are_recovered_for_training():
+    table = simulate_songs(songs=20)
+    data = SongsDataModule(as_published(table), loss="likelihood", window=1000, requantize=True, move_windows=False)
+    assert data.songs.carried
+    assert data.statistics["carried"] == 1
+    recovered = data.train_windows.performed
     right = [recovered.song(row) == table[row]["durations"] for row in data.split.train]
     assert np.concatenate(right).mean() > 0.9
-    for row in set(range(20)) - set(data.split.train):
-        assert recovered.song(row).tolist() == stored[row].tolist()
     for batch in data.train_dataloader():
-        for row, quantized, sung, mask in zip(batch.row.tolist(), batch.quantized, batch.sung, batch.mask, strict=True):
-            stored, on_grid = (part[mask].numpy().astype(np.int64) for part in (sung, quantized))
-            assert origin(stored, on_grid) == Origin.QUANTIZER, row
+        assert not batch.carried
+    for batch in data.val_dataloader():
+        assert batch.carried
+
+
+def test_songs_that_no_quantizer_could_have_made_are_named_and_left_out(caplog):
+    table = simulate_songs(songs=20)
+    train = int(SongsDataModule(table).split.train[3])
+    spoilt = table.map(
+        lambda row, i: {"durations": [d + 40 for d in row["durations"]] if i == train else row["durations"]},
+        with_indices=True,
+    )
+    data = SongsDataModule(spoilt, loss="likelihood")
+    assert (
+        f"Left out of training, as they cannot have been quantized with their error carried forward: rows [{train}]"
+        in caplog.text
+    )
+    assert train not in data.train_windows.row.tolist()
+    assert data.notes_train == sum(len(table[int(row)]["durations"]) for row in data.split.train if row != train)
+    # Other networks learn from them, too.
+    assert train in SongsDataModule(spoilt).train_windows.row.tolist()
+    hopeless = table.map(lambda row: {"durations": [d + 40 for d in row["durations"]]})
+    with pytest.raises(InputError, match=r"No training song can have been quantized .* model=bigru"):
+        SongsDataModule(hopeless, loss="likelihood")
+
+
+def test_rests_are_known_from_pitch_and_guessed_without(caplog):
+    table = simulate_songs(songs=6)
+    known, guessed = Songs(table, list(range(1, 19))), Songs(table.remove_columns("pitch"), list(range(1, 19)))
+    for row in range(6):
+        rest = np.array(table[row]["pitch"]) == 0
+        assert (known.rest.song(row) == rest).all()
+        assert (guessed.rest.song(row) == rest).mean() > 0.98
+    assert known.rests_unclear() == guessed.rests_unclear() == []
+    # Without short rests there is nothing to go by.
+    legato = Dataset.from_dict(
+        {"singer_id": [1] * 6, "durations": [[60] * 50] * 6, "quantized_durations": [[120, 180] * 25] * 6}
+    )
+    SongsDataModule(legato, split="published")
+    assert "in rows [0, 1, 2, 3, 4, 5] the guess must fail" in caplog.text
+
+
+def test_a_windows_style_never_comes_from_its_own_notes():
+    table = simulate_songs(songs=36)
+    data = SongsDataModule(table, loss="likelihood", window=64, batch_size=8)
+    song = next(
+        song
+        for song in range(len(data.split.train))
+        if (data.references.singer == data.references.singer[song]).sum() == 1
+    )
+    drawn = [data.references.draw(song, 0, np.random.default_rng(seed)) for seed in range(50)]
+    assert not np.any(drawn)
+    # What was sung before the window is another matter.
+    assert any(data.references.draw(song, 64, np.random.default_rng(seed)).any() for seed in range(50))
+    batch = next(iter(data.train_dataloader()))
+    assert batch.style.shape == (8, FEATURES)
+    assert SongsDataModule(table, loss="likelihood", anonymous=True).references is None
+    assert next(iter(data.val_dataloader())).style is None
 
 
 def test_batches_count_all_windows():
@@ -212,3 +257,19 @@ def test_windows_at_the_edges(notes):
     assert len(windows) == -(-notes // 16)
     assert batch.mask.sum() == notes
     assert batch.sung.sum() == 2 * notes
+
+
+def test_windows_put_together_are_whole_songs(songs):
+    of_table = Songs(songs, [3, 5, 8, 13])
+    rows = torch.tensor([4, 0, 7])
+    windows = list(Windows(of_table, rows, 16).in_order(2))
+    together, predicted = whole_songs(windows, [batch.quantized + 1 for batch in windows])
+    (whole,) = Windows(of_table, rows, None).in_order(3)
+    assert whole.mask.shape[1] % 128 == 0
+    for i in range(3):
+        for name in ("quantized", "sung", "rest"):
+            ours, theirs = (getattr(batch, name)[i][batch.mask[i]] for batch in (together, whole))
+            assert torch.equal(ours, theirs)
+        assert torch.equal(predicted[i][together.mask[i]], whole.quantized[i][whole.mask[i]] + 1)
+    for name in ("row", "singer", "step", "ticks_per_beat", "start"):
+        assert torch.equal(getattr(together, name), getattr(whole, name))

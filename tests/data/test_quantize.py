@@ -91,7 +91,7 @@ def test_windows_are_quantized_anew_as_songs_are(songs, song_steps):
     padded = torch.tensor([[*song, *[0] * (longest - len(song))] for song in songs]).float()
     step = torch.tensor(song_steps[: len(songs)]).float()
     anew = requantize(padded, step, torch.zeros(len(songs)))
-    left = left_behind(padded, anew, torch.zeros(len(songs)))
+    left = left_behind(padded, anew)
     for row, stored, song, each in zip(anew, left, songs, song_steps, strict=False):
         assert row[: len(song)].tolist() == quantize(np.array(song), each).tolist()
         assert stored[: len(song)].tolist() == carried(np.array(song), each).tolist()

@@ -21,7 +21,7 @@ def test_the_published_dataset_has_3363_training_rows():
     assert [len(side) for side in split_rows(table, "published", 42)] == [3363, 420, 421]
 
 
-@pytest.mark.parametrize("scheme", ["published", "grouped", "auto", "fold1", "fold5"])
+@pytest.mark.parametrize("scheme", ["published", "grouped", "auto", "singers", "fold1", "fold5"])
 @pytest.mark.parametrize("seed", [0, 42])
 def test_every_row_is_on_one_side(songs, scheme, seed):
     split = split_rows(songs, scheme, seed)
@@ -33,6 +33,15 @@ def test_no_song_is_on_two_sides(songs):
         sides = [{songs[int(row)]["song_id"] for row in side} for side in split_rows(songs, "grouped", seed)]
         assert len(set.union(*sides)) == sum(map(len, sides)) == 15
         assert len(sides[1]) == len(sides[2]) == 2
+
+
+def test_no_singer_is_on_two_sides(songs):
+    split = split_rows(songs, "singers", 0)
+    sides = [{songs[int(row)]["singer_id"] for row in side} for side in split]
+    assert [len(side) for side in sides] == [2, 1, 1]
+    assert len(set.union(*sides)) == 4
+    with pytest.raises(InputError, match=r"has 2 singers; data\.split=singers needs at least 3"):
+        split_rows(songs.filter(lambda row: row["singer_id"] < 8), "singers", 0)
 
 
 def test_every_song_is_tested_in_one_fold(songs):

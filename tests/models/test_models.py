@@ -5,11 +5,11 @@ import torch
 
 from tests.conftest import small_sizes
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.models import DistributionNetwork, build, network_names, singer_embedding
+from toy_duration_predictor.models import DistributionNetwork, Inputs, build, network_names, singer_embedding
 from toy_duration_predictor.models._phase import PhaseCRF
 from toy_duration_predictor.models._recurrent import gru_states, scanned_states
 
-STATISTICS = {"target_mean": 120.0, "target_std": 190.0}
+STATISTICS = {"target_mean": 120.0, "target_std": 190.0, "style_features": 4.0}
 
 
 def make(name, **sizes):
@@ -17,8 +17,11 @@ def make(name, **sizes):
     network = build(name, STATISTICS, num_singers=5, **{**small_sizes(name), **sizes}).eval()
     for parameter in network.parameters():
         if not parameter.any():
-            torch.nn.init.normal_(parameter)  # what begins at zero says nothing yet
+            torch.nn.init.normal_(parameter)  # what begins at zero says nothing yet, or what is not known of a singer
     return network
+
+
+PHASE_CRFS = [name for name in network_names() if isinstance(make(name), PhaseCRF)]
 
 
 @pytest.fixture
@@ -27,14 +30,26 @@ def windows():
     torch.manual_seed(1)
     mask = torch.arange(20) < torch.tensor([20, 15, 8, 1])[:, None]
     quantized = 15.0 * torch.randint(0, 9, (4, 20)) * mask
-    return quantized, torch.tensor([0, 4, 2, 1]), mask, torch.full((4,), 15.0)
+    return Inputs(
+        quantized=quantized,
+        mask=mask,
+        step=torch.full((4,), 15.0),
+        rest=torch.rand(4, 20) < 0.3,
+        start=torch.tensor([0.0, torch.nan, 3.0, 0.0]),
+        singer=torch.tensor([0, 4, 2, 1]),
+    )
+
+
+def rows(inputs, which):
+    """Returns some rows of the inputs."""
+    return Inputs(*(part if part is None else part[which] for part in inputs))
 
 
 @pytest.mark.parametrize("name", network_names())
 def test_ticks_in_ticks_out(name, windows):
     network = make(name)
-    predicted = network(*windows)
-    assert predicted.shape == windows[0].shape
+    predicted = network(windows)
+    assert predicted.shape == windows.quantized.shape
     assert predicted.dtype == torch.float32
     assert predicted.isfinite().all()
 
@@ -42,30 +57,37 @@ def test_ticks_in_ticks_out(name, windows):
 @pytest.mark.parametrize("name", network_names())
 def test_the_singer_matters(name, windows):
     network = make(name)
-    quantized, singer, mask, step = windows
-    assert not torch.equal(network(quantized, singer, mask, step)[0], network(quantized, singer.flip(0), mask, step)[0])
+    others = windows._replace(singer=windows.singer.flip(0))
+    assert not torch.equal(network(windows)[0], network(others)[0])
+
+
+@pytest.mark.parametrize("name", PHASE_CRFS)
+def test_a_style_takes_the_place_of_the_singer(name, windows):
+    network = make(name)
+    style = network.singer_embedding.weight[windows.singer]
+    torch.testing.assert_close(network(windows._replace(singer=windows.singer * 0, style=style)), network(windows))
 
 
 @pytest.mark.parametrize("name", network_names())
 def test_rows_do_not_see_each_other(name, windows):
     network = make(name)
-    together = network(*windows)
+    together = network(windows)
     for i in range(4):
-        alone = network(*(part[i : i + 1] for part in windows))
+        alone = network(rows(windows, slice(i, i + 1)))
         torch.testing.assert_close(alone[0], together[i])
 
 
 @pytest.mark.parametrize("name", [name for name in network_names() if name != "bigru_published"])
 def test_padding_is_not_seen(name, windows):
     network = make(name)
-    quantized, singer, mask, step = windows
-    predicted = network(quantized, singer, mask, step)
+    predicted, mask = network(windows), windows.mask
     assert not predicted[~mask].any()
     for i, notes in enumerate(mask.sum(1).tolist()):
-        cut = network(quantized[i : i + 1, :notes], singer[i : i + 1], mask[i : i + 1, :notes], step[i : i + 1])
-        torch.testing.assert_close(cut[0], predicted[i, :notes])
-    noisy = torch.where(mask, quantized, 777.0)
-    torch.testing.assert_close(network(noisy, singer, mask, step), predicted)
+        row = rows(windows, slice(i, i + 1))
+        cut = row._replace(quantized=row.quantized[:, :notes], mask=row.mask[:, :notes], rest=row.rest[:, :notes])
+        torch.testing.assert_close(network(cut)[0], predicted[i, :notes])
+    noisy = windows._replace(quantized=torch.where(mask, windows.quantized, 777.0))
+    torch.testing.assert_close(network(noisy), predicted)
 
 
 def test_bigru_corrects_its_input(windows):
@@ -73,24 +95,23 @@ def test_bigru_corrects_its_input(windows):
     network = make("bigru")
     torch.nn.init.zeros_(network.fc.weight)
     torch.nn.init.zeros_(network.fc.bias)
-    quantized, singer, mask, step = windows
-    quantized[0, 3] = 40_000
-    assert torch.equal(network(quantized, singer, mask, step), quantized)
+    windows.quantized[0, 3] = 40_000
+    assert torch.equal(network(windows), windows.quantized)
 
 
 def test_bigru_predicts_no_negative_duration(windows):
     network = make("bigru")
     torch.nn.init.constant_(network.fc.bias, -100)
-    assert not network(*windows).any()
+    assert not network(windows).any()
 
 
 def test_bigru_measures_in_steps(windows):
     """But for the step itself, whose logarithm it sees, the same music at another resolution is the same."""
     network = make("bigru")
-    quantized, singer, mask, step = windows
-    at_120 = network(quantized, singer, mask, step)
+    at_120 = network(windows)
     network.target_mean *= 8
-    torch.testing.assert_close(network(8 * quantized, singer, mask, 8 * step), 8 * at_120, rtol=1e-4, atol=1e-3)
+    at_960 = windows._replace(quantized=8 * windows.quantized, step=8 * windows.step)
+    torch.testing.assert_close(network(at_960), 8 * at_120, rtol=1e-4, atol=1e-3)
 
 
 def test_bigru_published_has_the_published_weights():
@@ -108,15 +129,14 @@ def test_bigru_published_has_the_published_weights():
 
 def test_bigru_published_sees_raw_ticks_and_answers_in_ticks(windows):
     network = make("bigru_published")
-    quantized, singer, mask, step = windows
-    embedding = network.singer_embedding.weight[singer][:, None].repeat(1, 20, 1)
-    normalized = network.fc(network.rnn(torch.cat([quantized[..., None], embedding], dim=-1))[0])[..., 0]
-    torch.testing.assert_close(network(quantized, singer, mask, step), normalized * 190.0 + 120.0)
+    embedding = network.singer_embedding.weight[windows.singer][:, None].repeat(1, 20, 1)
+    normalized = network.fc(network.rnn(torch.cat([windows.quantized[..., None], embedding], dim=-1))[0])[..., 0]
+    torch.testing.assert_close(network(windows), normalized * 190.0 + 120.0)
 
 
 def test_the_gru_that_is_exported_is_torchs(windows):
     """Written out note by note, against packed sequences."""
-    mask, gru = windows[2], torch.nn.GRU(8, 3, num_layers=2, batch_first=True, bidirectional=True)
+    mask, gru = windows.mask, torch.nn.GRU(8, 3, num_layers=2, batch_first=True, bidirectional=True)
     notes = torch.randn(4, 20, 8)
     torch.testing.assert_close(scanned_states(gru, notes, mask), gru_states(gru, notes, mask))
 
@@ -134,9 +154,6 @@ def test_what_cannot_be_built_is_refused(name, sizes, message):
     with pytest.raises(InputError) as error:
         build(name, STATISTICS, num_singers=5, **sizes)
     assert message in str(error.value)
-
-
-PHASE_CRFS = [name for name in network_names() if isinstance(make(name), PhaseCRF)]
 
 
 @pytest.mark.parametrize("name", PHASE_CRFS)

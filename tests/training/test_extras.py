@@ -155,9 +155,13 @@ def test_an_evaluation_takes_the_hardware_only(config):
 @pytest.mark.parametrize(("windows", "processes"), [(12, 1), (12, 2), (13, 2), (13, 3), (1, 4)])
 def test_processes_share_out_the_windows(monkeypatch, windows, processes):
     def batches():
-        return ShuffledBatches(windows, batch_size=2, seed=0, move=5, requantize=True)
+        return ShuffledBatches(windows, batch_size=2, seed=0, move=5, tell_style=True, requantize=True)
 
-    alone = {draw.window[i]: (draw.move[i], draw.error[i]) for draw in batches() for i in range(len(draw.window))}
+    alone = {
+        draw.window[i]: (draw.move[i], draw.draw[i], draw.behind[i])
+        for draw in batches()
+        for i in range(len(draw.window))
+    }
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.distributed, "get_world_size", lambda: processes)
     shares = []
@@ -167,8 +171,8 @@ def test_processes_share_out_the_windows(monkeypatch, windows, processes):
         assert len(drawn) == len(batches())
         shares.append([window for draw in drawn for window in draw.window])
         for draw in drawn:
-            for window, move, error in zip(draw.window, draw.move, draw.error, strict=True):
-                assert alone[window] == (move, error)
+            for window, *changes in zip(*draw, strict=True):
+                assert alone[window] == tuple(changes)
     assert {len(share) for share in shares} == {-(-windows // processes)}
     assert set().union(*shares) == set(range(windows))
 
@@ -182,7 +186,6 @@ def test_two_processes_train_as_one_does(script, tmp_path):
         "model.width=8",
         "model.layers=1",
         "model.dropout=0",
-        "model.singer_dropout=0",
         "training.max_epochs=2",
         "training.window=16",
         "trainer.threads=1",

@@ -9,12 +9,17 @@ import torch
 from datasets import Dataset
 from torch.utils.data import DataLoader
 
-from toy_duration_predictor.data.quantize import Origin, origin
+from toy_duration_predictor.data.notes import Notes
 from toy_duration_predictor.data.split import split_rows
+from toy_duration_predictor.data.style import FEATURES
 from toy_duration_predictor.data.windows import Batch, ShuffledBatches, Songs, Windows
+from toy_duration_predictor.errors import InputError
 
 # The published recipe clamps its targets here, in training and in its metric.
 PUBLISHED_CLAMP = 1000.0
+
+# Whole songs at a time in validation and test; the number changes no figure.
+SONGS_A_BATCH = 16
 
 log = logging.getLogger(__name__)
 
@@ -24,16 +29,19 @@ class SongsDataModule(pl.LightningDataModule):
 
     Args:
         table: A validated songs table.
-        split: `auto`, `published` or `grouped`; see `split_rows`.
+        split: `auto`, `published`, `grouped`, ...; see `split_rows`.
         split_seed: Decides the split; 42 is the published one.
         pairing: What the network is trained on: `sung` (Model A) or `quantized` (Model B) durations. In the test it is
             given quantized durations in either case.
-        window: Notes a window.
+        anonymous: Whether nothing is told of singers.
+        loss: With `likelihood`, songs that no quantizer could have made are left out of training and validation: they
+            have no likelihood. Training windows are told a style, for which sung durations are recovered where the
+            table holds carried values (see `repair`), about 15 ms a song. With `published`, validation and test are by
+            windows, not by whole songs, as in the published recipe.
+        window: Notes a training window.
         batch_size: Windows a batch.
         move_windows: Whether training windows are cut elsewhere in each epoch.
-        requantize: When the training windows of Model B are quantized anew in each epoch. `never`; `sung`: if the
-            table holds sung durations, which the published dataset does not; `repaired`: also if sung durations can be
-            recovered from carried values (see `repair`), which takes about 15 ms a song.
+        requantize: Whether the training windows of Model B are quantized anew in each epoch, with `loss=likelihood`.
         seed: Decides the order and the changes of training windows, together with the epoch.
 
     Attributes:
@@ -41,7 +49,12 @@ class SongsDataModule(pl.LightningDataModule):
         split: The rows of the three sides.
         statistics: Figures of the training split. `target_mean` and `target_std` are those of its durations clamped to
             0..1000 ticks, as in the published recipe. `carried` is 1 if its durations are carried values, else 0.
+            `style_features` is the length of a style.
+        references: The training songs, for the styles of singers; None where nothing is told of them.
         unheard_singers: The `singer_id` of singers who have no song in the training split.
+
+    Raises:
+        InputError: No training song, or no validation song, has a likelihood.
     """
 
     def __init__(
@@ -50,40 +63,52 @@ class SongsDataModule(pl.LightningDataModule):
         split: str = "auto",
         split_seed: int = 42,
         pairing: str = "quantized",
+        anonymous: bool = False,
+        loss: str = "mae",
         window: int = 128,
         batch_size: int = 32,
         move_windows: bool = True,
-        requantize: str = "never",
+        requantize: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.pairing = pairing
         self.window = window
+        self.whole_songs = loss != "published"
         self.batch_size = batch_size
         self.move_windows = move_windows
         self.seed = seed
         self.singers: list[int] = sorted(set(table["singer_id"]))
         self.songs = Songs(table, self.singers)
         self.split = split_rows(table, split, split_seed)
-
-        train = torch.from_numpy(self.split.train)
-        self.train_windows = Windows(self.songs, train, window, pairing)
-        self.notes_train = int(self.songs.lengths(train).sum())
-        self.statistics, origins = _statistics(self.songs, self.split.train)
-        carried = bool(self.statistics["carried"])
-        self.requantize = False
-        if requantize != "never" and pairing == "quantized":
-            # Songs too short to tell count as sung.
-            self.requantize = origins <= {Origin.SINGER} or (carried and requantize == "repaired")
-            if not self.requantize:
-                log.info("The table's durations do not quantize to its quantized ones; nothing is quantized anew.")
-            elif carried:
-                self.train_windows.repaired = self.songs.repaired(self.split.train)
-        heard = set(self.songs.singer[train].tolist())
+        self.statistics = _statistics(self.songs, self.split.train)
+        train, self.val_rows = self.split.train, self.split.val
+        performed, self.references = None, None
+        if loss == "likelihood":
+            train, performed = self._quantized_so(self.split.train, "training")
+            self.val_rows, _ = self._quantized_so(self.split.val, "validation")
+            if not anonymous:
+                self.references = self.songs.references(train, performed)
+        if unclear := self.songs.rests_unclear():
+            log.warning(
+                "Rests are guessed, because the table has no column 'pitch', and in %s the guess must fail: there are "
+                "no short rests to go by. Prepare the table with pitch.",
+                _rows(unclear),
+            )
+        self.train_windows = Windows(
+            self.songs,
+            torch.from_numpy(train),
+            window,
+            pairing,
+            performed=performed if requantize and pairing == "quantized" else None,
+            references=self.references,
+        )
+        self.notes_train = int(self.songs.lengths(torch.from_numpy(train)).sum())
+        heard = set(self.songs.singer[torch.from_numpy(train)].tolist())
         self.unheard_singers = [singer for i, singer in enumerate(self.singers) if i not in heard]
         if self.unheard_singers:
             log.warning(
-                "Singers without a song in the training split: %s. Predictions for them are guesses.",
+                "Singers without a song in the training split: %s. Predictions for them are those for any singer.",
                 self.unheard_singers,
             )
 
@@ -91,35 +116,61 @@ class SongsDataModule(pl.LightningDataModule):
         """Returns windows of the training rows, in an order that follows from seed and epoch."""
         # By half a window in either direction, so that any note can be a window's first.
         move = self.window // 2 if self.move_windows else 0
-        batches = ShuffledBatches(len(self.train_windows), self.batch_size, self.seed, move, self.requantize)
+        batches = ShuffledBatches(
+            len(self.train_windows),
+            self.batch_size,
+            self.seed,
+            move,
+            tell_style=self.references is not None,
+            requantize=self.train_windows.performed is not None,
+        )
         return DataLoader(self.train_windows, sampler=batches, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Returns windows of the validation rows, paired as in training."""
-        return self._in_order(self.split.val, self.pairing)
+        """Returns the validation rows, paired as in training."""
+        return self._in_order(self.val_rows, self.pairing)
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        """Returns windows of the test rows, whose input is quantized whatever the pairing."""
+        """Returns the test rows, whose input is quantized whatever the pairing."""
         return self._in_order(self.split.test, "quantized")
 
     def _in_order(self, rows: np.ndarray, pairing: str) -> DataLoader[Batch]:
-        return Windows(self.songs, torch.from_numpy(rows), self.window, pairing).in_order(self.batch_size)
+        window, size = (None, SONGS_A_BATCH) if self.whole_songs else (self.window, self.batch_size)
+        return Windows(self.songs, torch.from_numpy(rows), window, pairing).in_order(size)
+
+    def _quantized_so(self, rows: np.ndarray, side: str) -> tuple[np.ndarray, Notes]:
+        """Returns the rows that have a likelihood, and the sung durations of all rows; names rows that have none."""
+        performed, wrong = self.songs.performed(rows)
+        if len(wrong) == len(rows):
+            raise InputError(
+                f"No {side} song can have been quantized with its error carried forward, so none has a likelihood; "
+                f"train a network that needs none, such as model=bigru."
+            )
+        if wrong:
+            log.warning(
+                "Left out of %s, as they cannot have been quantized with their error carried forward: %s.",
+                side,
+                _rows(wrong),
+            )
+        return np.setdiff1d(rows, wrong), performed
 
 
-def _statistics(songs: Songs, rows: np.ndarray) -> tuple[dict[str, float], set[Origin]]:
-    """Returns `SongsDataModule.statistics` of some rows, and where their durations come from, if that can be told."""
-    origins: set[Origin] = set()
+def _rows(rows: list[int]) -> str:
+    """Returns rows as messages name them."""
+    return f"rows {rows}" if len(rows) <= 20 else f"{len(rows)} rows, the first of them {rows[:20]}"
+
+
+def _statistics(songs: Songs, rows: np.ndarray) -> dict[str, float]:
+    """Returns `SongsDataModule.statistics` of some rows."""
     notes = total = squares = 0
-    for durations, quantized in zip(songs.sung.songs(rows), songs.quantized.songs(rows), strict=True):
-        origins.add(origin(durations, quantized))
+    for durations in songs.sung.songs(rows):
         clamped = durations.clip(max=int(PUBLISHED_CLAMP))
         # Sums of whole numbers are exact, so a mean does not depend on the order of the rows.
         notes, total, squares = notes + len(clamped), total + int(clamped.sum()), squares + int((clamped**2).sum())
-    origins.discard(Origin.EITHER)
     variance = (notes * squares - total**2) / (notes * max(notes - 1, 1))
-    statistics = {
+    return {
         "target_mean": total / notes,
         "target_std": math.sqrt(variance) or 1.0,  # 1 where all durations are the same, as it is divided by
-        "carried": float(origins == {Origin.QUANTIZER}),
+        "carried": float(songs.carried),
+        "style_features": float(FEATURES),
     }
-    return statistics, origins

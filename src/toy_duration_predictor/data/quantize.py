@@ -88,37 +88,36 @@ def carried(sung: np.ndarray, step: int) -> np.ndarray:
     return changed
 
 
-def requantize(sung: Tensor, step: Tensor, error: Tensor) -> Tensor:
+def requantize(sung: Tensor, step: Tensor, start: Tensor) -> Tensor:
     """Quantizes windows of sung durations as `quantize` does, after an error was carried into their first notes.
 
     Args:
         sung: float `(B, T)`, whole ticks.
         step: float `(B,)`, ticks of a grid step.
-        error: float `(B,)`, whole ticks, from -step/2 up to but not including step/2.
+        start: float `(B,)`, whole ticks, from -step/2 up to but not including step/2; how far behind its grid line the
+            first onset is.
 
     Returns:
         float `(B, T)`, ticks, multiples of `step`.
     """
     # Carrying errors forward puts the end of every note on the nearest grid line. So all ends can be rounded at once,
     # without the quantizer's loop over notes.
-    ends = (sung.cumsum(1) + error[:, None]) / step[:, None]
-    lines = (ends + 0.5).floor()
+    lines = ((sung.cumsum(1) + start[:, None]) / step[:, None] + 0.5).floor()
     return lines.diff(dim=1, prepend=torch.zeros_like(lines[:, :1])) * step[:, None]
 
 
-def left_behind(sung: Tensor, quantized: Tensor, error: Tensor) -> Tensor:
-    """Returns the carried values, as `carried` does, of windows that `requantize` has quantized.
+def left_behind(sung: Tensor, quantized: Tensor) -> Tensor:
+    """Returns the carried values, as `carried` does, of whole songs.
 
     Args:
-        sung: float `(B, T)`, whole ticks.
-        quantized: float `(B, T)`, ticks; what `requantize` returned.
-        error: float `(B,)`, ticks; the error carried into the first notes.
+        sung: float `(B, T)`, ticks.
+        quantized: float `(B, T)`, ticks; the same songs quantized.
 
     Returns:
         float `(B, T)`, ticks.
     """
     # The error after each note. With its quantized duration it gives the note's carried value.
-    after = (sung - quantized).cumsum(1) + error[:, None]
+    after = (sung - quantized).cumsum(1)
     # The quantizer adds no error to a note that would become negative by it. Such a note keeps its sung duration.
     return torch.where(after + quantized >= 0, after + quantized, sung)
 

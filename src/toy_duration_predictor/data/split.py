@@ -26,17 +26,20 @@ def split_rows(songs: Dataset, scheme: str, seed: int) -> Split:
         songs: A validated songs table.
         scheme: `published` splits rows by the calls of the published experiment; seed 42 gives its very rows. `grouped`
             splits songs, so that no song is on two sides, whoever sings it. `auto` is `grouped` where the song of every
-            row is known, and `published` elsewhere. `fold1` to `fold5` are a five-fold cross-validation by song: every
-            song is a test song in one fold, and a tenth of all songs validates.
+            row is known, and `published` elsewhere. `singers` splits singers, so that no singer is on two sides.
+            `fold1` to `fold5` are a five-fold cross-validation by song: every song is a test song in one fold, and a
+            tenth of all songs validates.
         seed: Decides the split.
 
     Raises:
-        InputError: Too few rows or songs for three sides, or a row without `song_id` in `grouped` or a fold.
+        InputError: Too few rows, songs or singers for three sides, or a row without `song_id` in `grouped` or a fold.
 
     >>> songs = Dataset.from_dict({"song_id": ["a", "b", "c", "d", "e", "f", "f"]})
     >>> [side.tolist() for side in split_rows(songs, "grouped", seed=0)]
     [[0, 1, 4, 5, 6], [2], [3]]
     """
+    if scheme == "singers":
+        return _singers(np.asarray(songs["singer_id"]), seed)
     song_ids: list[str | None] = list(songs["song_id"]) if "song_id" in songs.column_names else [None]
     unknown = next((row for row, song_id in enumerate(song_ids) if song_id is None), None)
     if scheme == "published" or (scheme == "auto" and unknown is not None):
@@ -59,6 +62,16 @@ def _published(rows: int, seed: int) -> Split:
     held_out = outer["test"].train_test_split(test_size=0.5, seed=seed)
     sides = (outer["train"], held_out["train"], held_out["test"])
     return Split(*(np.asarray(side["row"], dtype=np.int64) for side in sides))
+
+
+def _singers(singer_ids: np.ndarray, seed: int) -> Split:
+    singers = np.unique(singer_ids)
+    if len(singers) < 3:
+        raise InputError(f"The table has {len(singers)} singers; data.split=singers needs at least 3.")
+    tenth = round(0.1 * len(singers)) or 1
+    shuffled = np.random.default_rng(seed).permutation(singers)
+    sides = (shuffled[2 * tenth :], shuffled[tenth : 2 * tenth], shuffled[:tenth])
+    return Split(*(np.flatnonzero(np.isin(singer_ids, side)) for side in sides))
 
 
 def _grouped(song_ids: list[str | None], seed: int, fold: int | None) -> Split:

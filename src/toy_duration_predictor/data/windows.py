@@ -1,48 +1,70 @@
 """Songs, and windows of their notes as batches.
 
-Shapes: `B` windows, `T` notes of a window.
+Shapes: `B` windows, `T` notes of a window, `F` features of a style.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import torch
 from datasets import Dataset
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Sampler
 
 from toy_duration_predictor.data.notes import Notes
-from toy_duration_predictor.data.quantize import grid_step, left_behind, requantize
+from toy_duration_predictor.data.quantize import Origin, grid_step, origin, requantize
 from toy_duration_predictor.data.repair import repair
+from toy_duration_predictor.data.rests import can_be_guessed, guess_rests
+from toy_duration_predictor.data.style import PART, References, style_sums
 from toy_duration_predictor.errors import InputError
 
 # Songs that are repaired at a time: meanwhile a song takes many times its own room.
 SONGS_TO_REPAIR = 500
 
+# Whole songs are padded to multiples of this: the published network reads, and the published metric counts, the padding
+# of windows of 128 notes.
+PUBLISHED_WINDOW = 128
+
 
 class Batch(NamedTuple):
-    """Windows of notes. Durations are in ticks. Padding comes after a window's notes, and is 0.
+    """Windows of notes, or whole songs. Durations are in ticks. Padding comes after a row's notes, and is 0.
 
     Attributes:
         quantized: float `(B, T)`; what the network is given. In Model A's training (`pairing=sung`) the sung durations
             stand here.
         sung: float `(B, T)`; what the network is to predict.
-        mask: bool `(B, T)`; true for notes, false for padding.
+        mask: bool `(B, T)`; true for notes and rests, false for padding.
+        rest: bool `(B, T)`; which durations are rests.
+        start: float `(B,)`, ticks; how far behind its grid line a row's first onset was sung. It is 0 where a row
+            begins with its song, as the grid begins with the first onset, and nan where it is not known.
         singer: int64 `(B,)`; index of the singer.
         step: float `(B,)`; ticks of the song's grid step.
         ticks_per_beat: float `(B,)`; nan where not known.
+        tempo: float `(B,)`; microseconds per beat, nan where not known.
         row: int64 `(B,)`; the song's row in its table.
+        carried: Whether `sung` holds carried values (see `data.quantize.carried`).
+        style: float `(B, F)`; the style that the network is told, or None for what it knows of the singer.
     """
 
     quantized: Tensor
     sung: Tensor
     mask: Tensor
+    rest: Tensor
+    start: Tensor
     singer: Tensor
     step: Tensor
     ticks_per_beat: Tensor
+    tempo: Tensor
     row: Tensor
+    carried: bool = False
+    style: Tensor | None = None
+
+
+# The fields of a batch that are tensors of its rows, and always there.
+OF_ROWS = Batch._fields[: Batch._fields.index("carried")]
 
 
 class Songs:
@@ -51,6 +73,11 @@ class Songs:
     Args:
         table: A validated songs table.
         singers: The `singer_id` that each singer index stands for.
+
+    Attributes:
+        origins: Where the durations of each row come from.
+        carried: Whether the durations are carried values: those of all rows that can be told.
+        guessed: Whether rests are guessed, because the table has no `pitch`.
 
     Raises:
         InputError: The table has a singer that is not among `singers`.
@@ -62,27 +89,99 @@ class Songs:
         unknown = sorted(set(singer_ids) - set(index))
         if unknown:
             raise InputError(f"Singers {unknown} are not known; known are {singers}.")
-        known = table["ticks_per_beat"] if "ticks_per_beat" in table.column_names else [None] * len(table)
+
+        def numbers(column: str) -> Tensor:
+            known = table[column] if column in table.column_names else [None] * len(table)
+            return torch.tensor([float(value or "nan") for value in known])
+
         self.sung, self.quantized = Notes.of(table, "sung"), Notes.of(table, "quantized")
         self.offsets = torch.from_numpy(self.sung.offsets)
         self.singer = torch.tensor([index[singer_id] for singer_id in singer_ids])
-        self.ticks_per_beat = torch.tensor([float(ticks or "nan") for ticks in known])
-        steps = [grid_step(song) for song in self.quantized.songs(np.arange(len(table)))]
+        self.ticks_per_beat, self.tempo = numbers("ticks_per_beat"), numbers("tempo")
+        rows = np.arange(len(table))
+        steps = [grid_step(song) for song in self.quantized.songs(rows)]
         self.step = torch.tensor(steps).float()
+        songs = zip(self.sung.songs(rows), self.quantized.songs(rows), strict=True)
+        self.origins = [origin(*song) for song in songs]
+        self.carried = set(self.origins) - {Origin.EITHER} == {Origin.QUANTIZER}
+        self.guessed = "pitch" not in table.column_names
+        if self.guessed:
+            found = (guess_rests(song / step) for song, step in zip(self.quantized.songs(rows), steps, strict=True))
+        else:
+            found = (pitch == 0 for pitch in Notes.of(table, "pitch").songs(rows))
+        # As numbers, since a column of truth values is no view of the file.
+        self.rest = Notes(pa.chunked_array([pa.array((rest.astype(np.int8) for rest in found), pa.list_(pa.int8()))]))
 
-    def repaired(self, rows: np.ndarray) -> Notes:
-        """Returns the durations of all rows; in the given rows, sung durations take the place of carried values."""
+    def rests_unclear(self) -> list[int]:
+        """Returns the rows whose rests have to be guessed, and whose guess must fail."""
+        if not self.guessed:
+            return []
+        rows = np.arange(len(self.singer))
+        songs = zip(rows.tolist(), self.quantized.songs(rows), self.step.tolist(), strict=True)
+        return [row for row, song, step in songs if not can_be_guessed(song / step)]
+
+    def performed(self, rows: np.ndarray) -> tuple[Notes, list[int]]:
+        """Recovers sung durations from carried values, where the table holds these.
+
+        Returns:
+            The durations of all rows; in the given rows, sung durations take the place of carried values. And those of
+            the given rows that cannot have been quantized with their error carried forward.
+        """
+        fitting = (Origin.QUANTIZER,) if self.carried else (Origin.SINGER,)
+        wrong = [int(row) for row in rows if self.origins[row] not in (*fitting, Origin.EITHER)]
+        if not self.carried:
+            return self.sung, wrong
         recovered: dict[int, np.ndarray] = {}
-        for some in np.array_split(rows, -(-len(rows) // SONGS_TO_REPAIR)):
+        rows = np.setdiff1d(rows, wrong)
+        for some in np.array_split(rows, -(-len(rows) // SONGS_TO_REPAIR)) if len(rows) else ():
             steps = self.step[torch.from_numpy(some)].int().tolist()
-            found = repair(list(self.sung.songs(some)), list(self.quantized.songs(some)), steps)
-            recovered |= dict(zip(some.tolist(), found.sung, strict=True))
+            try:
+                found = repair(list(self.sung.songs(some)), list(self.quantized.songs(some)), steps).sung
+                recovered |= dict(zip(some.tolist(), found, strict=True))
+            except InputError:
+                for row, step in zip(some.tolist(), steps, strict=True):
+                    try:
+                        recovered[row] = repair([self.sung.song(row)], [self.quantized.song(row)], [step]).sung[0]
+                    except InputError:
+                        wrong.append(row)
         every = (recovered[row] if row in recovered else self.sung.song(row) for row in range(len(self.singer)))
-        return Notes(pa.chunked_array([pa.array(every, type=pa.list_(pa.int32()))]))
+        return Notes(pa.chunked_array([pa.array(every, type=pa.list_(pa.int32()))])), sorted(wrong)
+
+    def references(self, rows: np.ndarray, sung: Notes) -> References:
+        """Returns these rows as references, with these sung durations of all rows."""
+        parts = []
+        for row in rows.tolist():
+            notes = self.quantized.song(row), sung.song(row), float(self.step[row]), self.rest.song(row) == 1
+            parts.append(style_sums(*notes, np.arange(0, len(notes[0]), PART)))
+        return References(parts, self.singer[torch.from_numpy(rows)].numpy())
 
     def lengths(self, rows: Tensor) -> Tensor:
         """Returns the number of notes of each row."""
         return self.offsets[rows + 1] - self.offsets[rows]
+
+    def batch(self, row: Tensor, first: Tensor, count: Tensor, width: int) -> Batch:
+        """Returns windows, each of which lies within one song.
+
+        Args:
+            row: int64 `(B,)`.
+            first: int64 `(B,)`; where each window starts, counted as in `offsets`.
+            count: int64 `(B,)`; how many notes each window has, at most `width`.
+            width: `T`.
+        """
+        quantized, sung, rest = (notes.windows(first, count, width) for notes in (self.quantized, self.sung, self.rest))
+        return Batch(
+            quantized=quantized,
+            sung=sung,
+            mask=torch.arange(width) < count[:, None],
+            rest=rest == 1,
+            start=torch.where(first == self.offsets[row], 0.0, torch.nan),
+            singer=self.singer[row],
+            step=self.step[row],
+            ticks_per_beat=self.ticks_per_beat[row],
+            tempo=self.tempo[row],
+            row=row,
+            carried=self.carried,
+        )
 
 
 class Augmentation(NamedTuple):
@@ -91,39 +190,50 @@ class Augmentation(NamedTuple):
     Attributes:
         window: int64 `(B,)`; the windows' numbers.
         move: int64 `(B,)`; by how many notes a window moves. None: the windows stay where they are.
-        error: float32 `(B,)`; the error carried into a window's first note, in grid steps, from -1/2 to 1/2. None: the
-            windows are not quantized anew.
+        draw: int64 `(B,)`; seeds by which the windows are told a style. None: they are told none.
+        behind: float32 `(B,)`; how far behind its grid line a window's first onset is, in grid steps, from -1/2 to 1/2.
+            None: the windows are not quantized anew.
     """
 
     window: np.ndarray
     move: np.ndarray | None = None
-    error: np.ndarray | None = None
+    draw: np.ndarray | None = None
+    behind: np.ndarray | None = None
 
 
 class Windows(torch.utils.data.Dataset[Batch]):
-    """Windows of at most `T` notes that together cover some rows.
+    """Windows of at most `T` notes that together cover some rows; or the whole songs.
 
     They are indexed by a list of window numbers, or by an augmentation, and come as a whole batch.
 
     Args:
         songs: Where the notes are.
         rows: The rows to cover, int64.
-        window: `T`, notes a window.
+        window: `T`, notes a window; None for whole songs.
         pairing: What the network is given: `quantized` or `sung` durations.
+        performed: The sung durations of all rows, by which augmentations quantize windows anew.
+        references: The same rows as references. If given, windows are told a style.
     """
 
-    def __init__(self, songs: Songs, rows: Tensor, window: int, pairing: str) -> None:
-        self.songs = songs
-        self.window = window
-        self.given = songs.quantized if pairing == "quantized" else songs.sung
-        # Sung durations that were recovered from a table of carried values. Windows are then quantized anew from them,
-        # and the targets become the carried values of the new quantization: validation and test have such targets, too.
-        self.repaired: Notes | None = None
-        count = (songs.lengths(rows) + window - 1) // window
+    def __init__(
+        self,
+        songs: Songs,
+        rows: Tensor,
+        window: int | None,
+        pairing: str = "quantized",
+        performed: Notes | None = None,
+        references: References | None = None,
+    ) -> None:
+        self.songs, self.window, self.pairing = songs, window, pairing
+        self.performed, self.references = performed, references
+        lengths = songs.lengths(rows)
+        count = torch.ones_like(lengths) if window is None else (lengths + window - 1) // window
         self.row = rows.repeat_interleave(count)
+        # The place of each window's song among the rows.
+        self.song = torch.arange(len(rows)).repeat_interleave(count)
         # A window's number within its song is its number among all windows, less the windows of the songs before.
         before = (count.cumsum(0) - count).repeat_interleave(count)
-        self.start = (torch.arange(len(self.row)) - before) * window
+        self.start = (torch.arange(len(self.row)) - before) * (window or 0)
         self.length = songs.lengths(self.row)
 
     def __len__(self) -> int:
@@ -138,31 +248,28 @@ class Windows(torch.utils.data.Dataset[Batch]):
         changes = items if isinstance(items, Augmentation) else Augmentation(np.asarray(items))
         index = torch.as_tensor(changes.window)
         row, start, length = self.row[index], self.start[index], self.length[index]
+        window = self.window or -(-int(length.max()) // PUBLISHED_WINDOW) * PUBLISHED_WINDOW
         if changes.move is not None:
             # A song's last window would be short. Here it moves back until it is full. In a song shorter than a window
             # the limit is below 0, and the window starts at the first note.
-            start = torch.minimum(start + torch.from_numpy(changes.move), length - self.window).clamp(min=0)
-        first, count = self.songs.offsets[row] + start, (length - start).clamp(max=self.window)
-        mask = torch.arange(self.window) < count[:, None]
-        step = self.songs.step[row]
-        quantized, sung = (notes.windows(first, count, self.window) for notes in (self.given, self.songs.sung))
-        if changes.error is not None:
+            start = torch.minimum(start + torch.from_numpy(changes.move), length - window).clamp(min=0)
+        first, count = self.songs.offsets[row] + start, (length - start).clamp(max=window)
+        batch = self.songs.batch(row, first, count, window)
+        if self.performed is not None and changes.behind is not None:
+            sung = self.performed.windows(first, count, window)
             # The same performance has many scores: which one the quantizer writes depends on the error that is carried
             # into the window. Each epoch has another error, and so another score that is as good as the table's.
-            recovered = sung if self.repaired is None else self.repaired.windows(first, count, self.window)
-            error = (torch.from_numpy(changes.error) * step + 0.5).floor()  # whole ticks, as the quantizer carries
-            quantized = requantize(recovered, step, error)
-            sung = recovered if self.repaired is None else left_behind(recovered, quantized, error)
-        # The error after the last note is left behind in the padding; the mask takes it away.
-        return Batch(
-            quantized=quantized * mask,
-            sung=sung * mask,
-            mask=mask,
-            singer=self.songs.singer[row],
-            step=step,
-            ticks_per_beat=self.songs.ticks_per_beat[row],
-            row=row,
-        )
+            behind = (torch.from_numpy(changes.behind) * batch.step + 0.5).floor()  # whole ticks
+            quantized = requantize(sung, batch.step, behind) * batch.mask
+            batch = batch._replace(sung=sung, quantized=quantized, start=behind, carried=False)
+        if self.pairing == "sung":
+            # The input is its own grid, so that no onset is behind it.
+            batch = batch._replace(quantized=batch.sung, start=torch.zeros_like(batch.start))
+        if self.references is not None and changes.draw is not None:
+            of_window = zip(self.song[index].tolist(), start.tolist(), changes.draw.tolist(), strict=True)
+            styles = [self.references.draw(song, at, np.random.default_rng(seed)) for song, at, seed in of_window]
+            batch = batch._replace(style=torch.from_numpy(np.stack(styles)))
+        return batch
 
     def in_order(self, batch_size: int) -> DataLoader[Batch]:
         """Returns a loader of all windows, row after row."""
@@ -184,14 +291,24 @@ class ShuffledBatches(Sampler[Augmentation]):
         batch_size: Windows a batch; the last batch may have fewer.
         seed: Decides the augmentations, together with the epoch.
         move: Windows move by up to this many notes in either direction, so that each epoch cuts songs elsewhere.
-        requantize: Whether windows are quantized anew, from another carried error.
+        tell_style: Whether windows are told a style.
+        requantize: Whether windows are quantized anew.
     """
 
-    def __init__(self, windows: int, batch_size: int, seed: int, move: int, requantize: bool = False) -> None:
+    def __init__(
+        self,
+        windows: int,
+        batch_size: int,
+        seed: int,
+        move: int,
+        tell_style: bool = False,
+        requantize: bool = False,
+    ) -> None:
         self.windows = windows
         self.batch_size = batch_size
         self.seed = seed
         self.move = move
+        self.tell_style = tell_style
         self.requantize = requantize
         self.epoch = 0
 
@@ -219,9 +336,27 @@ class ShuffledBatches(Sampler[Augmentation]):
         epoch = Augmentation(rng.permutation(self.windows))
         if self.move:
             epoch = epoch._replace(move=rng.integers(-self.move, self.move + 1, size=self.windows))
+        if self.tell_style:
+            epoch = epoch._replace(draw=rng.integers(2**63, size=self.windows))
         if self.requantize:
-            epoch = epoch._replace(error=rng.uniform(-0.5, 0.5, size=self.windows).astype(np.float32))
+            epoch = epoch._replace(behind=rng.uniform(-0.5, 0.5, size=self.windows).astype(np.float32))
         share = self._share()
         for i in range(0, len(share), self.batch_size):
             some = share[i : i + self.batch_size]
             yield Augmentation(*(part if part is None else part[some] for part in epoch))  # type: ignore[arg-type]
+
+
+def whole_songs(batches: list[Batch], predicted: list[Tensor]) -> tuple[Batch, Tensor]:
+    """Puts windows of the same length, row after row, together as whole songs; and what was predicted for them."""
+    row = torch.cat([batch.row for batch in batches])
+    _, count = torch.unique_consecutive(row, return_counts=True)
+
+    def of_songs(parts: list[Tensor]) -> Tensor:
+        windows = torch.cat(parts)
+        if windows.ndim == 1:
+            return windows[count.cumsum(0) - count]
+        songs: tuple[Tensor, ...] = windows.split(count.tolist())  # type: ignore[no-untyped-call]
+        return pad_sequence([song.flatten() for song in songs], batch_first=True)
+
+    fields: dict[str, Any] = {name: of_songs([getattr(batch, name) for batch in batches]) for name in OF_ROWS}
+    return batches[0]._replace(**fields), of_songs(predicted)

@@ -12,7 +12,7 @@ Shapes: `B` windows, `T` notes, `V` bins of a histogram.
 import importlib
 import inspect
 import pkgutil
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from toy_duration_predictor.errors import InputError, did_you_mean
 
@@ -20,47 +20,52 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
 
+class Inputs(NamedTuple):
+    """What a network is given: windows of a song's notes and rests, or whole songs. Padding comes after a row's notes.
+
+    Attributes:
+        quantized: float `(B, T)`, ticks; the quantized durations, 0 at padding.
+        mask: bool `(B, T)`, true for notes and rests, false for padding; at least one note a row.
+        step: float `(B,)`, ticks of each row's grid step.
+        rest: bool `(B, T)`; which durations are rests.
+        start: float `(B,)`, ticks; how far behind its grid line a row's first onset was sung. It is 0 where a row
+            begins with its song, as the grid begins with the first onset, and nan where it is not known.
+        singer: int64 `(B,)`, index of the singer.
+        style: float `(B, F)`; the singer's style (see `data.style`), or None for what the network knows of `singer`.
+            Networks that know singers by a learned embedding alone do not read it.
+    """
+
+    quantized: "Tensor"
+    mask: "Tensor"
+    step: "Tensor"
+    rest: "Tensor"
+    start: "Tensor"
+    singer: "Tensor"
+    style: "Tensor | None" = None
+
+
 class Network(Protocol):
     """The interface of every network."""
 
-    def forward(self, quantized: "Tensor", singer: "Tensor", mask: "Tensor", step: "Tensor") -> "Tensor":
-        """Predicts sung durations.
-
-        Args:
-            quantized: float `(B, T)`, ticks; the quantized durations, 0 at padding.
-            singer: int64 `(B,)`, index of the singer.
-            mask: bool `(B, T)`, true for notes and false for the padding that follows them.
-            step: float `(B,)`, ticks of each row's grid step.
-
-        Returns:
-            float `(B, T)`, ticks.
-        """
+    def forward(self, inputs: Inputs) -> "Tensor":
+        """Predicts sung durations, float `(B, T)`, ticks. Their running totals are the predicted onsets and ends."""
 
 
 @runtime_checkable
 class DistributionNetwork(Network, Protocol):
-    """The interface of a network with a distribution. Arguments are those of `forward`; `phase` is an example."""
+    """The interface of a network with a distribution over performances; `phase` is an example.
 
-    def distribution(
-        self, quantized: "Tensor", singer: "Tensor", mask: "Tensor", step: "Tensor"
-    ) -> "tuple[Tensor, Tensor]":
+    `carried`: whether the durations are carried values (see `data.quantize.carried`), as in the published dataset.
+    """
+
+    def distribution(self, inputs: Inputs, carried: bool = False) -> "tuple[Tensor, Tensor]":
         """Returns a histogram of each sung duration: probabilities `(B, T, V)`, and edges `(B, T, V + 1)` in ticks."""
 
-    def log_likelihood(
-        self, quantized: "Tensor", singer: "Tensor", mask: "Tensor", step: "Tensor", sung: "Tensor"
-    ) -> "Tensor":
-        """Returns the log-likelihood of the sung durations `sung`, float `(B,)`, nats a window."""
+    def log_likelihood(self, inputs: Inputs, sung: "Tensor", carried: bool = False) -> "Tensor":
+        """Returns the log-probability of the sung durations `sung`, float `(B, T)`, whole ticks; nats, float `(B,)`."""
 
-    def sample(
-        self,
-        quantized: "Tensor",
-        singer: "Tensor",
-        mask: "Tensor",
-        step: "Tensor",
-        temperature: float = 1.0,
-        generator: "Generator | None" = None,
-    ) -> "Tensor":
-        """Returns a sample of the sung durations, jointly over a window, float `(B, T)`, ticks."""
+    def sample(self, inputs: Inputs, temperature: float = 1.0, generator: "Generator | None" = None) -> "Tensor":
+        """Returns a sample of the sung durations, jointly over a row, float `(B, T)`, ticks."""
 
 
 def network_names() -> list[str]:

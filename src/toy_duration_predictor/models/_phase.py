@@ -7,15 +7,18 @@ An example, with a step of 60 ticks. Two notes of 70 and 40 ticks end at 70 and 
 60 and 120, so both notes are quantized to 60 ticks. The phases are 0 at the start, 10/60 after the first note and
 -10/60 after the second. A sung duration is the quantized one, plus the phase at its end, minus the phase at its start:
 60 + 10 - 0 = 70 and 60 - 10 - 10 = 40. The two notes share the phase between them, so they are not predicted one by one
-but together.
+but together, as a path of phases. A song's first onset lies on the grid, so its phase is 0. At the start of a window
+from within a song, all errors of the quantizer are equally likely.
 
 The states of the CRF are `K` bins of phase. With 5 bins, of 12 ticks, the phases of the example lie in bins 2, 3 and 1,
 counted from 0. For each note a network computes unary (state) log-potentials, of the phase at its end, and pairwise
 (transition) log-potentials, of the difference between the phases at its end and its start. Their sum along a path of
-phases, minus the logarithm of the partition function, is the path's log-probability.
+bins, minus the logarithm of the partition function, is the path's log-probability. Within a bin all ticks at which a
+duration is not negative are equally likely. So the probabilities of all performances that are quantized to the same
+durations add up to 1.
 
-Training maximizes the likelihood of the sung path. The forward and backward messages give the marginal distribution of
-each duration, whose median is the prediction. A sampled path gives all durations of a window together.
+Training maximizes the likelihood of the sung path. A prediction is the path with the least expected error; see
+`_decode`.
 
 Lafferty, McCallum and Pereira (2001), "Conditional random fields", ICML. Inference is exact; see `_crf`.
 
@@ -23,216 +26,154 @@ Shapes: `B` windows, `T` notes, `W` channels, `K` phases, `V` = 2K - 1 differenc
 a duration's histogram.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from toy_duration_predictor.models import _crf
-from toy_duration_predictor.models._histogram import quantiles
-from toy_duration_predictor.models._pairs import (
-    bins_of_pairs,
-    of_pairs,
-    potentials_of,
-    sum_by_difference,
-    sum_by_end,
-)
-from toy_duration_predictor.models._potentials import IMPOSSIBLE, PhasePotentials
+from toy_duration_predictor.models import Inputs, _crf, _ticks
+from toy_duration_predictor.models._carried import log_weight_of_carried
+from toy_duration_predictor.models._decode import best_path
+from toy_duration_predictor.models._loop import loop
+from toy_duration_predictor.models._potentials import PhasePotentials
 
 
 class PhaseCRF(PhasePotentials):
-    """A CRF over phases, on the log-potentials of a network; a subclass adds `encode`.
+    """A CRF over phases, on the log-potentials of a network; a subclass adds `encode`. See `PhasePotentials`."""
 
-    Args:
-        num_singers: Singers known.
-        carried: 1 if the sung durations are carried values (see `data.quantize.carried`), as in the published dataset,
-            else 0. A carried value is a duration plus the error carried into it: 70 and 50 ticks in the example above.
-        phases: `K`, odd, so that the middle phase is an onset on the grid line.
-        width: `W`.
-        dropout: Dropout before the output layer.
-        singer_dropout: Share of training windows without their singer, which teaches the network to do without one.
-
-    Raises:
-        ValueError: `phases` is even.
-    """
-
-    bins: Tensor
-    bins_at_zero: Tensor
-
-    def __init__(
-        self,
-        num_singers: int,
-        carried: float = 0.0,
-        phases: int = 15,
-        width: int = 64,
-        dropout: float = 0.2,
-        singer_dropout: float = 0.5,
-    ) -> None:
-        super().__init__(num_singers, phases, width, dropout, singer_dropout)
-        self.carried = bool(carried)
-        bins, bins_at_zero = bins_of_pairs(phases, self.carried)
-        self.register_buffer("bins", bins, persistent=False)
-        self.register_buffer("bins_at_zero", bins_at_zero, persistent=False)
-
-    def forward(self, quantized: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
-        """Predicts sung durations: the median of each note's distribution.
-
-        Args:
-            quantized: float `(B, T)`, quantized durations, ticks.
-            singer: int64 `(B,)`, index of the singer.
-            mask: bool `(B, T)`, true for notes and false for the padding that follows them; at least one note a row.
-            step: float `(B,)`, ticks of each row's grid step.
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Predicts sung durations: the path of the least expected error.
 
         Returns:
-            float `(B, T)`, ticks, >= 0; 0 at padding. A row does not depend on how much padding it has, nor on the
-            other rows.
+            float `(B, T)`, ticks, >= 0; 0 at padding. Their running totals are the predicted onsets and ends. A row
+            does not depend on how much padding it has, nor on the other rows.
         """
-        probabilities, edges = self.distribution(quantized, singer, mask, step)
-        return quantiles(probabilities, edges, probabilities.new_tensor([0.5])).squeeze(-1) * mask
+        chain = self.chain(inputs)
+        pairs = _crf.pair_marginals(chain, _crf.messages(chain))
+        steps = inputs.quantized / inputs.step[:, None]
+        return self._durations(inputs, best_path(pairs, steps.T, inputs.rest.T, inputs.mask.T))
 
-    def distribution(self, quantized: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns a histogram of the sung duration of each note; arguments as of `forward`.
+    def distribution(self, inputs: Inputs, carried: bool = False) -> tuple[Tensor, Tensor]:
+        """Returns a histogram of the sung duration of each note, or of its carried value.
 
         Returns:
             Probabilities, float `(B, T, V)`, and the edges of their bins, float `(B, T, V + 1)`, ticks, ascending.
         """
-        # Windows last, as `forward_backward` needs them.
-        log_unary, log_pairwise = (
-            part.permute(1, 2, 0).contiguous() for part in self.log_potentials(quantized, singer, mask, step)
-        )
-        with _single_precision(mask):
-            # Probabilities are divided by their sum below, so neither scale nor partition function is needed.
-            unary, pairwise, _ = potentials_of(log_unary, log_pairwise, dim=1)
-            real = mask.T.contiguous()[:, None]
-            forward, backward = _crf.forward_backward(pairwise, unary, real)
-            # The marginal of a pair of phases i and j is forward[i] * pairwise[j - i] * backward[j], and a bin's
-            # probability is the sum over all pairs that give it (see `bins_of_pairs`). First the pairs whose difference
-            # is the bin: all pairs, unless values are carried.
-            by_difference = torch.ones_like(real)
-            if self.carried:
-                negative = torch.arange(self.phases, device=mask.device) < self.phases // 2
-                by_difference = (quantized == 0).T[:, None] & negative[:, None]
-            probabilities = pairwise * sum_by_difference(forward, backward * by_difference)
-            if self.carried:
-                # Then the pairs of which the end's phase alone is the bin. There are K such bins, in the middle of V.
-                ends = backward * sum_by_end(forward, pairwise) * ~by_difference
-                beside = (self.phases - 1) // 2
-                probabilities = probabilities + F.pad(ends, (0, 0, beside, beside))
-            probabilities = (probabilities / probabilities.sum(1, keepdim=True)).permute(2, 0, 1).contiguous()
+        chain = self.chain(inputs)
+        pairs = _crf.pair_marginals(chain, _crf.messages(chain))
+        if carried:
+            # A carried value is off its quantized duration by the phase at its end alone, as it includes the error at
+            # its start. The exception is a note that is quantized to 0 and too short to take the error carried into it:
+            # it would be negative, and keeps its duration. Bin K - 1 is the middle of the histogram.
+            negative = torch.arange(self.phases, device=pairs.device)[:, None] < self.phases // 2
+            keeps = (inputs.quantized == 0).T[:, None] & negative
+            beside = (self.phases - 1) // 2
+            ends = pairs.sum(1) * ~keeps
+            probabilities = _crf.by_difference(pairs * keeps[:, None]) + F.pad(ends, (0, 0, beside, beside))
+        else:
+            probabilities = _crf.by_difference(pairs)
+            # The difference of two phases that are evenly spread over bins of n ticks is spread over two bins more: the
+            # share (n^2 - 1) / (8 n^2) lies in the bin on either side.
+            share = (1 - (self.phases / inputs.step).clamp(max=1) ** 2) / 8
+            lower, upper = probabilities[:, 1:] * share, probabilities[:, :-1] * share
+            probabilities = probabilities - F.pad(lower, (0, 0, 1, 0)) - F.pad(upper, (0, 0, 0, 1))
+            probabilities = probabilities + F.pad(lower, (0, 0, 0, 1)) + F.pad(upper, (0, 0, 1, 0))
         # A bin is as wide as a phase, with its difference in the middle. Bins below 0 ticks shrink to nothing.
-        edges = (torch.arange(2 * self.phases, device=quantized.device) - self.phases + 0.5) / self.phases
-        return probabilities, (quantized[..., None] + step[:, None, None] * edges).clamp(min=0)
+        edges = (torch.arange(2 * self.phases, device=pairs.device) - self.phases + 0.5) / self.phases
+        return (
+            probabilities.permute(2, 0, 1).to(inputs.quantized),
+            (inputs.quantized[..., None] + inputs.step[:, None, None] * edges).clamp(min=0),
+        )
 
-    def log_likelihood(self, quantized: Tensor, singer: Tensor, mask: Tensor, step: Tensor, sung: Tensor) -> Tensor:
-        """Returns the log-probability of the phases that give the sung durations.
+    def log_likelihood(self, inputs: Inputs, sung: Tensor, carried: bool = False) -> Tensor:
+        """Returns the log-probability of performances, among all that are quantized to the same durations.
 
         Args:
-            quantized: float `(B, T)`, quantized durations, ticks.
-            singer: int64 `(B,)`, index of the singer.
-            mask: bool `(B, T)`, true for notes.
-            step: float `(B,)`, ticks of each row's grid step.
-            sung: float `(B, T)`, sung durations, ticks.
+            inputs: Of which steps are whole ticks.
+            sung: float `(B, T)`, whole ticks; sung durations, or carried values.
+            carried: Whether they are carried values. Several performances may have the same ones; all are counted.
 
         Returns:
-            float `(B,)`, nats a window, of phases counted in `K` bins a step.
+            float64 `(B,)`, nats a row; minus infinity for what is not quantized to `inputs.quantized`.
         """
-        log_unary, log_pairwise = self.log_potentials(quantized, singer, mask, step)
-        deviation = (sung - quantized) / step[:, None]
-        with _single_precision(mask):
-            unary, pairwise, log_scale = potentials_of(log_unary, log_pairwise)
-            potentials = of_pairs(pairwise) * unary[..., None, :]
-            log_partition = _crf.log_partition(potentials, mask) + (log_scale * mask).sum(1)
-            if self.carried:
-                # A carried value does not tell the phase at its start, so many paths give the same values. The sum of
-                # their weights is a partition function too, of a chain without all other pairs.
-                possible = potentials * self._pairs_that_give(quantized, deviation)
-                return _crf.log_partition(possible, mask) + (log_scale * mask).sum(1) - log_partition
-            # Sung durations leave one path for each first phase, and no chain needs to be summed.
-            return self._log_potential_of_path(log_unary, log_pairwise, deviation, mask) - log_partition
+        chain = self.chain(inputs)
+        off = torch.where(inputs.mask, (sung - inputs.quantized).round().long(), 0)
+        off = torch.where(sung < 0, torch.iinfo(torch.int32).min, off)
+        weight = log_weight_of_carried if carried else self._log_weight_of_sung
+        return weight(chain, inputs, off) - _crf.log_partition(chain)
 
     @torch.no_grad()
-    def sample(
-        self,
-        quantized: Tensor,
-        singer: Tensor,
-        mask: Tensor,
-        step: Tensor,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """Samples sung durations, all of a window together.
+    def sample(self, inputs: Inputs, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+        """Samples sung durations, all of a row together.
 
         Args:
-            quantized: float `(B, T)`, quantized durations, ticks.
-            singer: int64 `(B,)`, index of the singer.
-            mask: bool `(B, T)`, true for notes.
-            step: float `(B,)`, ticks of each row's grid step.
+            inputs: See `Inputs`.
             temperature: Log-potentials are divided by it. Near 0 the likeliest path is sampled; above 1 unlikely paths
                 are sampled more often.
             generator: Of random numbers, on the network's device.
 
         Returns:
-            float `(B, T)`, ticks, >= 0; 0 at padding.
+            float `(B, T)`, ticks, >= 0; 0 at padding. Their running totals are the sampled onsets and ends.
         """
-        log_unary, log_pairwise = self.log_potentials(quantized, singer, mask, step)
-        with _single_precision(mask):
-            log_potentials = (of_pairs(log_pairwise) + log_unary[..., None, :]) / temperature
-            path = _crf.sample_path(log_potentials, mask, generator)
-        pair = path[:, :-1] * self.phases + path[:, 1:]
-        bins = torch.where(quantized == 0, self.bins_at_zero.flatten()[pair], self.bins.flatten()[pair])
-        # A path tells the bin of each duration, and nothing of where it lies within the bin.
-        low, high = (
-            (quantized + step[:, None] * (bins - self.phases + edge) / self.phases).clamp(min=0) for edge in (0.5, 1.5)
-        )
-        within = torch.rand(bins.shape, generator=generator, device=bins.device)
-        return torch.lerp(low, high, within) * mask
+        chain = self.chain(inputs)
+        chain = chain._replace(unary=chain.unary / temperature, pairwise=chain.pairwise / temperature)
+        path = _crf.sample_path(chain, generator)
+        # A path tells the bin of each phase, and nothing of where it lies within the bin.
+        within = torch.rand(path.shape, generator=generator, device=path.device)
+        return self._durations(inputs, (path + within) / self.phases - 0.5)
 
-    def _log_potential_of_path(
-        self, log_unary: Tensor, log_pairwise: Tensor, deviation: Tensor, mask: Tensor
-    ) -> Tensor:
-        """Returns the log-potential of the sung path, float `(B,)`; where it starts is not known, and summed over.
+    def chain(self, inputs: Inputs) -> _crf.Chain:
+        """Returns the CRF of some windows."""
+        unary, pairwise = (part.permute(1, 2, 0).double() for part in self.log_potentials(inputs))
+        ticks = _ticks.ticks_of_phases(inputs.step.round().long().clamp(min=1), self.phases).T
+        known = ~inputs.start.isnan()
+        step = inputs.step.round().long().clamp(min=1)
+        start = _ticks.phase_of(inputs.start.nan_to_num().round().long(), step, self.phases)
+        at = torch.arange(self.phases, device=unary.device)[:, None] == start
+        first = torch.where(known, at, ticks / ticks.sum(0)).double().log()
+        return _crf.Chain(first, unary, pairwise, inputs.mask.T[:, None])
+
+    def _durations(self, inputs: Inputs, phase: Tensor) -> Tensor:
+        """Returns the durations of paths of phases `(B, T + 1)`, steps."""
+        lines = F.pad(inputs.quantized.cumsum(1), (1, 0))
+        start = (inputs.start / inputs.step)[:, None]
+        phase = torch.cat([torch.where(start.isnan(), phase[:, :1], start), phase[:, 1:]], dim=1)
+        # Within a bin, a phase may lie before an earlier one of the same grid line. No later time is earlier; not by
+        # `cummax`, which ONNX does not have.
+        times = (lines + inputs.step[:, None] * phase).T
+        return loop(torch.maximum, times[0], times[1:]).diff(dim=0).T * inputs.mask
+
+    def _log_weight_of_sung(self, chain: _crf.Chain, inputs: Inputs, off: Tensor) -> Tensor:
+        """Returns the logarithm of the weight of all paths that give some sung durations, float64 `(B,)`.
 
         Args:
-            log_unary: float `(B, T, K)`.
-            log_pairwise: float `(B, T, V)`.
-            deviation: float `(B, T)`, sung minus quantized durations, in steps.
-            mask: bool `(B, T)`.
+            chain: The CRF.
+            inputs: Of the windows.
+            off: int64 `(B, T)`; sung minus quantized durations, ticks.
         """
-        # Given its first phase, a path is known: every phase is the first one plus the deviations so far. All `K` bins
-        # are tried as the first, each with its centre.
-        centres = (torch.arange(self.phases, device=deviation.device) - self.phases // 2) / self.phases
-        drift = F.pad((deviation * mask).cumsum(1), (1, 0))
-        # In bins, from the lower end of the first bin. What lies between two bins belongs to the upper one; the small
-        # number puts it there although sums of deviations are rounded.
-        in_bins = (drift[..., None] + centres + 0.5) * self.phases  # (B, T + 1, K first phases)
-        phase = (in_bins + 1e-4).floor().clamp(0, self.phases - 1).long()
-        start, end = phase[:, :-1], phase[:, 1:]
-        of_pair = log_unary.gather(2, end) + log_pairwise.gather(2, end - start + self.phases - 1)
-        of_first = (of_pair * mask[..., None]).sum(1)
-        # How far, in bins, a path lies outside the phases. The true first phase lies within half a bin of a centre, so
-        # from that centre the path of a song that was quantized with its error carried forward is at most half a bin
-        # outside. A path that is further outside is charged for its distance, and not excluded: all paths are outside
-        # where the song was quantized in another way.
-        outside = ((in_bins - self.phases / 2).abs() - self.phases / 2).amax(1)
-        impossible = (outside >= 0.49) * (1 + outside) * IMPOSSIBLE
-        # All first phases are equally likely, as in the partition function.
-        return (of_first + impossible).logsumexp(1) - math.log(self.phases)
-
-    def _pairs_that_give(self, quantized: Tensor, deviation: Tensor) -> Tensor:
-        """Returns 1 for the pairs of phases that give the carried values, else nearly 0, float `(B, T, K, K)`.
-
-        Args:
-            quantized: float `(B, T)`, ticks.
-            deviation: float `(B, T)`, carried values minus quantized durations, in steps.
-        """
-        # As in `_log_potential_of_path`; the lowest phase is bin (K - 1) / 2 of the `V` bins.
-        bins = ((deviation + 0.5) * self.phases + 1e-4).floor().long() + (self.phases - 1) // 2
-        of_pair = torch.where((quantized == 0)[..., None, None], self.bins_at_zero, self.bins)
-        # Not 0: where no pair gives a value, the window would have a likelihood of 0, and no gradient.
-        return torch.where(of_pair == bins[..., None, None], 1.0, math.exp(IMPOSSIBLE))
-
-
-def _single_precision(mask: Tensor) -> torch.autocast:
-    """Keeps sums over paths in single precision where the network is computed in half precision."""
-    return torch.autocast(mask.device.type, enabled=False)
+        # Given its first error, a path is known: every error is the first one plus what durations are off so far. Where
+        # the first error is not known, all are tried, and equally likely.
+        step = inputs.step.round().long().clamp(min=1)
+        known = ~inputs.start.isnan()
+        tried = 1 if known.all() else int(step.max())
+        first = torch.arange(tried, device=step.device) - tried // 2
+        one_of = torch.where(known[:, None], first == 0, _ticks.within(first, step[:, None]))
+        first = first + inputs.start.nan_to_num().round().long()[:, None]
+        error = F.pad(off.cumsum(1), (1, 0))[..., None] + first[:, None]  # (B, T + 1, first errors)
+        step = step[:, None, None]
+        real = inputs.mask[..., None]
+        possible = one_of & (_ticks.within(error[:, 1:], step) | ~real).all(1)
+        bins = _ticks.phase_of(error, step, self.phases)
+        start, end = bins[:, :-1], bins[:, 1:]
+        # Ticks that a duration may end at, within the bin: all, or where the note would be negative else, later ones.
+        same = (inputs.quantized == 0)[..., None] & (start == end)
+        low = torch.where(same, error[:, :-1], _ticks.first_tick(end, step, self.phases))
+        ticks = (_ticks.first_tick(end + 1, step, self.phases) - low).clamp(min=1)
+        unary, pairwise = (part.permute(2, 0, 1) for part in (chain.unary, chain.pairwise))
+        of_note = unary.gather(2, end) + pairwise.gather(2, end - start + self.phases - 1) - ticks.double().log()
+        of_path = torch.where(real, of_note, 0.0).sum(1)
+        # Not minus infinity where no path is possible: the gradient of a sum of nothing is no number.
+        of_path = torch.where(possible, of_path, -torch.inf)
+        any_path = possible.any(1)
+        total = torch.where(any_path[:, None], of_path, 0.0).logsumexp(1)
+        total = total - torch.where(known, 0.0, inputs.step.round().clamp(min=1).double().log())
+        return torch.where(any_path, total, -torch.inf)

@@ -6,6 +6,7 @@ Shapes: `B` windows, `T` notes.
 import torch
 from torch import Tensor, nn
 
+from toy_duration_predictor.models import Inputs
 from toy_duration_predictor.models._recurrent import gru_states
 
 __all__ = ["BiGRU"]
@@ -53,24 +54,16 @@ class BiGRU(nn.Module):
         self.register_buffer("target_mean", torch.tensor(target_mean), persistent=False)
         self.target_mean: Tensor
 
-    def forward(self, quantized: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
-        """Predicts sung durations.
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Predicts sung durations, float `(B, T)`, ticks, >= 0; 0 at padding.
 
-        Args:
-            quantized: float `(B, T)`, quantized durations, ticks.
-            singer: int64 `(B,)`, index of the singer.
-            mask: bool `(B, T)`, true for notes and false for the padding that follows them; at least one note a row.
-            step: float `(B,)`, ticks of each row's grid step.
-
-        Returns:
-            float `(B, T)`, ticks, >= 0; 0 at padding. A row does not depend on how much padding it has, nor on the
-            other rows.
+        A row does not depend on how much padding it has, nor on the other rows.
         """
-        step = step[:, None]
-        inputs = torch.stack(
+        step, quantized = inputs.step[:, None], inputs.quantized
+        given = torch.stack(
             [torch.log1p(quantized / step), torch.log(step / self.target_mean).expand_as(quantized)], dim=-1
         )
-        embedding = self.singer_embedding(singer)[:, None].expand(-1, quantized.shape[1], -1)
-        states = gru_states(self.rnn, torch.cat([inputs, embedding], dim=-1), mask)
+        embedding = self.singer_embedding(inputs.singer)[:, None].expand(-1, quantized.shape[1], -1)
+        states = gru_states(self.rnn, torch.cat([given, embedding], dim=-1), inputs.mask)
         correction = self.fc(self.dropout(states)).squeeze(-1)
-        return torch.clamp(quantized + step * correction, min=0) * mask
+        return torch.clamp(quantized + step * correction, min=0) * inputs.mask

@@ -6,6 +6,7 @@ Shapes: `B` windows, `T` notes.
 import torch
 from torch import Tensor, nn
 
+from toy_duration_predictor.models import Inputs
 from toy_duration_predictor.models._recurrent import gru_states
 
 __all__ = ["PublishedBiGRU"]
@@ -54,19 +55,9 @@ class PublishedBiGRU(nn.Module):
         self.target_mean: Tensor
         self.target_std: Tensor
 
-    def forward(self, quantized: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
-        """Predicts sung durations.
-
-        Args:
-            quantized: float `(B, T)`, quantized durations, ticks, 0 at padding.
-            singer: int64 `(B,)`, index of the singer.
-            mask: bool `(B, T)`; not used by this network.
-            step: float `(B,)`; not used by this network.
-
-        Returns:
-            float `(B, T)`, ticks; at padding too.
-        """
-        embedding = self.singer_embedding(singer)[:, None].expand(-1, quantized.shape[1], -1)
-        states = gru_states(self.rnn, torch.cat([quantized[..., None], embedding], dim=-1), mask=None)
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Predicts sung durations, float `(B, T)`, ticks; at padding too. Mask, step and rests are not used."""
+        embedding = self.singer_embedding(inputs.singer)[:, None].expand(-1, inputs.quantized.shape[1], -1)
+        states = gru_states(self.rnn, torch.cat([inputs.quantized[..., None], embedding], dim=-1), mask=None)
         normalized: Tensor = self.fc(states).squeeze(-1)
         return normalized * self.target_std + self.target_mean

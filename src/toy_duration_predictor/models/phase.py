@@ -27,7 +27,7 @@ class Phase(PhaseCRF):
         kernel: Notes that a convolution sees, odd.
         dropout: Dropout of a convolution's output, and before the output layer.
 
-    The other arguments are those of `PhaseCRF`.
+    The other arguments are those of `PhasePotentials`.
 
     Raises:
         ValueError: `phases` or `kernel` is even.
@@ -36,15 +36,14 @@ class Phase(PhaseCRF):
     def __init__(
         self,
         num_singers: int,
-        carried: float = 0.0,
+        style_features: float,
         phases: int = 15,
-        width: int = 32,
+        width: int = 48,
         layers: int = 4,
         kernel: int = 5,
-        dropout: float = 0.2,
-        singer_dropout: float = 0.5,
+        dropout: float = 0.4,
     ) -> None:
-        super().__init__(num_singers, carried, phases, width, dropout, singer_dropout)
+        super().__init__(num_singers, style_features, phases, width, dropout)
         if kernel % 2 == 0:
             raise ValueError("kernel must be odd")
         dilations = [2**layer for layer in range(layers)]

@@ -21,20 +21,19 @@ class PhaseGRU(PhaseCRF):
         layers: GRU layers.
         dropout: Dropout of a layer's output, and before the output layer.
 
-    The other arguments are those of `PhaseCRF`.
+    The other arguments are those of `PhasePotentials`.
     """
 
     def __init__(
         self,
         num_singers: int,
-        carried: float = 0.0,
+        style_features: float,
         phases: int = 15,
         width: int = 64,
         layers: int = 2,
         dropout: float = 0.2,
-        singer_dropout: float = 0.5,
     ) -> None:
-        super().__init__(num_singers, carried, phases, width, dropout, singer_dropout)
+        super().__init__(num_singers, style_features, phases, width, dropout)
         self.rnns = nn.ModuleList(
             nn.GRU(width, width // 2, bidirectional=True, batch_first=True) for _ in range(layers)
         )

@@ -28,7 +28,7 @@ class PhaseTransformer(PhaseCRF):
         heads: `H`, a divisor of `width`.
         dropout: Dropout of a layer's output, and before the output layer.
 
-    The other arguments are those of `PhaseCRF`.
+    The other arguments are those of `PhasePotentials`.
 
     Raises:
         ValueError: `heads` is no divisor of `width`.
@@ -37,15 +37,14 @@ class PhaseTransformer(PhaseCRF):
     def __init__(
         self,
         num_singers: int,
-        carried: float = 0.0,
+        style_features: float,
         phases: int = 15,
         width: int = 64,
         layers: int = 3,
         heads: int = 4,
         dropout: float = 0.2,
-        singer_dropout: float = 0.5,
     ) -> None:
-        super().__init__(num_singers, carried, phases, width, dropout, singer_dropout)
+        super().__init__(num_singers, style_features, phases, width, dropout)
         if width % heads:
             raise ValueError("heads must be a divisor of width")
         self.heads = heads

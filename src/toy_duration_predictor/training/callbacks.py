@@ -1,6 +1,7 @@
 """Callbacks of a training: it stops on signals, keeps two checkpoints, and logs a line an epoch."""
 
 import logging
+import math
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ from toy_duration_predictor.training.config import TrainConfig
 from toy_duration_predictor.training.terminal import shows_progress
 
 log = logging.getLogger(__name__)
+
+# By how much the kept epoch may have a worse `val/mae` than an earlier one before the run says so.
+WORSE = 0.02
 
 
 class StopOnSignal(Callback):
@@ -98,6 +102,56 @@ class LogEpochs(Callback):
         log.info("epoch %d/%d  %s", trainer.current_epoch + 1, trainer.max_epochs, shown)
 
 
+class KeptEpoch(Callback):
+    """Says so where the epoch whose weights are kept predicts clearly worse than an earlier one.
+
+    Weights are kept by `training.monitor`. Where that is a likelihood, it may go on rising while predictions get worse.
+
+    Args:
+        monitor: The metric by which weights are kept; the lowest is the best.
+
+    Attributes:
+        best: The lowest value of the metric so far.
+        kept: `val/mae` in that epoch, ticks.
+        least: The lowest `val/mae` until then, ticks.
+    """
+
+    def __init__(self, monitor: str) -> None:
+        self.monitor = monitor
+        self.best = self.kept = self.least = self.seen = math.inf
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Compares the epoch with those before."""
+        values = trainer.callback_metrics
+        if not {self.monitor, "val/mae"} <= set(values):
+            return
+        value, mae = float(values[self.monitor]), float(values["val/mae"])
+        self.seen = min(self.seen, mae)
+        if value < self.best:
+            self.best, self.kept, self.least = value, mae, self.seen
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Warns where an earlier epoch was better by more than `WORSE`."""
+        if math.isfinite(self.kept) and self.kept > (1 + WORSE) * self.least:
+            log.warning(
+                "The weights kept are the best by %s, but an earlier epoch had a val/mae of %.3f ticks, and this one "
+                "has %.3f: predictions got worse while %s got better. Try training.monitor=val/mae.",
+                self.monitor,
+                self.least,
+                self.kept,
+                self.monitor,
+            )
+
+    def state_dict(self) -> dict[str, float]:
+        """Returns what a run that goes on needs to know."""
+        return {"best": self.best, "kept": self.kept, "least": self.least, "seen": self.seen}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Goes on from there."""
+        for name, value in state_dict.items():
+            setattr(self, name, value)
+
+
 def callbacks(config: TrainConfig, checkpoints: Path) -> list[Callback]:
     """Returns all callbacks of a training but `StopOnSignal`.
 
@@ -113,6 +167,7 @@ def callbacks(config: TrainConfig, checkpoints: Path) -> list[Callback]:
         Timer(verbose=False),  # its seconds are kept in checkpoints, and count on in a run that goes on
         EarlyStopping(training.monitor, patience=training.patience, mode="min"),
         LogEpochs(),
+        KeptEpoch(training.monitor),
         # The best weights are for use; the last ones, with the optimizer's state, are for a run that goes on. The last
         # come second, so that they know the best metric of this epoch, too.
         checkpoint(filename="best", monitor=training.monitor, mode="min"),

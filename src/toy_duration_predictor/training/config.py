@@ -54,7 +54,7 @@ class SourceSettings(OpenSettings):
 class DataSettings(SourceSettings):
     """Songs, their split and their pairing; see `SongsDataModule`."""
 
-    split: Literal["auto", "published", "grouped", "fold1", "fold2", "fold3", "fold4", "fold5"]
+    split: Literal["auto", "published", "grouped", "singers", "fold1", "fold2", "fold3", "fold4", "fold5"]
     split_seed: Seed
     pairing: Literal["quantized", "sung"]
     anonymous: bool
@@ -81,7 +81,7 @@ class TrainingSettings(Settings):
     window: Count
     batch_size: Count
     move_windows: bool
-    requantize: Literal["never", "sung", "repaired"]
+    requantize: bool
 
 
 class HardwareSettings(Settings):

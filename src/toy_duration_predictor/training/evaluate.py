@@ -57,7 +57,8 @@ def evaluate(config: DictConfig | dict[str, Any]) -> Metrics:
         use_threads(settings.trainer)
         rows = _known_rows(table, task.singers, settings.unknown == "skip")
         known = table.select(rows)
-        windows = Windows(Songs(known, task.singers), torch.arange(len(rows)), task.window, "quantized")
+        window = task.window if task.hparams["loss"] == "published" else None
+        windows = Windows(Songs(known, task.singers), torch.arange(len(rows)), window)
         trainer = make_trainer(settings.trainer, logger=False)
         results = trainer.test(task, windows.in_order(settings.batch_size), verbose=False)[0]
         metrics = {
@@ -69,7 +70,7 @@ def evaluate(config: DictConfig | dict[str, Any]) -> Metrics:
             "name": run_metrics["name"],
             **provenance(),
         }
-        write_predictions(folder, table, rows, torch.cat(task.predicted))
+        write_predictions(folder, table, rows, task.predicted)
         write_metrics(folder, metrics)
     show_results(metrics, folder)
     return {**metrics, "run/folder": str(folder)}

@@ -9,6 +9,9 @@
 | `quantized` | list of quantized durations, ticks |
 | `sung` | list of sung durations, ticks |
 | `predicted` | list of predicted durations, ticks |
+| `rest` | list of truth values: which durations are rests |
+| `ticks_per_beat`, `tempo` | as in the songs table; null where not known |
+| `carried` | whether durations are carried values (see `data.quantize.carried`), whose running totals are no onsets |
 
 Shapes: `S` songs, `B` windows, `T` notes of a window.
 """
@@ -22,13 +25,14 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
+from toy_duration_predictor.data.datamodule import SONGS_A_BATCH
 from toy_duration_predictor.data.songs import ragged
 from toy_duration_predictor.data.windows import Batch, Songs, Windows
 
 if TYPE_CHECKING:
     from toy_duration_predictor.training.task import DurationTask
 
-BATCH_SIZE = 256
+BATCH_SIZE = 2048
 
 
 def predictions_table(table: Dataset, rows: Iterable[int], predicted: np.ndarray) -> pa.Table:
@@ -41,6 +45,8 @@ def predictions_table(table: Dataset, rows: Iterable[int], predicted: np.ndarray
     """
     rows = [int(row) for row in rows]
     songs = table.select(rows)
+    known = Songs(songs, sorted(set(songs["singer_id"])))
+    rest = np.concatenate([known.rest.song(row) == 1 for row in range(len(rows))])
     sung, offsets = ragged(songs, "sung")
     quantized, _ = ragged(songs, "quantized")
 
@@ -54,6 +60,12 @@ def predictions_table(table: Dataset, rows: Iterable[int], predicted: np.ndarray
             "quantized": lists(quantized),
             "sung": lists(sung),
             "predicted": lists(predicted),
+            "rest": lists(rest),
+            **{
+                name: pa.array(songs[name][:] if name in songs.column_names else [None] * len(rows), pa.int64())
+                for name in ("ticks_per_beat", "tempo")
+            },
+            "carried": pa.array([known.carried] * len(rows)),
         }
     )
 
@@ -66,6 +78,7 @@ def predict_songs(
     *,
     ask: Callable[[Batch], Any] | None = None,
     singer: np.ndarray | None = None,
+    style: np.ndarray | None = None,
     context: int | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> Iterator[tuple[Batch, Any]]:
@@ -77,9 +90,10 @@ def predict_songs(
         rows: The songs, int64 `(S,)`.
         ask: What is asked of a batch; the predicted durations `(B, T)`, ticks, if None.
         singer: The singer index that the model is told for each song, int64 `(S,)`; the song's own if None.
-        context: Notes and rests that the model sees on either side of the one that it predicts; if None, it sees the
-            windows that it was trained with.
-        batch_size: `B`. It changes no number but by rounding.
+        style: The style that the model is told for each song, float32 `(S, F)`; what it knows of the singer if None.
+        context: Notes and rests that the model sees on either side of the one that it predicts; if None, it sees whole
+            songs, or the windows of a training with `loss=published`.
+        batch_size: Windows of context at a time. It changes no number but by rounding.
 
     Yields:
         Batches, song after song, each with what the model says. `row` counts in `rows`. `mask` is true where a note
@@ -88,14 +102,17 @@ def predict_songs(
     task = task.eval()
     songs = Songs(table.select(rows.tolist()), task.singers)
     if context is None:
-        windows = Windows(songs, torch.arange(len(rows)), task.window, "quantized").in_order(batch_size)
-        batches: Iterator[tuple[Batch, Tensor]] = ((batch, batch.mask) for batch in windows)
+        published = task.hparams["loss"] == "published"
+        windows = Windows(songs, torch.arange(len(rows)), task.window if published else None)
+        in_order = windows.in_order(batch_size if published else SONGS_A_BATCH)
+        batches: Iterator[tuple[Batch, Tensor]] = ((batch, batch.mask) for batch in in_order)
     else:
-        # These windows are short, so a batch may have more of them.
-        batches = _windows_round_each_note(songs, context, 8 * batch_size)
+        batches = _windows_round_each_note(songs, context, batch_size)
     for batch, predicted in batches:
         if singer is not None:
             batch = batch._replace(singer=torch.from_numpy(singer)[batch.row])
+        if style is not None:
+            batch = batch._replace(style=torch.from_numpy(style)[batch.row])
         yield batch._replace(mask=predicted), task(batch) if ask is None else ask(batch)
 
 
@@ -109,13 +126,5 @@ def _windows_round_each_note(songs: Songs, context: int, batch_size: int) -> Ite
             # A window at the song's edge is shorter: it does not reach into the next song.
             left = (note - context).clamp(min=start)
             count = (note + context).clamp(max=end - 1) - left + 1
-            batch = Batch(
-                quantized=songs.quantized.windows(left, count, width),
-                sung=songs.sung.windows(left, count, width),
-                mask=torch.arange(width) < count[:, None],
-                singer=songs.singer[song].expand(len(note)),
-                step=songs.step[song].expand(len(note)),
-                ticks_per_beat=songs.ticks_per_beat[song].expand(len(note)),
-                row=torch.full((len(note),), song),
-            )
+            batch = songs.batch(torch.full((len(note),), song), left, count, width)
             yield batch, torch.arange(width) == (note - left)[:, None]

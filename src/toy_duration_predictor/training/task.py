@@ -13,10 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP
-from toy_duration_predictor.data.windows import Batch
+from toy_duration_predictor.data.quantize import left_behind
+from toy_duration_predictor.data.windows import Batch, whole_songs
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.models import DistributionNetwork, build
+from toy_duration_predictor.models import DistributionNetwork, Inputs, build
 from toy_duration_predictor.training import metrics
+
+# The metrics of every epoch.
+VALIDATED = ("mae", "copy_mae", "onset_mae", "copy_onset_mae")
 
 
 class DurationTask(pl.LightningModule):
@@ -61,24 +65,28 @@ class DurationTask(pl.LightningModule):
             raise InputError(f"training.loss=likelihood: network '{network}' has no distribution; choose mae or mse.")
         self.singers = singers
         self.window = window
-        self.val_metrics, self.test_metrics = metrics.collection("mae", "copy_mae"), metrics.collection()
-        self.predicted: list[Tensor] = []
+        self.val_metrics, self.test_metrics = metrics.collection(*VALIDATED), metrics.collection()
+        self.tested: list[tuple[Batch, Tensor]] = []
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns the predicted durations, float `(B, T)`, ticks."""
-        predicted: Tensor = self.network(*self.inputs(batch))
+        predicted: Tensor = self.network(self.inputs(batch))
+        # What is compared with carried values must be carried values, too.
+        if batch.carried and self.hparams["loss"] == "likelihood":
+            return left_behind(predicted, batch.quantized)
         return predicted
 
-    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Returns the network's inputs: quantized durations, singer, mask and step."""
+    def inputs(self, batch: Batch) -> Inputs:
+        """Returns what the network is given of a batch."""
         singer = torch.zeros_like(batch.singer) if self.hparams["anonymous"] else batch.singer
-        return batch.quantized, singer, batch.mask, batch.step
+        return Inputs(batch.quantized, batch.mask, batch.step, batch.rest, batch.start, singer, batch.style)
 
     def loss(self, batch: Batch, predicted: Tensor | None = None) -> Tensor:
         """Returns the training loss of a batch, a scalar. Durations that are predicted already may be given."""
         loss = self.hparams["loss"]
         if isinstance(self.network, DistributionNetwork) and loss == "likelihood":
-            return -self.network.log_likelihood(*self.inputs(batch), batch.sung).sum() / batch.mask.sum()
+            likelihood = self.network.log_likelihood(self.inputs(batch), batch.sung, batch.carried)
+            return (-likelihood.sum() / batch.mask.sum()).float()
         if predicted is None:
             predicted = self(batch)
         if loss == "published":
@@ -105,7 +113,7 @@ class DurationTask(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Accumulates `val/loss`, `val/mae` and `val/skill`."""
+        """Accumulates `val/loss`, `val/mae`, `val/onset_mae` and the skills."""
         predicted = self(batch)
         # Batches count alike, whatever their size, as in the published recipe.
         self.log("val/loss", self.loss(batch, predicted), prog_bar=True, batch_size=1, sync_dist=True)
@@ -113,26 +121,36 @@ class DurationTask(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of the validation split, whose input is paired as in training."""
-        values = metrics.results(self.val_metrics)
-        self.log("val/mae", values["mae"], sync_dist=True)
-        if "skill" in values:
-            self.log("val/skill", values["skill"], prog_bar=True, sync_dist=True)
+        for name, value in metrics.results(self.val_metrics).items():
+            if not name.startswith("copy"):
+                self.log(f"val/{name}", value, prog_bar=name == "skill", sync_dist=True)
         self.val_metrics.reset()
 
     def on_test_start(self) -> None:
         """Forgets earlier predictions."""
-        self.predicted = []
+        self.tested = []
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Accumulates the test metrics and keeps the predicted durations of real notes."""
-        predicted = self(batch)
-        self.predicted.append(predicted[batch.mask].cpu())
-        self.test_metrics.update(predicted, batch)
+        """Keeps the predicted durations."""
+        self.tested.append((batch, self(batch)))
 
     def on_test_epoch_end(self) -> None:
-        """Logs the test metrics."""
+        """Logs the test metrics, of whole songs."""
+        # Where the test is by windows, as published, onsets are those of the windows put together.
+        together = (
+            [whole_songs(*map(list, zip(*self.tested, strict=True)))]
+            if self.hparams["loss"] == "published"
+            else self.tested
+        )
+        for batch, predicted in together:
+            self.test_metrics.update(predicted, batch)
         self.log_dict({f"test/{name}": value for name, value in metrics.results(self.test_metrics).items()})
         self.test_metrics.reset()
+
+    @property
+    def predicted(self) -> Tensor:
+        """The predicted durations of all tested notes, float `(notes,)`, ticks, on the CPU."""
+        return torch.cat([predicted[batch.mask].cpu() for batch, predicted in self.tested])
 
     def configure_optimizers(self) -> Any:
         """Returns AdamW, with the schedule of its learning rate."""

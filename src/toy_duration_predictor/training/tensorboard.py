@@ -11,6 +11,9 @@ from toy_duration_predictor.models import singer_embedding
 from toy_duration_predictor.training import figures
 from toy_duration_predictor.training.task import DurationTask
 
+# The metrics that runs are compared by in the tab HPARAMS, which shows those that it is given first.
+COMPARED = ("test/onset_mae", "test/mae", "test/skill", "val/mae")
+
 
 def write_results(
     logger: TensorBoardLogger,
@@ -45,8 +48,7 @@ def write_results(
         name: value if isinstance(value, bool | float | int | str) else str(value)
         for name, value in _flat(config).items()
     }
-    # The tab shows the metrics that it is given first: those that runs are compared by.
-    compared = {name: results[name] for name in ("test/mae", "test/skill", "val/mae") if name in results}
+    compared = {name: results[name] for name in COMPARED if name in results}
     # Not by `SummaryWriter.add_hparams`, which writes to a folder of its own: TensorBoard would show it as another run.
     for summary in hparams(settings, compared):  # type: ignore[no-untyped-call]
         writer.file_writer.add_summary(summary)

@@ -13,13 +13,18 @@ from toy_duration_predictor.training.config import HardwareSettings
 
 PACKAGE = logging.getLogger("toy_duration_predictor")
 
-# Titles of metrics in the table of results. Other metrics go by their names.
+# Rows of the table of results: the metric and its title. What is heard most comes first.
 TITLES = {
-    "mae": "MAE, ticks",
-    "mae_beats": "MAE, beats",
-    "rmse": "RMSE, ticks",
-    "mae_published": "MAE as published, ticks",
+    "onset_mae": "onsets",
+    "ioi_mae": "inter-onset intervals",
+    "mae": "durations",
+    "mae_notes": "    notes",
+    "mae_rests": "    rests",
 }
+# How the names of metrics begin that the table shows as these rows, or that `metrics.json` alone has.
+SHOWN = ("onset_", "ioi_", "mae", "copy_", "skill", "rmse")
+# Columns: the ending of the metric, the unit, and the digits.
+UNITS = (("", "ticks", 3), ("_beats", "beats", 4), ("_ms", "ms", 2))
 
 
 def shows_progress(trainer: HardwareSettings) -> bool:
@@ -55,20 +60,26 @@ def file_log(path: Path) -> Iterator[None]:
 
 
 def show_results(metrics: dict[str, float | int | str], folder: Path) -> None:
-    """Prints the test errors of a model and of the copy baseline, and the run's folder."""
-    table = Table("", "model", "copy baseline", title=f"{metrics['name']}, test songs", title_justify="left")
-    tested = [key.removeprefix("test/") for key in metrics if key.startswith("test/")]
-    others = sorted(key for key in tested if not key.startswith("copy_") and key not in ("skill", *TITLES))
-    for key in (*(key for key in TITLES if key in tested), *others):
-        digits = 4 if key.endswith("_beats") else 3
-        model, copy = (
-            f"{metrics[name]:.{digits}f}" if name in metrics else "" for name in (f"test/{key}", f"test/copy_{key}")
-        )
-        table.add_row(TITLES.get(key, key), model, copy)
-    if "test/skill" in metrics:
-        table.add_row("skill = 1 - MAE / copy error", f"{metrics['test/skill']:.3f}", "0")
-    if "train/seconds" in metrics:
-        table.add_row("training", f"{metrics['train/seconds']:.0f} s, {metrics['train/epochs']} epochs", "")
+    """Prints the test errors of a model beside those of the copy baseline, and the run's folder."""
+    units = [(end, unit, digits) for end, unit, digits in UNITS if f"test/mae{end}" in metrics]
+    heads = (f"{of}{unit}" for _, unit, _ in units for of in ("", "copy, "))
+    title = f"{metrics['name']}, mean absolute errors on test songs"
+    table = Table("", *heads, "share of copy", title=title, title_justify="left")
+    for key, name in TITLES.items():
+        cells = [
+            f"{metrics[full]:.{digits}f}" if (full := f"test/{of}{key}{end}") in metrics else ""
+            for end, _, digits in units
+            for of in ("", "copy_")
+        ]
+        copy = float(metrics.get(f"test/copy_{key}", 0))
+        if any(cells):
+            table.add_row(name, *cells, f"{float(metrics[f'test/{key}']) / copy:.3f}" if copy else "")
+    for key in sorted(metrics):
+        name = key.removeprefix("test/")
+        if key != name and not name.startswith(SHOWN):
+            table.add_row(name, f"{metrics[key]:.3f}")
     console = Console()
     console.print(table)
+    if "train/seconds" in metrics:
+        console.print(f"Training: {metrics['train/seconds']:.0f} s, {metrics['train/epochs']} epochs", highlight=False)
     console.print(f"Folder: {folder}", soft_wrap=True, highlight=False, markup=False)

@@ -7,9 +7,10 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
 from datasets import Dataset
 from lightning.pytorch.callbacks import EarlyStopping, Timer
@@ -21,6 +22,7 @@ from toy_duration_predictor.data.datamodule import SongsDataModule
 from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.models._potentials import PhasePotentials
 from toy_duration_predictor.training.callbacks import StopOnSignal
 from toy_duration_predictor.training.config import DataSettings, TrainConfig, validated
 from toy_duration_predictor.training.provenance import changed_sources, provenance, write_sources
@@ -120,6 +122,9 @@ def make_data_and_task(settings: TrainConfig, table: Dataset) -> tuple[SongsData
         statistics=data.statistics,
         **_arguments(DurationTask, settings),
     )
+    if data.references is not None:
+        styles, prior = data.references.of_singers(len(data.singers)), np.stack(data.references.prior)
+        cast(PhasePotentials, task.network).set_styles(torch.from_numpy(styles), torch.from_numpy(prior))
     return data, task
 
 
@@ -205,6 +210,6 @@ def _test(
         metrics |= {name: float(value) for name, value in results[0].items()}
     if not math.isfinite(float(metrics["val/mae"])):
         raise InputError(f"{folder}: the training diverged; try a lower training.learning_rate.")
-    predictions = write_predictions(folder, table, data.split.test.tolist(), torch.cat(best.predicted))
+    predictions = write_predictions(folder, table, data.split.test.tolist(), best.predicted)
     write_results(logger, settings.decisive(), metrics, predictions, best)
     return metrics
