@@ -5,6 +5,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from toy_duration_predictor.data.notes import Notes
 from toy_duration_predictor.data.sources import load_songs
-from toy_duration_predictor.data.windows import Windows
+from toy_duration_predictor.data.windows import Songs, Windows
+from toy_duration_predictor.models._potentials import PhasePotentials
 from toy_duration_predictor.sections import Section
 
 SONGS = (10, 20, 40, 80)
@@ -74,11 +76,13 @@ def ambiguity(table: Dataset, rows: list[int], reach: int) -> tuple[float, dict[
     """
     least, at = 0.0, {}
     sung, quantized = Notes.of(table, "sung"), Notes.of(table, "quantized")
+    rests = Songs(table, sorted(set(table["singer_id"]))).rest
     for row in rows:
         song = quantized.song(row)
         around = sliding_window_view(np.pad(song, reach, constant_values=-1), 2 * reach + 1)
-        rest = np.arange(len(song))[:, None] % 2
-        _, group, count = np.unique(np.hstack([rest, around]), axis=0, return_inverse=True, return_counts=True)
+        _, group, count = np.unique(
+            np.hstack([rests.song(row)[:, None], around]), axis=0, return_inverse=True, return_counts=True
+        )
         at[row] = again = np.flatnonzero(count[group] > 1)
         correction = pd.Series((sung.song(row) - song)[again])
         least += (correction - correction.groupby(group[again]).transform("median")).abs().sum()
@@ -92,11 +96,19 @@ def _train(path: Path, fold: int, songs: int | None, channels: int) -> Tested:
     data, rows = trial.data, trial.data.split.train
     if songs is not None:
         rows = np.random.default_rng(fold).permutation(rows)[:songs]
-    lengths = data.songs.lengths(torch.from_numpy(rows))
-    # Few songs are repeated, so that they do not get fewer updates than many songs.
-    times = math.ceil(len(data.train_windows) / int((lengths / data.window).ceil().sum()))
-    data.train_windows = Windows(data.songs, torch.from_numpy(np.tile(rows, times)), data.window, "quantized")
-    for epoch in range(trial.training.max_epochs):
+    performed, wrong = data.songs.performed(rows)
+    rows = np.setdiff1d(rows, wrong)
+    data.references = references = data.songs.references(rows, performed)
+    styles, prior = references.of_singers(len(data.singers)), np.stack(references.prior)
+    cast(PhasePotentials, trial.task.network).set_styles(torch.from_numpy(styles), torch.from_numpy(prior))
+    every = len(data.train_windows)
+    anew = performed if trial.training.requantize else None
+    data.train_windows = Windows(data.songs, torch.from_numpy(rows), data.window, "quantized", anew, references)
+    # Few songs have more epochs, so that they do not get fewer updates than many songs.
+    epochs = trial.training.max_epochs * math.ceil(every / len(data.train_windows))
+    trial.training = trial.training.model_copy(update={"max_epochs": epochs})
+    for epoch in range(epochs):
         for _ in trial.epoch(epoch):
             pass
+    lengths = data.songs.lengths(torch.from_numpy(rows))
     return (len(rows), int(lengths.sum())), trial.errors()

@@ -78,6 +78,8 @@ def test_what_was_left_out_is_shown(folder, tmp_path, capsys):
         (["prepare", ".", "-o", "x.parquet", "--jobs", "0"], "--jobs 0: give at least 1."),
         (["prepare", ".", "-o", "x.parquet", "--shortest-rest", "0.3"], "give a number with its unit"),
         (["humanize", "a.mid", "-o", "b.mid", "--model", "x", "--singer", "2"], "a.mid does not exist; give a score"),
+        (["humanize", "a.mid", "-o", "b.mid"], "Whose timing? Give --singer, --like or --began."),
+        (["humanize", "a.mid", "-o", "b.mid", "--like", "b.mid"], "a.mid does not exist; give a score"),
         (["audit", "nowhere.parquet"], "data.path=nowhere.parquet does not exist"),
         (["audit", "simulated", "--repair", "x.parquet"], "nothing to repair"),
     ],
@@ -116,12 +118,13 @@ def test_a_score_and_a_folder_of_scores_are_humanized(shared_run, folder, tmp_pa
     run, singer = str(shared_run), str(_singers(shared_run)[0])
     score, out = folder / "ba_05688_-4_a_s02_m_02.mid", tmp_path / "sung.mid"
     options = ["--model", run, "--singer", singer, "--quantize", "1/32"]
-    cli.main(["humanize", str(score), "-o", str(out), *options, "--anchor", "none"])
+    cli.main(["humanize", str(score), "-o", str(out), *options])
     assert capsys.readouterr().out == f"{out}: with the timing of singer {singer}\n"
     before, after = (read_score(parse(path.read_bytes()))[0].times for path in (score, out))
     assert len(before) == len(after)
     assert (before != after).any()
 
+    recordings = sorted(map(str, folder.iterdir()))[1:3]
     (folder / "broken.mid").write_bytes(b"")
     cli.main(["humanize", str(folder), "-o", str(tmp_path / "all"), *options, "--seed", "3", "--temperature", "0.5"])
     said = capsys.readouterr()
@@ -132,6 +135,15 @@ def test_a_score_and_a_folder_of_scores_are_humanized(shared_run, folder, tmp_pa
     both = f"mix:{singer}=0.5,{_singers(run)[1]}=0.5"
     cli.main(["humanize", str(score), "-o", str(out), "--model", run, "--singer", both, "--strength", "0"])
     assert out.read_bytes() == score.read_bytes()
+
+    sung = tmp_path / "again.mid"
+    cli.main(["humanize", str(score), "-o", str(sung), "--model", run, "--quantize", "1/32", "--like", *recordings])
+    assert capsys.readouterr().out.endswith(f"{sung}: with the timing of {', '.join(recordings)}\n")
+    assert sung.read_bytes() != score.read_bytes()
+    # The whole song as a beginning: all of it stays as it was sung.
+    cli.main(["humanize", str(score), "-o", str(sung), "--model", run, "--quantize", "1/32", "--began", str(score)])
+    assert capsys.readouterr().out == f"{sung}: with the timing of {score}\n"
+    assert (read_score(parse(sung.read_bytes()))[0].times == before).all()
 
     for wrong, message in ({"--singer": "99"}, "Singer 99 is not known"), ({"--device": "tpu9"}, "device=tpu9 cannot"):
         given = {"--singer": singer, **wrong}

@@ -94,16 +94,27 @@ def _parser() -> argparse.ArgumentParser:
         help="the file to write, in the format of the score; of a .mid file also a .csv or .json file; or a folder",
     )
     humanize.add_argument("--model", default="demo", help=MODEL_HELP)
+    humanize.add_argument("--singer", help="a singer's number, or several with weights, such as mix:2=0.5,7=0.5")
     humanize.add_argument(
-        "--singer", required=True, help="a singer's number, or several with weights, such as mix:2=0.5,7=0.5"
+        "--like",
+        type=Path,
+        nargs="+",
+        action="extend",
+        metavar="RECORDING",
+        help="in place of --singer: MIDI recordings of a singer, whom the model need not know; a folder of them, or "
+        "a .parquet songs table",
     )
     humanize.add_argument(
-        "--strength", type=float, default=1.0, help="factor of the deviations, from 0 to 1.5 (default: %(default)s)"
+        "--began",
+        type=Path,
+        metavar="TAKE",
+        help="a MIDI recording of the score's first notes, which stay as they were sung; the song goes on as it began",
     )
     humanize.add_argument(
-        "--anchor",
-        default="phrase",
-        help="where the singer is back in the score's time: none, bar, phrase or song (default: %(default)s)",
+        "--strength",
+        type=float,
+        default=1.0,
+        help="factor of how late or early notes are, 0 to 1.5 (default: %(default)s)",
     )
     humanize.add_argument("--quantize", metavar="GRID", help="quantize the score first, to a grid such as 1/32 or 1/8t")
     humanize.add_argument("--temperature", type=float, help="sample a performance; below 1 a likelier one")
@@ -198,7 +209,11 @@ def _audit(arguments: argparse.Namespace) -> None:
 
 
 def _humanize(arguments: argparse.Namespace) -> None:
-    singer = _singer(arguments.singer)
+    singer = None if arguments.singer is None else _singer(arguments.singer)
+    recordings = [*(arguments.like or []), *filter(None, [arguments.began])]
+    timing = [*([] if singer is None else [f"singer {arguments.singer}"]), *map(str, recordings)]
+    if not timing:
+        raise InputError("Whose timing? Give --singer, --like or --began.")
     from toy_duration_predictor.scores.humanize import humanize
     from toy_duration_predictor.scores.perform import HumanizeSettings
 
@@ -212,10 +227,12 @@ def _humanize(arguments: argparse.Namespace) -> None:
         settings,
         device=arguments.device,
         progress=partial(_bar, what="Humanizing"),
+        like=arguments.like,
+        began=arguments.began,
     )
     _show_refused(done.refused)
     files = f" {done.files:,} {'file' if done.files == 1 else 'files'}" if arguments.score.is_dir() else ""
-    sys.stdout.write(f"{arguments.out}:{files} with the timing of singer {arguments.singer}\n")
+    sys.stdout.write(f"{arguments.out}:{files} with the timing of {', '.join(timing)}\n")
 
 
 def _push(arguments: argparse.Namespace) -> None:

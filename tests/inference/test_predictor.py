@@ -9,26 +9,49 @@ import pytest
 import torch
 
 from tests.conftest import SMALL
+from toy_duration_predictor.data.quantize import quantize
+from toy_duration_predictor.data.rests import guess_rests
 from toy_duration_predictor.data.schema import LONGEST
 from toy_duration_predictor.data.simulate import simulate_songs
+from toy_duration_predictor.data.style import FEATURES, StylePrior
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.predictor import Predictor
-from toy_duration_predictor.models import build
+from toy_duration_predictor.models import Inputs, build
 from toy_duration_predictor.training.train import train
 
 SINGERS = [2, 7, 16]
 SONG = [60, 0, 120, 60, 240, 0, 60, 0, 480]
 
 
-def network(name="phase", **sizes):
+def network(name="phase", std=0.4):
     """A network whose every weight is something, so that all that it is given counts."""
     torch.manual_seed(0)
     small = {"phase": {"width": 8, "layers": 2}, "bigru": {"hidden_size": 8}, "bigru_published": {"hidden_size": 8}}
-    made = build(name, {"target_mean": 100.0, "target_std": 90.0}, num_singers=len(SINGERS), **small[name], **sizes)
+    statistics = {"target_mean": 100.0, "target_std": 90.0, "style_features": FEATURES}
+    made = build(name, statistics, num_singers=len(SINGERS), **small[name])
     for parameter in made.parameters():
         if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.8)
+            torch.nn.init.normal_(parameter, std=std)
+    if hasattr(made, "set_styles"):
+        constants = StylePrior(mean=0.1, scale=0.2, weight=30.0, weight_in_song=20.0)
+        prior = torch.tensor(constants)[:, None].expand(-1, FEATURES)
+        with torch.no_grad():
+            made.set_styles(10 * torch.randn(len(SINGERS), FEATURES), prior)
     return made
+
+
+def inputs(song, style=None, singer=0, step=60.0, rest=None):
+    """One song as a network is given it."""
+    quantized = torch.tensor([song]).float()
+    return Inputs(
+        quantized,
+        torch.ones_like(quantized, dtype=torch.bool),
+        torch.tensor([step]),
+        torch.from_numpy(guess_rests(np.array(song) / step) if rest is None else rest)[None],
+        torch.tensor([0.0]),
+        torch.tensor([singer]),
+        style,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +96,8 @@ def test_no_seam(phase, rng):
     """A song cut in two has other numbers near the cut; the whole one is as the network gives it."""
     song = 60 * rng.integers(0, 9, size=300)
     whole = phase.predict(song, 2)
-    expected = phase.network(
-        torch.tensor(song[None]).float(), torch.tensor([0]), torch.ones(1, 300, dtype=torch.bool), torch.tensor([60.0])
-    )
-    assert whole == pytest.approx(expected[0].numpy())
-    assert phase.predict(song[:128], 2)[-1] != pytest.approx(whole[127])
+    assert whole == pytest.approx(phase.network(inputs(song.tolist()))[0].numpy())
+    assert phase.predict(song[:128], 2) != pytest.approx(whole[:128])
 
 
 def test_the_step_is_the_greatest_common_divisor_or_the_given_one(phase):
@@ -93,10 +113,10 @@ def test_sung_durations_are_no_input(phase):
         quantized, sung = song["quantized_durations"], song["durations"]
         with pytest.raises(InputError, match="these look like sung durations"):
             phase.predict(sung, 2)
-        for use in (phase.sample, lambda *given: phase.quantiles(*given, [0.5])):
+        for use in (phase.sample, lambda sung, singer: phase.quantiles(sung, [0.5], singer)):
             with pytest.raises(InputError, match="these look like sung durations"):
                 use(sung, 2)
-        assert np.isfinite(phase.log_likelihood(quantized, 2, sung))
+        assert np.isfinite(phase.log_likelihood(quantized, sung, 2))
 
 
 def test_a_named_step_is_not_checked(phase):
@@ -124,7 +144,7 @@ def test_an_anonymous_model_makes_no_difference_between_singers():
     predictor = Predictor(network(), SINGERS, anonymous=True)
     first = predictor.predict(SONG, 2)
     assert (first == Predictor(network(), SINGERS).predict(SONG, 2)).all()
-    for singer in (7, {2: 0.5, 16: 0.5}):
+    for singer in (7, {2: 0.5, 16: 0.5}, None):
         assert (predictor.predict(SONG, singer) == first).all()
     with pytest.raises(InputError, match="Singer 3 is not known"):
         predictor.predict(SONG, 3)
@@ -139,10 +159,11 @@ def test_samples_follow_from_their_seed(phase):
     assert sampled.min() >= 0
 
 
-def test_samples_are_spread_as_the_quantiles_say(phase):
+def test_samples_are_spread_as_the_quantiles_say():
+    # Spread over many bins, as within a bin samples and quantiles differ.
+    phase = Predictor(network(std=0.02), SINGERS)
     sampled = np.stack([phase.sample(SONG, 2, seed=seed) for seed in range(200)])
-    low, middle, high = phase.quantiles(SONG, 2, [0.1, 0.5, 0.9]).T
-    assert middle == pytest.approx(phase.predict(SONG, 2), abs=0.01)
+    low, middle, high = phase.quantiles(SONG, [0.1, 0.5, 0.9], 2).T
     assert (low <= middle).all()
     assert (middle <= high).all()
     notes = np.array(SONG) > 0  # of the others, much of the probability is at 0 itself
@@ -153,26 +174,65 @@ def test_samples_are_spread_as_the_quantiles_say(phase):
 
 
 def test_quantiles_end_where_the_histogram_ends(phase):
-    low, high = phase.quantiles(SONG, 2, [0, 1]).T
+    low, high = phase.quantiles(SONG, [0, 1], 2).T
     assert (low >= 0).all()
     assert (high <= np.array(SONG) + 60).all()
     assert (low < high).all()
 
 
+@pytest.mark.parametrize("use", [Predictor.predict, lambda *given: Predictor.sample(*given, seed=3)])
+def test_no_onset_is_further_than_half_a_step_from_the_scores(phase, rng, use):
+    song = 60 * rng.integers(0, 9, size=3000)
+    away = np.cumsum(use(phase, song, 7) - song)
+    assert np.abs(away).max() <= 30
+    assert np.abs(away).mean() > 1
+
+
 def test_likelihood_is_the_networks(phase):
-    sung = np.array(SONG) + np.array([3, 4, -7, 5, -4, 9, -3, 2, 5])
-    of_song = phase.log_likelihood(SONG, 2, sung)
-    expected = phase.network.log_likelihood(
-        torch.tensor([SONG]).float(),
-        torch.tensor([0]),
-        torch.ones(1, 9, dtype=torch.bool),
-        torch.tensor([60.0]),
-        torch.tensor(sung[None]).float(),
-    )
+    sung = np.array([63, 4, 113, 65, 236, 9, 57, 2, 485])
+    assert quantize(sung, 60).tolist() == SONG
+    of_song = phase.log_likelihood(SONG, sung, 2)
+    expected = phase.network.log_likelihood(inputs(SONG), torch.tensor(sung[None]).float())
     assert of_song == pytest.approx(expected.item())
-    assert phase.log_likelihood([SONG, SONG], 2, [sung, sung]) == pytest.approx([expected.item()] * 2)
+    assert phase.log_likelihood([SONG, SONG], [sung, sung], 2) == pytest.approx([expected.item()] * 2)
+    assert phase.log_likelihood(SONG, sung + 60, 2) == -np.inf
     with pytest.raises(InputError, match=r"sung: has songs of \[2\] notes where quantized has \[9\]"):
-        phase.log_likelihood(SONG, 2, [1, 2])
+        phase.log_likelihood(SONG, [1, 2], 2)
+
+
+def test_rests_are_guessed_or_given(phase, bigru):
+    rest = guess_rests(np.array(SONG) / 60)
+    assert 0 < rest.sum() < len(SONG)
+    for use in (phase.predict, lambda song, **known: phase.quantiles(song, [0.9], **known)):
+        assert (use(SONG, rest=rest) == use(SONG)).all()
+        assert (use(SONG, rest=~rest) != use(SONG)).any()
+        one, other = use([SONG, SONG[:3]], rest=[(~rest).tolist(), rest[:3].tolist()])
+        assert (one == use(SONG, rest=~rest)).all()
+        assert (other == use(SONG[:3], rest=rest[:3])).all()
+    assert (bigru.predict(SONG, 2, rest=~rest) == bigru.predict(SONG, 2)).all()
+    for wrong, message in (
+        (rest[:3], "give a truth value for each duration"),
+        ([rest, rest], "give a truth value for each duration"),
+        (2 * rest, "true for rests and false for notes"),
+    ):
+        with pytest.raises(InputError, match=message):
+            phase.predict(SONG, rest=wrong)
+
+
+def test_nobody_in_particular_has_the_style_0(phase, bigru):
+    nobody = phase.network(inputs(SONG, style=torch.zeros(1, FEATURES)))
+    assert phase.predict(SONG) == pytest.approx(nobody[0].numpy())
+    assert phase.predict(SONG) != pytest.approx(phase.predict(SONG, 2))
+    with pytest.raises(InputError, match="BiGRU knows singers by what it has learned of each alone; give one of 2, 7"):
+        bigru.predict(SONG)
+
+
+@pytest.mark.parametrize("song", [[60], [1, 1, 1, 1], [0, 0]])
+def test_the_shortest_songs(phase, song):
+    found = phase.predict(song, 2)
+    assert found.shape == (len(song),)
+    assert (found >= 0).all()
+    assert np.isfinite(phase.log_likelihood(song, song))
 
 
 def test_threads_give_the_same_numbers(phase, rng):
@@ -239,7 +299,7 @@ def test_what_is_refused(phase, quantized, singer, options, message):
         (lambda p: p.sample(SONG, 2, temperature=0), "temperature=0: give a number above 0"),
         (lambda p: p.sample(SONG, 2, temperature=float("nan")), "give a number above 0"),
         (lambda p: p.sample(SONG, 2, seed=-1), "seed=-1: give a whole number"),
-        (lambda p: p.quantiles(SONG, 2, [0.5, 1.5]), "give numbers from 0 to 1"),
+        (lambda p: p.quantiles(SONG, [0.5, 1.5], 2), "give numbers from 0 to 1"),
     ],
 )
 def test_what_cannot_be_sampled(phase, use, message):
@@ -251,8 +311,8 @@ def test_what_cannot_be_sampled(phase, use, message):
     "use",
     [
         lambda p: p.sample(SONG, 2),
-        lambda p: p.quantiles(SONG, 2, [0.5]),
-        lambda p: p.log_likelihood(SONG, 2, SONG),
+        lambda p: p.quantiles(SONG, [0.5], 2),
+        lambda p: p.log_likelihood(SONG, SONG, 2),
     ],
 )
 def test_a_network_without_a_distribution_only_predicts(bigru, use):

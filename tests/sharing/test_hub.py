@@ -20,7 +20,7 @@ from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.download import load_model
 from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.inference.saved_model import HubModel
-from toy_duration_predictor.models import build
+from toy_duration_predictor.models import Inputs, build
 from toy_duration_predictor.sharing import hub
 from toy_duration_predictor.training.run_folder import load_run, read_metrics
 from toy_duration_predictor.training.train import train
@@ -52,12 +52,13 @@ def windows(singers):
     torch.manual_seed(0)
     mask = torch.arange(40) < torch.tensor([40, 25, 1])[:, None]
     durations = 60.0 * torch.randint(0, 9, (3, 40)) * mask
-    return durations, torch.randint(0, singers, (3,)), mask, torch.full((3,), 60.0)
+    singer = torch.randint(0, singers, (3,))
+    return Inputs(durations, mask, torch.full((3,), 60.0), torch.rand(3, 40) < 0.3, torch.zeros(3), singer)
 
 
 def same(one, other, singers):
     with torch.no_grad():
-        return torch.equal(one(*windows(singers)), other(*windows(singers)))
+        return torch.equal(one(windows(singers)), other(windows(singers)))
 
 
 def test_a_run_as_a_folder_and_back(shared_run, tmp_path):
@@ -88,6 +89,9 @@ def test_the_card_is_made_from_the_run(shared_run, tmp_path):
     metrics = read_metrics(shared_run)
     card = ModelCard.load(tmp_path / "saved" / "README.md")
     values = {result.metric_name: result.metric_value for result in card.data.eval_results}
+    assert values["MAE of onsets, ticks"] == pytest.approx(metrics["test/onset_mae"], abs=1e-3)
+    assert next(iter(values)) == "MAE of onsets, ticks"
+    assert f"| onsets | ms | {metrics['test/onset_mae_ms']:.4g} | " in card.text
     assert values["MAE, ticks"] == pytest.approx(metrics["test/mae"], abs=1e-3)
     assert values["MAE of the copy baseline, ticks"] == pytest.approx(metrics["test/copy_mae"], abs=1e-3)
     assert card.data.license == "mit"
@@ -187,8 +191,8 @@ def test_the_published_models_load(published, model_b, online):
     config = json.loads((model_b / "config.json").read_text())
     (model_b / "config.json").write_text(json.dumps({**config, "target_mean": 0.0, "target_std": 1.0}))
     with torch.no_grad():
-        scaled = load_model(model_b).network(*windows(18)) * 201.76 + 128.66
-        torch.testing.assert_close(scaled, network(*windows(18)))
+        scaled = load_model(model_b).network(windows(18)) * 201.76 + 128.66
+        torch.testing.assert_close(scaled, network(windows(18)))
 
 
 class Harm:

@@ -22,10 +22,10 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import gradio as gr
 
 from toy_duration_predictor.demo.built_in_songs import write_songs
-from toy_duration_predictor.demo.performance import LARGEST_UPLOAD, read_song, write_performance
+from toy_duration_predictor.demo.performance import LARGEST_UPLOAD, read_heard, read_song, write_performance
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.predictor import DEMO, Predictor
-from toy_duration_predictor.scores.perform import ANCHORS, HumanizeSettings
+from toy_duration_predictor.scores.perform import HumanizeSettings, Sings
 
 IDLE_SECONDS = 3600
 
@@ -130,36 +130,53 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
     os.environ["GRADIO_TEMP_DIR"] = str(folder / "files")  # Gradio serves these files to anyone who knows their path
     visits = Visits(folder / "files" / "visits")
 
-    def take(upload: str | None, request: gr.Request) -> tuple[Any, Any, Any]:
-        """Moves an upload into the visit's folder. The page shows the upload or an example as chosen, never both."""
+    def keep(upload: str | None, request: gr.Request, purpose: str, read: Callable[[bytes], Any]) -> Path | None:
+        """Moves an upload into the visit's folder and returns its place there; None if it cannot be read."""
         given = Path(upload or "")
         try:
             content = given.read_bytes()
             given.unlink()  # Gradio's copy; the visit's own folder is deleted with the visit
-            read_song(content)
+            read(content)
         except (InputError, OSError) as error:
             reason = str(error).rstrip(".") if isinstance(error, InputError) else "it did not arrive"
             gr.Warning(f"This file cannot be used: {reason}.")
-            return gr.skip(), gr.skip(), None
+            return None
         name = re.sub(r"[^\w -]", "", given.stem)[:60].strip() or "song"
-        place = visits.new_folder(request, "score") / f"{name}.mid"
+        place = visits.new_folder(request, purpose) / f"{name}.mid"
         place.write_bytes(content)
-        return place, None, str(place)
+        return place
+
+    def take(upload: str | None, request: gr.Request) -> tuple[Any, Any, Any]:
+        """Takes a score. The page shows the upload or an example as chosen, never both."""
+        place = keep(upload, request, "score", read_song)
+        return (place, None, str(place)) if place else (gr.skip(), gr.skip(), None)
+
+    def hear(upload: str | None, request: gr.Request) -> tuple[Any, str | None]:
+        """Takes a recording to sing like."""
+        place = keep(upload, request, "recording", read_heard)
+        return place, str(place) if place else None
 
     def pick(example: str) -> tuple[Path, None]:
         """Takes an example, and clears the upload."""
         return examples[example], None
 
     def show(
-        place: Path, singer: int, strength: float, anchor: str, temperature: float, seed: float, request: gr.Request
+        place: Path,
+        singer: int,
+        heard: Path | None,
+        strength: float,
+        temperature: float,
+        seed: float,
+        request: gr.Request,
     ) -> tuple[str, Path, Path, Path]:
         """Performs the song; see `write_performance`."""
-        # A temperature of 0 on the page stands for the median, which has no seed.
-        chosen = HumanizeSettings(strength, anchor, temperature or None, int(seed or 0) if temperature else None)
+        # A temperature of 0 on the page stands for a prediction, which has no seed.
+        chosen = HumanizeSettings(strength, temperature or None, int(seed or 0) if temperature else None)
         try:
             song = read_song(place.read_bytes())
-            to = visits.new_folder(request, "sung")
-            return write_performance(song, predictor, singer, chosen, to, f"{place.stem} - singer {singer}")
+            sings = Sings(like=[read_heard(heard.read_bytes())]) if heard else Sings(singer)
+            name = f"{place.stem} - {f'like {heard.stem}' if heard else f'singer {singer}'}"
+            return write_performance(song, predictor, sings, chosen, visits.new_folder(request, "sung"), name)
         except FileNotFoundError as error:
             gone = "The page was not used for an hour, and the file is gone; upload it again."
             raise gr.Error(gone, None, print_exception=False) from error
@@ -169,7 +186,7 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
     page = gr.Blocks(title="tdp demo", analytics_enabled=False, delete_cache=(60, IDLE_SECONDS))
     with page:
         gr.Markdown(f"{INTRODUCTION} {about}")
-        song = gr.State(next(iter(examples.values())))
+        song, heard = gr.State(next(iter(examples.values()))), gr.State()
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
                 example = gr.Radio(list(examples), value=next(iter(examples)), label="Song", elem_id="example")
@@ -182,21 +199,21 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
                     label="Singer",
                     elem_id="singer",
                 )
-                strength = gr.Slider(0, 1.5, 1, step=0.05, label="Strength", info="0 is the score", elem_id="strength")
-                anchor = gr.Radio(
-                    ANCHORS,
-                    value="phrase",
-                    label="Anchor",
-                    info="Where the singer is back in the score's time",
-                    elem_id="anchor",
+                recording = gr.File(
+                    label="or as in a recording: a MIDI file of somebody's singing",
+                    file_types=[".mid", ".midi"],
+                    height=150,
+                    visible=predictor.reads_style,
+                    elem_id="recording",
                 )
+                strength = gr.Slider(0, 1.5, 1, step=0.05, label="Strength", info="0 is the score", elem_id="strength")
                 temperature = gr.Slider(
                     0,
                     1.5,
                     1 if predictor.has_distribution else 0,
                     step=0.05,
                     label="Temperature",
-                    info="0 predicts the median of each duration; above 0, each seed gives another sample",
+                    info="0 predicts the least expected error; above 0, each seed gives another sample",
                     visible=predictor.has_distribution,
                     elem_id="temperature",
                 )
@@ -209,7 +226,7 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
                 result = gr.DownloadButton("Download the MIDI file", elem_id="download", variant="primary")
         example.input(pick, example, [song, upload])
         upload.upload(take, upload, [song, example, upload])
-        settings: list[Any] = [song, singer, strength, anchor, temperature, seed]
+        settings: list[Any] = [song, singer, heard, strength, temperature, seed]
         gr.on(
             [page.load, *(each.change for each in settings)],
             show,
@@ -219,5 +236,7 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
             concurrency_limit=2,
             show_progress="minimal",
         )
+        recording.upload(hear, recording, [heard, recording])
+        recording.clear(lambda: None, None, heard)
         page.unload(visits.end)
     return page

@@ -4,7 +4,7 @@ Anyone may upload anything, so size and time have limits.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.io import wavfile
@@ -14,9 +14,10 @@ from toy_duration_predictor.data.midi.voice import Voice
 from toy_duration_predictor.demo.piano_roll import PianoRoll, piano_roll_html
 from toy_duration_predictor.demo.voice import RATE, sing
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.inference.predictor import Predictor, Singer
+from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.scores.midi import move_notes, read_score
-from toy_duration_predictor.scores.perform import HumanizeSettings, perform
+from toy_duration_predictor.scores.perform import HumanizeSettings, Sings, perform
+from toy_duration_predictor.scores.recordings import read_recording
 from toy_duration_predictor.scores.score import Score
 
 # A song's file has some ten kB, and some hundred notes.
@@ -52,15 +53,25 @@ def read_song(content: bytes) -> Song:
     return Song(content, track, tracks.tracks[track], score, voice)
 
 
+def read_heard(content: bytes) -> dict[str, Any]:
+    """Reads a recording to sing like, a MIDI file of any origin; see `read_recording`.
+
+    Raises:
+        InputError: As for `read_song`.
+    """
+    read_song(content)
+    return read_recording(content)
+
+
 def write_performance(
-    song: Song, predictor: Predictor, singer: Singer, settings: HumanizeSettings, folder: Path, name: str
+    song: Song, predictor: Predictor, sings: Sings, settings: HumanizeSettings, folder: Path, name: str
 ) -> tuple[str, Path, Path, Path]:
     """Performs a song and writes its files.
 
     Args:
         song: The score.
         predictor: The model.
-        singer: See `Predictor`.
+        sings: Who sings.
         settings: See `HumanizeSettings`.
         folder: Where the files go.
         name: The MIDI file's name without its suffix.
@@ -71,7 +82,7 @@ def write_performance(
     Raises:
         InputError: As for `perform`.
     """
-    times = perform(song.score, predictor, singer, settings)
+    times = perform(song.score, predictor, sings, settings)
     content = song.content
     if (times != song.score.times).any():
         content = replace_track(content, song.track, move_notes(song.events, song.score.times, times))

@@ -1,4 +1,4 @@
-"""Durations that a caller gives to a model: of one song or of several songs, checked.
+"""What a caller gives to a model of one song or of several songs: durations, rests and grid steps, checked.
 
 Shapes: `T` notes and rests of a song.
 """
@@ -9,11 +9,13 @@ from typing import TypeAlias
 import numpy as np
 
 from toy_duration_predictor.data.quantize import grid_step
+from toy_duration_predictor.data.rests import guess_rests
 from toy_duration_predictor.data.schema import LONGEST
 from toy_duration_predictor.errors import InputError
 
-# Durations of one song, `(T,)`; and the ticks of a grid step, for all songs or for each.
+# Durations of one song, `(T,)`; which of them are rests; and the ticks of a grid step, for all songs or for each.
 Ticks: TypeAlias = Sequence[float] | np.ndarray
+Rests: TypeAlias = Sequence[bool] | np.ndarray
 Step: TypeAlias = float | Sequence[float] | np.ndarray | None
 
 
@@ -81,3 +83,44 @@ def checked_steps(step: Step, songs: list[np.ndarray]) -> list[float]:
     if steps.shape not in ((1,), (len(songs),)) or not ((steps > 0) & (steps <= LONGEST)).all():
         raise InputError(f"step={step}: give ticks above 0, a number for all songs or one for each.")
     return [float(each) for each in np.broadcast_to(steps, len(songs))]
+
+
+def checked_rests(
+    rest: Rests | Sequence[Rests] | None, songs: list[np.ndarray], steps: list[float]
+) -> list[np.ndarray]:
+    """Returns which durations of each song are rests, bool `(T,)` each.
+
+    Args:
+        rest: Truth values of one song or of several songs; None guesses them, see `data.rests`.
+        songs: float64 `(T,)` each, ticks, as `checked_songs` returns them.
+        steps: Ticks of each song's grid step.
+
+    Raises:
+        InputError: There are not as many truth values as durations, or others than true and false.
+    """
+    if rest is None:
+        return [guess_rests(song / step) for song, step in zip(songs, steps, strict=True)]
+    flags, _ = checked_songs(rest, "rest")
+    if [len(each) for each in flags] != [len(song) for song in songs]:
+        raise InputError("rest: give a truth value for each duration of each song: whether it is a rest.")
+    if any(not np.isin(each, (0, 1)).all() for each in flags):
+        raise InputError("rest: give true for rests and false for notes, and no other value.")
+    return [each == 1 for each in flags]
+
+
+def checked_beginnings(began: Ticks | Sequence[Ticks] | None, songs: list[np.ndarray]) -> list[np.ndarray]:
+    """Returns the sung durations with which each song begins, float64 ticks; none where `began` is None.
+
+    Raises:
+        InputError: There are not as many beginnings as songs, or one is longer than its song.
+    """
+    if began is None:
+        return [np.zeros(0)] * len(songs)
+    beginnings, _ = checked_songs(began, "began")
+    if len(beginnings) != len(songs):
+        raise InputError(f"began: has {len(beginnings)} beginnings for {len(songs)} songs; give one for each.")
+    for i, (first, song) in enumerate(zip(beginnings, songs, strict=True)):
+        if len(first) > len(song):
+            where = f"began: song {i}" if len(songs) > 1 else "began"
+            raise InputError(f"{where} has {len(first)} durations, and quantized {len(song)}; give the first of them.")
+    return beginnings

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from toy_duration_predictor.errors import InputError, explain
-from toy_duration_predictor.models import build
+from toy_duration_predictor.models import Inputs, build
 
 CONFIG, WEIGHTS, PICKLE, CARD = "config.json", "model.safetensors", "pytorch_model.bin", "README.md"
 
@@ -96,10 +96,10 @@ class HubModel(nn.Module, PyTorchModelHubMixin):
         self.network = build(network, statistics, num_singers=len(singers), **sizes)
         self.anonymous = anonymous
 
-    def forward(self, quantized: Tensor, singer: Tensor, mask: Tensor, step: Tensor) -> Tensor:
+    def forward(self, inputs: Inputs) -> Tensor:
         """Returns predicted sung durations, float `(B, T)`, ticks; see `models`."""
         # Without the singer's identity every index is 0, as in training.
-        predicted: Tensor = self.network(quantized, singer * (not self.anonymous), mask, step)
+        predicted: Tensor = self.network(inputs._replace(singer=inputs.singer * (not self.anonymous)))
         return predicted
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:

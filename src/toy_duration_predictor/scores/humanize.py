@@ -1,19 +1,22 @@
 """Files of scores made into files of performances: `.mid`, DiffSinger's `.ds`, and durations in `.csv` and `.json`."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
-from toy_duration_predictor.data.midi.smf import parse, refuse_large, replace_track
+from toy_duration_predictor.data.midi.smf import parse, replace_track
 from toy_duration_predictor.errors import InputError, did_you_mean
 from toy_duration_predictor.files import write
-from toy_duration_predictor.inference.predictor import Predictor, Singer
+from toy_duration_predictor.inference.predictor import Predictor
+from toy_duration_predictor.inference.references import Like, reference_sums
+from toy_duration_predictor.inference.singers import Singer
 from toy_duration_predictor.scores.ds import open_ds
 from toy_duration_predictor.scores.midi import move_notes, read_score
-from toy_duration_predictor.scores.perform import HumanizeSettings, perform, predict_or_sample
+from toy_duration_predictor.scores.perform import HumanizeSettings, Sings, perform, predict_or_sample
+from toy_duration_predictor.scores.recordings import read_beginning, read_file, read_references
 from toy_duration_predictor.scores.rows import from_voice, open_csv, open_json
 from toy_duration_predictor.scores.score import Opened
 
@@ -41,10 +44,13 @@ def humanize(
     source: str | Path,
     out: str | Path,
     model: Predictor | str | Path,
-    singer: Singer,
+    singer: Singer | None = None,
     settings: HumanizeSettings = DEFAULT,
     device: str = "cpu",
     progress: Callable[[Iterable[Path], int], Iterator[Path]] | None = None,
+    *,
+    like: Like | str | Path | Sequence[str | Path] | None = None,
+    began: str | Path | None = None,
 ) -> Humanized:
     """Puts a singer's timing into a score, or into every `.mid`, `.midi` and `.ds` file below a folder.
 
@@ -57,13 +63,17 @@ def humanize(
         settings: See `HumanizeSettings`.
         device: Where to compute; a predictor has its own.
         progress: Wraps the files of a folder to show a progress bar. It is given the files and their number.
+        like: Songs to sing like, in place of `singer`: see `Predictor`; or recordings of them, which are MIDI files,
+            folders of MIDI files, and songs tables in Parquet format.
+        began: A recording of the score's first notes, a MIDI file: as many notes as it has. They stay as they were
+            sung, and the song goes on from there; see `Predictor.predict`.
 
     Returns:
         What was written. Files of a folder that cannot be used are left out.
 
     Raises:
-        InputError: The file, or every file of the folder, cannot be used; the model or a setting cannot be used; or
-            `out` cannot be written.
+        InputError: The file, or every file of the folder, cannot be used; the model, a recording or a setting cannot be
+            used; or `out` cannot be written.
     """
     source, out = Path(source), Path(out)
     settings.validate()
@@ -77,15 +87,20 @@ def humanize(
         files = sorted(path for path in source.rglob("*") if path.suffix.lower() in FOLDER_SUFFIXES and path.is_file())
         if not files:
             raise InputError(f"{source} has no {', '.join(FOLDER_SUFFIXES)} files.")
+        if began is not None:
+            raise InputError(
+                f"{began} is the beginning of one score, and {source} is a folder; give that score's file."
+            )
+    sings = Sings(singer, _read_like(like), None if began is None else read_beginning(began))
     predictor = model if isinstance(model, Predictor) else Predictor.load(model, device)
     # A song of one note: a wrong singer, seed or temperature is refused once, before any file is read.
-    predict_or_sample(np.array([1.0]), 1.0, predictor, singer, settings)
+    predict_or_sample(predictor, settings, np.array([1.0]), 1.0, singer=singer, like=sings.like)
     refused: dict[str, str] = {}
     for file in progress(files, len(files)) if progress and is_folder else files:
         place = out / file.relative_to(source) if is_folder else out
         suffixes = file.suffix.lower(), place.suffix.lower()
         try:
-            content = humanize_bytes(_read(file), predictor, singer, settings, *suffixes)
+            content = humanize_bytes(read_file(file), predictor, sings, settings, *suffixes)
         except InputError as error:
             refused[str(file)] = str(error).rstrip(".")
         else:
@@ -100,7 +115,7 @@ def humanize(
 def humanize_bytes(
     content: bytes,
     predictor: Predictor,
-    singer: Singer,
+    sings: Sings,
     settings: HumanizeSettings = DEFAULT,
     suffix: str = ".mid",
     out_suffix: str = ".mid",
@@ -113,7 +128,7 @@ def humanize_bytes(
     Args:
         content: The score's file.
         predictor: The model.
-        singer: See `Predictor`.
+        sings: Who sings.
         settings: See `HumanizeSettings`.
         suffix: The format of the score, one of `SUFFIXES`.
         out_suffix: The format of the performance: the same; or of a MIDI file `.csv` or `.json`.
@@ -127,7 +142,7 @@ def humanize_bytes(
     if out_suffix not in possible:
         raise InputError(f"a {suffix} file can become a {' or '.join(possible)} file, and no '{out_suffix}' file")
     opened = _open(content, settings, suffix, out_suffix)
-    times = [perform(score, predictor, singer, settings) for score in opened.scores]
+    times = [perform(score, predictor, sings, settings) for score in opened.scores]
     unmoved = all(np.array_equal(new, score.times) for new, score in zip(times, opened.scores, strict=True))
     # Where no note moves, a file is not written anew: another writer's spaces, line ends and running status stay.
     return content if unmoved and (out_suffix in MIDI) == (suffix in MIDI) else opened.write(times)
@@ -146,9 +161,11 @@ def _open(content: bytes, settings: HumanizeSettings, suffix: str, out_suffix: s
     return Opened([score], lambda times: replace_track(content, track, move_notes(events, score.times, times[0])))
 
 
-def _read(file: Path) -> bytes:
-    try:
-        refuse_large(file.stat().st_size)
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(f"it cannot be read: {error.strerror or error}") from error
+def _read_like(like: Like | str | Path | Sequence[str | Path] | None) -> Like | None:
+    """Returns what songs tell of their singer, added up once for all files."""
+    if like is None:
+        return None
+    if isinstance(like, (str, Path)):
+        return reference_sums(read_references([like]))
+    paths = [each for each in like if isinstance(each, (str, Path))] if isinstance(like, Sequence) else []
+    return reference_sums(read_references(paths) if paths else cast(Like, like))

@@ -31,16 +31,12 @@ def read_score(tracks: Tracks, track: int | None = None) -> tuple[Score, Voice, 
     part = sung_part(voice, Recipe())
     times = np.stack([part.onset, part.onset + part.duration], axis=1).ravel()
     later = voice.onset[voice.onset > part.onset[-1]]
-    # The time signature that holds at each onset; bars are counted from the tick where it begins.
-    metre = part.metres[np.searchsorted(part.metres[:, 0], part.onset, side="right") - 1]
-    since, bar_beats, note_value = metre.T
-    whole = 4 * tracks.ticks_per_beat * np.maximum(bar_beats, 1)  # ticks of a bar, times the note value
     score = Score(
         times=times,
         least=np.arange(len(times) - 1) % 2 ^ 1,  # a tick for a note, none for a rest
         latest=int(later[0]) if len(later) else LAST_TICK,
         ticks_per_beat=tracks.ticks_per_beat,
-        bar=since + (part.onset - since) * note_value // whole * whole // note_value,
+        pitch=part.pitch,
     )
     return score, part, track
 

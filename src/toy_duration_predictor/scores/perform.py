@@ -1,32 +1,42 @@
 """A singer's timing for the notes of a score.
 
-Shapes: `N` notes, `T` = `2N - 1` durations of notes and rests; see `scores.score`.
+Shapes: `N` notes, `n` of them sung already, `T` = `2N - 1` durations of notes and rests; see `scores.score`.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from toy_duration_predictor.data.quantize import grid_ticks, quantize
 from toy_duration_predictor.data.simulate import RESOLUTIONS
-from toy_duration_predictor.errors import InputError, did_you_mean
-from toy_duration_predictor.inference.predictor import Predictor, Singer
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.inference.predictor import Predictor
+from toy_duration_predictor.inference.references import Like
+from toy_duration_predictor.inference.singers import Singer
 from toy_duration_predictor.scores.score import Score, fit
 
-ANCHORS = ("none", "bar", "phrase", "song")
+
+class Sings(NamedTuple):
+    """Who sings; see `Predictor`, whose arguments these are. Nobody in particular if all are None.
+
+    Attributes:
+        singer: A trained singer, or a mixture.
+        like: Songs to sing like.
+        began: A recording of the score's first notes, after which the performance goes on as it began.
+    """
+
+    singer: Singer | None = None
+    like: Like | None = None
+    began: Score | None = None
 
 
 class HumanizeSettings(NamedTuple):
     """Settings of a performance, and of how its score is read.
 
     Attributes:
-        strength: Factor of the singer's deviations from the score, from 0 to 1.5.
-        anchor: Where the singer is back in the score's time: at the first onset of each `bar`; at the first onset of
-            each `phrase`, which is one after a rest of a beat or more; at the end of the `song`; or nowhere but at the
-            first note, `none`. The time that was gained or lost before an anchor is given back evenly between it and
-            the anchor before. Without anchors songs drift by half a beat, because medians do not add up to the median
-            of their sum.
-        temperature: Samples a performance instead of predicting the median of each duration; see `Predictor.sample`.
+        strength: Factor of how late each onset and end is, from 0 to 1.5. With 1, networks with a distribution keep
+            all of them within half a grid step, 1/64, of where the score has them, however long the song is.
+        temperature: Samples a performance instead of predicting the least expected error; see `Predictor.sample`.
         seed: Of the sample. A seed alone samples at a temperature of 1, a temperature alone with seed 0.
         quantize: The grid that the score is quantized to first, counted from its first onset: a note value such as
             `1/32`, or `1/8t` for triplets. None: the score is on a grid of 1/32 already.
@@ -35,7 +45,6 @@ class HumanizeSettings(NamedTuple):
     """
 
     strength: float = 1.0
-    anchor: str = "phrase"
     temperature: float | None = None
     seed: int | None = None
     quantize: str | None = None
@@ -46,12 +55,10 @@ class HumanizeSettings(NamedTuple):
         """Refuses values that are wrong whatever the score and the model are.
 
         Raises:
-            InputError: The strength is out of range, or there is no such anchor or grid.
+            InputError: The strength is out of range, or there is no such grid.
         """
         if not 0 <= self.strength <= 1.5:
             raise InputError(f"strength={self.strength}: give a number from 0, the score as it is, to 1.5.")
-        if self.anchor not in ANCHORS:
-            raise InputError(f"anchor={self.anchor}: there is no such anchor; {did_you_mean(self.anchor, ANCHORS)}")
         if self.quantize is not None:
             self.grid_step(3 * 256)  # every grid divides this resolution, so only an unknown grid is refused
 
@@ -61,26 +68,27 @@ class HumanizeSettings(NamedTuple):
 
 
 def predict_or_sample(
-    quantized: np.ndarray, step: float, predictor: Predictor, singer: Singer, settings: HumanizeSettings
+    predictor: Predictor, settings: HumanizeSettings, quantized: np.ndarray, step: float, **known: Any
 ) -> np.ndarray:
     """Returns sung durations, float64 `(T,)`: a sample where the settings name a temperature or a seed."""
     if settings.temperature is None and settings.seed is None:
-        return predictor.predict(quantized, singer, step)
+        return predictor.predict(quantized, step=step, **known)
     temperature = 1.0 if settings.temperature is None else settings.temperature
-    return predictor.sample(quantized, singer, step, temperature=temperature, seed=settings.seed or 0)
+    return predictor.sample(quantized, step=step, temperature=temperature, seed=settings.seed or 0, **known)
 
 
-def perform(score: Score, predictor: Predictor, singer: Singer, settings: HumanizeSettings) -> np.ndarray:
+def perform(score: Score, predictor: Predictor, sings: Sings, settings: HumanizeSettings) -> np.ndarray:
     """Returns the onsets and ends of a score's notes as a singer sings them, int64 `(2N,)`, ticks; see `Score.times`.
 
     Args:
         score: The notes.
         predictor: The model.
-        singer: See `Predictor`.
+        sings: Who sings. What they have sung already stays as it is, counted from the score's first onset.
         settings: See `HumanizeSettings`.
 
     Raises:
-        InputError: The singer is not known, a setting is out of range, or the model has no distribution to sample from.
+        InputError: The singer is not known, the beginning is not that of this score, a setting is out of range, or the
+            model has no distribution to sample from; or as for `Predictor.predict`.
     """
     settings.validate()
     quantized: np.ndarray = np.diff(score.times)
@@ -90,30 +98,46 @@ def perform(score: Score, predictor: Predictor, singer: Singer, settings: Humani
         quantized = quantize(quantized, step)
         on_grid = np.concatenate([score.times[:1], score.times[0] + np.cumsum(quantized)])
         # The grid may leave a note no ticks. The score's own times keep its least; the model is given the grid's 0.
-        score = score._replace(times=fit(on_grid, score, np.array([0])))
+        score = score._replace(times=fit(on_grid, score))
     # Models learn from scores of 120, 480 and 960 ticks per beat; they are given any other score at 480.
     scale = 1.0 if score.ticks_per_beat in RESOLUTIONS else 480 / score.ticks_per_beat
-    sung = predict_or_sample(quantized * scale, step * scale, predictor, singer, settings)
+    began = None if sings.began is None else beginning(score, sings.began)
+    sung = predict_or_sample(
+        predictor,
+        settings,
+        quantized * scale,
+        step * scale,
+        rest=np.arange(len(quantized)) % 2 == 1,
+        singer=sings.singer,
+        like=sings.like,
+        began=None if began is None else began * scale,
+    )
     # How many ticks later than in the score each onset and end is sung.
-    late = np.concatenate([[0], np.cumsum(settings.strength * (sung / scale - quantized))])
-    anchors = _anchors(score, settings.anchor)
-    # What is left at the anchors is taken away, in proportion to the score's time between them.
-    late -= np.interp(score.times, score.times[anchors], late[anchors])
-    return fit(score.times + late, score, anchors)
+    late = np.concatenate([[0], np.cumsum(sung / scale - quantized)])
+    late[1 + (0 if began is None else len(began)) :] *= settings.strength
+    return fit(score.times + late, score)
 
 
-def _anchors(score: Score, anchor: str) -> np.ndarray:
-    """Returns at which of the `2N` times the singer is back in the score's time, int64, ascending."""
-    last = len(score.times) - 1
-    if anchor == "none":
-        return np.array([0])
-    if anchor == "song":
-        return np.array([0, last])
-    if anchor == "phrase":
-        begins = np.diff(score.times)[1::2] >= score.ticks_per_beat
-    elif score.bar is not None:
-        begins = np.diff(score.bar) > 0
-    else:
-        raise InputError("anchor=bar: bars are known of MIDI files only; choose phrase, song or none.")
-    # `begins` is about the second note and later ones, whose onsets are the times 2, 4, ...
-    return np.array([0, *(2 * np.flatnonzero(begins) + 2), last])
+def beginning(score: Score, began: Score) -> np.ndarray:
+    """Returns a recording of a score's first notes as sung durations, float64 `(2n - 1,)`, in the score's ticks.
+
+    Raises:
+        InputError: It has more notes than the score, another pitch somewhere, or pitches are not known.
+    """
+    if score.pitch is None or began.pitch is None:
+        raise InputError("a recording of a beginning needs a score and a recording with pitches, which .ds files lack")
+    notes = len(began.pitch)
+    if notes > len(score.pitch):
+        raise InputError(
+            f"it has {len(score.pitch)} notes, and the recording of its beginning {notes}; give a recording of the "
+            f"score's first notes"
+        )
+    other = np.flatnonzero(began.pitch != score.pitch[:notes])
+    if len(other):
+        i = other[0]
+        raise InputError(
+            f"note {i} has pitch {score.pitch[i]}, and in the recording of the beginning {began.pitch[i]}; give a "
+            f"recording of the score's first notes"
+        )
+    in_beats: np.ndarray = np.diff(began.times) / began.ticks_per_beat
+    return in_beats * score.ticks_per_beat

@@ -58,7 +58,6 @@ def to_score(durations: np.ndarray, rest: np.ndarray, least: np.ndarray, ticks_p
         least=np.diff(np.stack([kept[note], kept[note + 1]], axis=1).ravel()),
         latest=int(ends[-1] - (kept[-1] - kept[note[-1] + 1])) if has_rest_at_end else LAST_TICK,
         ticks_per_beat=ticks_per_beat,
-        bar=None,
     )
 
 
@@ -170,7 +169,7 @@ def _opened(
         raise InputError(f"its ticks_per_beat is {ticks_per_beat}, and must be above 0")
     rest = pitch == 0
     # A note keeps at least a tick; a rest may vanish.
-    score = to_score(durations, rest, (~rest).astype(np.int64), ticks_per_beat)
+    score = to_score(durations, rest, (~rest).astype(np.int64), ticks_per_beat)._replace(pitch=pitch[~rest])
     return Opened([score], lambda times: save(to_durations(times[0], score, durations, rest)))
 
 

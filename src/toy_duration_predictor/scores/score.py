@@ -22,14 +22,14 @@ class Score(NamedTuple):
         least: int64 `(2N - 1,)`; the least that each duration may become.
         latest: The last tick at which the last note may end.
         ticks_per_beat: The resolution.
-        bar: int64 `(N,)`; where the bar of each onset begins. None where bars are not known.
+        pitch: int64 `(N,)`, MIDI note numbers; None where the file's format does not tell them.
     """
 
     times: np.ndarray
     least: np.ndarray
     latest: int
     ticks_per_beat: int
-    bar: np.ndarray | None
+    pitch: np.ndarray | None = None
 
 
 class Opened(NamedTuple):
@@ -44,29 +44,26 @@ class Opened(NamedTuple):
     write: Callable[[list[np.ndarray]], bytes]
 
 
-def fit(wanted: np.ndarray, score: Score, fixed: np.ndarray) -> np.ndarray:
-    """Returns the times near the wanted ones at which every duration keeps its least.
+def fit(wanted: np.ndarray, score: Score) -> np.ndarray:
+    """Returns the times near the wanted ones at which every duration keeps its least; the first onset stays.
 
     Args:
         wanted: float `(2N,)`, ticks.
         score: Its times keep its own rules.
-        fixed: int `(F,)`; indices of the times that stay as they are in the score.
 
     Returns:
         int64 `(2N,)`, ticks. Times are moved only where they must be: to later ticks where a note would be too short,
-        and to earlier ticks where a fixed time comes too soon after them.
+        and to earlier ticks where the last note would end too late.
 
-    >>> score = Score(np.array([0, 60, 60, 120]), np.array([1, 0, 1]), latest=200, ticks_per_beat=60, bar=None)
-    >>> fit(np.array([0.0, 70.4, 50.0, 130.0]), score, fixed=np.array([0]))
+    >>> score = Score(np.array([0, 60, 60, 120]), np.array([1, 0, 1]), latest=200, ticks_per_beat=60)
+    >>> fit(np.array([0.0, 70.4, 50.0, 130.0]), score)
     array([  0,  70,  70, 130])
     """
     # In times less the room of all durations before them, "every duration keeps its least" is "not descending".
     room = np.concatenate([[0], np.cumsum(score.least)])
     times = np.rint(np.clip(wanted, -LONGEST, LAST_TICK)).astype(np.int64)
-    times[fixed] = score.times[fixed]
+    times[0] = score.times[0]
     times = np.maximum.accumulate(times - room) + room
-    # The maximum has pushed fixed times, too. They go back, and a minimum from the end pulls the times before them.
-    times[fixed] = score.times[fixed]
     times[-1] = min(times[-1], score.latest)
     earliest: np.ndarray = np.minimum.accumulate((times - room)[::-1])[::-1] + room
     return earliest

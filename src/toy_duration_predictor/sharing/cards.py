@@ -12,15 +12,26 @@ from toy_duration_predictor.data.audit import audit
 from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.data.songs import fingerprint, ragged
 from toy_duration_predictor.sections import render_markdown
-from toy_duration_predictor.training.run_folder import FinishedRun
+from toy_duration_predictor.training.run_folder import FinishedRun, Metrics
 
 REPOSITORY = "https://github.com/ccss17/toy-duration-predictor"
 PUBLISHED_DATASET = "ccss17/note-duration-dataset"
 
+# What a model card records for machines to read.
+RESULTS = (
+    "MAE of onsets, ticks",
+    "MAE of onsets of the copy baseline, ticks",
+    "MAE, ticks",
+    "MAE of the copy baseline, ticks",
+)
+
+# What a listener hears, by the metrics' names; see `training.timing_errors`.
+HEARD = {"onset_mae": "onsets", "ioi_mae": "inter-onset intervals", "mae": "durations"}
+
 # The columns as a dataset card explains them; `data.schema` has the whole schema.
 COLUMNS = {
     "singer_id": "number of the singer",
-    SUNG_COLUMN: "list of the sung durations, MIDI ticks, notes and rests in turn",
+    SUNG_COLUMN: "list of the sung durations of notes and rests, MIDI ticks",
     QUANTIZED_COLUMN: "list of the quantized durations, MIDI ticks, as many as durations",
     "song_id": "the same for two performances of one song; null where not known",
     "ticks_per_beat": "resolution of the file; null where not known",
@@ -43,6 +54,12 @@ def model_card(run: FinishedRun, name: str, carried: bool) -> ModelCard:
     if dataset and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", dataset):
         dataset = None  # it is the path of a folder, not a name on the Hub
     source = data["source"] + (f", {dataset}" if dataset else "")
+    onsets = (metrics.get("test/onset_mae"), metrics.get("test/copy_onset_mae"))
+    results = {
+        name: float(value)
+        for name, value in zip(RESULTS, (*onsets, model.mae, copy.mae), strict=True)
+        if value is not None
+    }
     card = ModelCardData(
         license="mit",
         library_name="toy-duration-predictor",
@@ -58,9 +75,9 @@ def model_card(run: FinishedRun, name: str, carried: bool) -> ModelCard:
                 dataset_split="test",
                 metric_type="mae",
                 metric_name=what,
-                metric_value=round(errors.mae, 4),
+                metric_value=round(value, 4),
             )
-            for what, errors in (("MAE, ticks", model), ("MAE of the copy baseline, ticks", copy))
+            for what, value in results.items()
         ],
     )
     # Of the same notes, so that what is common to both errors does not widen the interval.
@@ -75,8 +92,8 @@ def model_card(run: FinishedRun, name: str, carried: bool) -> ModelCard:
     text = f"""# {name}
 
 Puts a singer's own timing back into quantized note durations: quantized durations and a singer in, sung durations out,
-in MIDI ticks. Network `{metrics["model"]}`, {metrics["model/parameters"]:,} parameters, of
-[toy-duration-predictor]({REPOSITORY}).
+in MIDI ticks; their running totals are onsets and ends. Network `{metrics["model"]}`,
+{metrics["model/parameters"]:,} parameters, of [toy-duration-predictor]({REPOSITORY}).
 
 ```python
 import toy_duration_predictor as tdp
@@ -97,8 +114,11 @@ predictor = tdp.Predictor.load("{name}")
 
 ## Results
 
-Mean absolute error over the notes of the test songs, in ticks, with 95 % BCa intervals over songs within singers. The
-copy baseline takes the quantized durations as the prediction.
+Mean absolute errors over the test songs. The copy baseline takes the quantized durations as the prediction.
+
+{_heard(metrics)}
+
+Those of durations, with 95 % BCa intervals over songs within singers:
 
 | | ticks | interval |
 | --- | --- | --- |
@@ -171,16 +191,35 @@ def _interval(errors: SongErrors) -> Interval:
     return mae_interval(errors.error, errors.notes, errors.singer)
 
 
+def _heard(metrics: Metrics) -> str:
+    """Returns a table of the errors of onsets, inter-onset intervals and durations, in all units that are known."""
+    lines = ["| errors of | unit | this model | copy baseline | share |", "| --- | --- | --- | --- | --- |"]
+    for name, what in HEARD.items():
+        for end, unit in (("", "ticks"), ("_beats", "beats"), ("_ms", "ms")):
+            own, copied = (metrics.get(f"test/{copy}{name}{end}") for copy in ("", "copy_"))
+            if own is not None and copied is not None:
+                share = f"{float(own) / float(copied):.3f}" if copied else ""
+                lines.append(f"| {what} | {unit} | {float(own):.4g} | {float(copied):.4g} | {share} |")
+    return "\n".join(lines)
+
+
 def _row(what: str, interval: Interval) -> str:
     return f"| {what} | {interval.estimate:.3f} | {interval.low:.3f} to {interval.high:.3f} |"
 
 
 def _limits(run: FinishedRun, carried: bool) -> str:
+    reads_style = run.config["training"]["loss"] == "likelihood" and not run.config["data"]["anonymous"]
+    singers = f"It knows the {run.metrics['data/singers']} singers of its table. "
+    singers += (
+        "Of other singers it must be given songs, of which one or two say little."
+        if reads_style
+        else "It takes no others, and for singers without a song in training it guesses."
+    )
     limits = [
         "One seed and one split. The intervals hold for other songs by these singers, not for other singers.",
-        f"It knows the {run.metrics['data/singers']} singers of its table and no others. For singers without a song in "
-        "training it guesses.",
-        "It hears no audio and reads no lyrics or pitches: it is given durations and the singer only.",
+        singers,
+        "It hears no audio and reads no lyrics or pitches: it is given durations, which of them are rests, and the "
+        "singer.",
         "It has not seen durations that are quantized to another grid than its data.",
     ]
     if carried:
