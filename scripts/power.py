@@ -15,7 +15,7 @@ def main(config: DictConfig) -> None:
         validated(config, PowerConfig)  # before torch is imported, which takes seconds
         from toy_duration_predictor.comparison.power import power
 
-        power(config)
+        power(config, lambda overrides: hydra.compose("train", overrides))
 
 
 if __name__ == "__main__":

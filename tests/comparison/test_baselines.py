@@ -4,17 +4,23 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
+from toy_duration_predictor.comparison import baselines
 from toy_duration_predictor.comparison.baselines import (
     BASELINES,
     LEAST_NOTES,
     OUTSIDE,
     REACH,
+    TARGETS,
     Lookup,
     SongArrays,
+    fitted_baselines,
     song_arrays,
 )
+from toy_duration_predictor.comparison.evidence import song_errors
 from toy_duration_predictor.data.quantize import grid_step
+from toy_duration_predictor.data.rests import guess_rests
 from toy_duration_predictor.data.simulate import simulate_songs
+from toy_duration_predictor.data.songs import validate_songs
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.data.windows import Songs
 
@@ -23,13 +29,14 @@ BOOSTED = [name for name in BASELINES if name.startswith("boosting")]
 
 
 def of(*songs: tuple[int, list[int], list[int]]) -> SongArrays:
-    """Makes song_arrays of (singer, quantized, sung) a song."""
+    """Makes song_arrays of (singer, quantized, sung) a song; all of them notes."""
     singers, quantized, sung = zip(*songs, strict=True)
-    return SongArrays([np.array(q) for q in quantized], [np.array(s) for s in sung], np.array(singers))
+    rest = [np.zeros(len(q), dtype=bool) for q in quantized]
+    return SongArrays([np.array(q) for q in quantized], [np.array(s) for s in sung], rest, np.array(singers))
 
 
-def predict(name, train, test):
-    return [song.tolist() for song in BASELINES[name]().fit(train).predict(test)]
+def predict(name, train, test, target="duration"):
+    return [song.tolist() for song in BASELINES[name]().fit(train, target).predict(test)]
 
 
 def mae(predicted, songs):
@@ -37,11 +44,15 @@ def mae(predicted, songs):
 
 
 @pytest.fixture(scope="module")
-def simulated():
+def simulated_table():
+    return validate_songs(simulate_songs(songs=30))
+
+
+@pytest.fixture(scope="module")
+def simulated(simulated_table):
     """Training and validation songs of 30 simulated ones."""
-    table = simulate_songs(songs=30)
-    split = split_rows(table, "grouped", 0)
-    return song_arrays(table, split.train), song_arrays(table, split.val)
+    split = split_rows(simulated_table, "grouped", 0)
+    return song_arrays(simulated_table, split.train), song_arrays(simulated_table, split.val)
 
 
 def test_rows_are_read_in_the_order_given(songs):
@@ -50,20 +61,29 @@ def test_rows_are_read_in_the_order_given(songs):
         assert got.quantized[i].tolist() == songs[row]["quantized_durations"]
         assert got.sung[i].tolist() == songs[row]["durations"]
         assert got.singer[i] == songs[row]["singer_id"]
+        assert got.rest[i].tolist() == guess_rests(got.quantized[i] / grid_step(got.quantized[i])).tolist()
+    pitch = [[60] * len(song) for song in songs["durations"]]
+    assert not any(rest.any() for rest in song_arrays(songs.add_column("pitch", pitch), [7, 2]).rest)
     assert len(got.quantized) == len(got.sung) == len(got.singer) == 2
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_a_prediction_is_a_float_array_a_song_as_long_as_the_song(name, songs):
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_prediction_is_a_float_array_a_song_as_long_as_the_song(name, target, songs):
     train, test = song_arrays(songs, range(20)), song_arrays(songs, [25, 21, 28])
-    predicted = BASELINES[name]().fit(train).predict(test)
+    predicted = BASELINES[name]().fit(train, target).predict(test)
     assert [len(song) for song in predicted] == [len(song) for song in test.quantized]
-    assert all(song.dtype == np.float64 and np.isfinite(song).all() and (song >= 0).all() for song in predicted)
+    assert all(song.dtype == np.float64 and np.isfinite(song).all() for song in predicted)
+    assert target == "onset" or all((song >= 0).all() for song in predicted)
+    # Whatever is predicted of onsets, the song ends where it is quantized to end.
+    ends = [(sum(p), sum(q)) for p, q in zip(predicted, test.quantized, strict=True)]
+    assert target == "duration" or all(a == pytest.approx(b) for a, b in ends)
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_predicting_does_not_look_at_what_was_sung(name, songs):
-    fitted = BASELINES[name]().fit(song_arrays(songs, range(20)))
+@pytest.mark.parametrize("target", TARGETS)
+def test_predicting_does_not_look_at_what_was_sung(name, target, songs):
+    fitted = BASELINES[name]().fit(song_arrays(songs, range(20)), target)
     test = song_arrays(songs, range(20, 30))
     hidden = test._replace(sung=[np.zeros_like(song) for song in test.sung])
     assert [s.tolist() for s in fitted.predict(test)] == [s.tolist() for s in fitted.predict(hidden)]
@@ -118,7 +138,7 @@ def test_songs_have_edges():
     assert predict("neighbours", train, of((1, [10, 20], [0] * 2), (1, [10, 20], [0] * 2))) == [[11, 22]] * 2
     fitted = Lookup(("previous", "this", "next")).fit(train)
     assert [song.tolist() for song in fitted.predict(of((1, [10, 20, 10, 20], [0] * 4)))] == [[11, 20, 10, 22]]
-    assert set(fitted.medians[0].index) == {(OUTSIDE, 10, 20), (10, 20, OUTSIDE)}
+    assert set(fitted.medians[0].index) == {(OUTSIDE, 10, 20, False), (10, 20, OUTSIDE, False)}
 
 
 def test_back_off_goes_from_the_finest_key_to_none():
@@ -138,30 +158,38 @@ def test_back_off_goes_from_the_finest_key_to_none():
     assert middle == [12, 12, 14, 14]
 
 
-def by_hand(keys, train, test):
-    """The lookups again, a note at a time."""
+def by_hand(keys, train, test, target):
+    """The lookups again, a note at a time: the predicted durations, or of onsets the predicted points in time."""
 
     def notes(songs):
-        for song, singer in zip(songs.quantized, songs.singer, strict=True):
+        for song, rest, singer in zip(songs.quantized, songs.rest, songs.singer, strict=True):
             padded = [-1, *song.tolist(), -1]
             for i in range(1, len(padded) - 1):
-                yield {"previous": padded[i - 1], "this": padded[i], "next": padded[i + 1], "singer": int(singer)}
+                around = {"previous": padded[i - 1], "this": padded[i], "next": padded[i + 1]}
+                at = {"first": i == 1, "line": sum(padded[1:i])}
+                yield {**around, **at, "singer": int(singer), "rest": bool(rest[i - 1])}
 
     corrections = defaultdict(list)
-    for note, sung in zip(notes(train), np.concatenate(train.sung), strict=True):
+    sung = [(note, sum(song[:i])) for song in train.sung for i, note in enumerate(song.tolist())]
+    for note, (duration, onset) in zip(notes(train), sung, strict=True):
+        if target == "onset" and note["first"]:
+            continue
+        correction = onset - note["line"] if target == "onset" else duration - note["this"]
         for key in keys:
-            corrections[key, tuple(note[part] for part in key)].append(sung - note["this"])
+            corrections[key, tuple(note[part] for part in key)].append(correction)
     predicted = []
     for note in notes(test):
         found = [corrections.get((key, tuple(note[part] for part in key)), []) for key in keys]
         correction = next((np.median(some) for some in found if len(some) >= LEAST_NOTES), 0)
-        predicted.append(max(note["this"] + correction, 0))
+        onset = 0 if note["first"] else note["line"] + correction
+        predicted.append(onset if target == "onset" else max(note["this"] + correction, 0))
     return predicted
 
 
 @pytest.mark.parametrize("name", LOOKUPS)
 @pytest.mark.parametrize("seed", range(3))
-def test_lookups_equal_plain_dictionaries(name, seed):
+@pytest.mark.parametrize("target", TARGETS)
+def test_lookups_equal_plain_dictionaries(name, seed, target):
     rng = np.random.default_rng(seed)
 
     def some(count, singers):
@@ -169,11 +197,63 @@ def test_lookups_equal_plain_dictionaries(name, seed):
         for _ in range(count):
             quantized = 15 * rng.integers(0, 5, size=rng.integers(1, 40))
             songs.append((int(rng.integers(singers)), quantized, np.maximum(quantized + rng.integers(-20, 20), 0)))
-        return of(*songs)
+        arrays = of(*songs)
+        return arrays._replace(rest=[rng.random(len(song)) < 0.4 for song in arrays.quantized])
 
     train, test = some(40, 3), some(15, 5)
-    model = BASELINES[name]().fit(train)
-    assert np.concatenate(model.predict(test)).tolist() == by_hand(model.keys, train, test)
+    model = BASELINES[name]().fit(train, target)
+    predicted = model.predict(test)
+    if target == "onset":
+        predicted = [np.cumsum(song) - song for song in predicted]
+    assert np.concatenate(predicted) == pytest.approx(by_hand(model.keys, train, test, target))
+
+
+def test_onsets_do_not_drift():
+    """Each note is sung 3 ticks longer than the grid, and each rest shorter: one by one, medians know it all."""
+    rng = np.random.default_rng(0)
+    rest = np.arange(200) % 2 == 1
+    songs = []
+    for _ in range(5):
+        quantized = np.where(rest, 10, rng.choice([20, 30], 200))
+        late = np.where(rest, 3, 0) + rng.integers(-2, 3, 200)
+        late[0] = 0
+        songs.append((1, quantized, quantized + np.diff(late, append=0)))
+    train = of(*songs)._replace(rest=[rest] * 5)
+    predicted = {target: BASELINES["value"]().fit(train, target).predict(train) for target in TARGETS}
+    off = {}
+    for target, found in predicted.items():
+        pairs = zip(found, train.sung, strict=True)
+        off[target] = np.mean([np.abs(np.cumsum(p) - np.cumsum(s)).mean() for p, s in pairs])
+    assert off["onset"] < 1.5
+    assert BASELINES["value"]().fit(train, "onset").predict(train)[0][:2].tolist() == [
+        train.quantized[0][0] + 3,
+        train.quantized[0][1] - 3,
+    ]
+
+
+def test_notes_and_rests_share_no_median():
+    train = of((1, [10] * 12, [13] * 6 + [8] * 6))._replace(rest=[np.arange(12) >= 6])
+    test = of((1, [10, 10], [0, 0]))._replace(rest=[np.array([False, True])])
+    assert predict("value", train, test) == [[13, 8]]
+
+
+def test_the_best_of_both_targets(simulated_table, monkeypatch):
+    """Trees that are fitted on onsets are better at these than trees that are fitted on durations."""
+    monkeypatch.setattr(baselines, "BASELINES", {name: BASELINES[name] for name in ("value", "boosting")})
+    split = split_rows(simulated_table, "grouped", 0)
+    tested = fitted_baselines(simulated_table, split, carried=False)
+    trees = tested["boosting"].predictions
+    maes = {target: song_errors(table, measure="onset", unit="beats").mae for target, table in trees.items()}
+    assert maes["onset"] < maes["duration"]
+    assert set(tested["boosting"].validation) == {"onset", "ioi", "duration", "notes", "rests"}
+    carried = fitted_baselines(simulated_table, split, carried=True)["value"]
+    assert set(carried.predictions) == {"duration"}
+    assert set(carried.validation) == {"duration", "notes", "rests"}
+    fitted = BASELINES["value"]().fit(song_arrays(simulated_table, split.train))
+    error = mae(fitted.predict(song_arrays(simulated_table, split.val)), song_arrays(simulated_table, split.val))
+    by_ticks = simulated_table.remove_columns("ticks_per_beat")
+    found = fitted_baselines(by_ticks, split, carried=True)["value"]
+    assert found.validation["duration"] == pytest.approx(error)
 
 
 @pytest.mark.parametrize("name", BOOSTED)

@@ -96,12 +96,18 @@ def test_a_model_with_a_distribution(songs, anonymous):
     task = DurationTask("bigru", {"hidden_size": 2}, data.singers, data.statistics, window=16, anonymous=anonymous)
     assert calibrated(task, songs, data.split.test, 0, 100) == (None, None)
 
-    def distribution(durations, singer, *_):
-        reach = singer[:, None].expand_as(durations) + 0.5
+    def distribution(inputs, carried):
+        durations = inputs.quantized
+        reach = inputs.singer[:, None].expand_as(durations) + 0.5
         edges = torch.stack([durations - reach, durations, durations + reach], dim=-1)
         return torch.full((*durations.shape, 2), 0.5), edges
 
-    task.network.distribution = task.network.log_likelihood = task.network.sample = distribution
+    def log_likelihood(inputs, sung, carried):
+        return torch.where(inputs.quantized[:, 0] == first, -torch.inf, -3.0 * inputs.mask.sum(1))
+
+    first = songs[int(data.split.test[0])]["quantized_durations"][0]
+    task.network.distribution, task.network.log_likelihood = distribution, log_likelihood
+    task.network.sample = None
     found = calibration(task, songs, data.split.test, resamples=100)
 
     deviations, width = [], []
@@ -123,5 +129,8 @@ def test_a_model_with_a_distribution(songs, anonymous):
     assert found.impossible == pytest.approx(1 - inside.mean())
     likelihood = np.where(inside, np.log(width), -np.log(LEAST))
     assert found.negative_log_likelihood.estimate == pytest.approx(likelihood.mean())
+    same = [row for row in data.split.test.tolist() if songs[row]["quantized_durations"][0] == first]
+    assert found.without_likelihood == len(same) < len(data.split.test)
+    assert found.of_songs.estimate == pytest.approx(3)
     assert found.coverage[0.5].estimate == pytest.approx((away <= width / 4).mean())
     assert found.crps.estimate == pytest.approx(scoringrules.crps_uniform(away, -width / 2, width / 2).mean())

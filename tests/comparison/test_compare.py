@@ -7,16 +7,25 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from datasets import Dataset
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.conftest import ONE_EPOCH, SMALL, as_it_was, composed, flat
+from toy_duration_predictor.comparison import ablation, baselines, gather, questions
+from toy_duration_predictor.comparison import compare as comparing
+from toy_duration_predictor.comparison.baselines import BASELINES
 from toy_duration_predictor.comparison.compare import _plan, compare
 from toy_duration_predictor.comparison.config import CompareConfig
 from toy_duration_predictor.comparison.gather import learning_curve
+from toy_duration_predictor.comparison.sensitivity import Sensitivity, plant
+from toy_duration_predictor.comparison.statistics import Interval
+from toy_duration_predictor.data.quantize import carried
+from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training.commands import ending_in_a_sentence
 from toy_duration_predictor.training.config import validated
 from toy_duration_predictor.training.task import DurationTask
+from toy_duration_predictor.training.timing_errors import MEASURES
 from toy_duration_predictor.training.train import train
 
 EACH = [ONE_EPOCH if setting.startswith("training.max") else setting for setting in SMALL]
@@ -46,6 +55,16 @@ def run_compare(tmp_path):
     return lambda *overrides: compared(tmp_path / "logs", *overrides)
 
 
+@pytest.fixture
+def no_baselines(monkeypatch):
+    """Only those that every report names: fitting trees takes seconds."""
+    monkeypatch.setattr(gather, "BASELINES", {name: BASELINES[name] for name in ("copy", "value")})
+    monkeypatch.setattr(baselines, "BASELINES", gather.BASELINES)
+    monkeypatch.setattr(gather, "LOOKUPS", ("value",))
+    monkeypatch.setattr(gather, "TREES", ("value",))
+    monkeypatch.setattr(ablation, "CONTEXTS", ())
+
+
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory):
     """Run folders that the tests of this file share: whoever asks for the same run finds it finished."""
@@ -73,26 +92,51 @@ def first(found):
 
 def test_the_numbers_of_a_report_are_those_of_the_predictions(found):
     """By numpy."""
-    assert set(found["questions"]["answers"]) == {"Q1", "Q2", "Q3"}
     runs = found["provenance"]["runs"]
     assert {arm: len(folders) for arm, folders in runs.items()} == dict.fromkeys(
         ("model_a", "model_b", "model_b_anonymous"), 2
     )
+    assert list(found["errors"]) == ["onset", "ioi", "duration", "notes", "rests"]
+    assert list(found["questions"]) == list(found["ablations"]) == list(MEASURES)
     for arm, folders in runs.items():
         tables = [pq.read_table(Path(folder, "predictions.parquet")) for folder in folders]
         errors = [np.abs(flat(t["predicted"].to_pylist()) - flat(t["sung"].to_pylist())).mean() for t in tables]
-        assert found["errors"][arm]["mae"]["estimate"] == pytest.approx(np.mean(errors))
-        assert found["errors"][arm]["repetitions"] == pytest.approx(errors)
-    copied = np.abs(flat(tables[0]["quantized"].to_pylist()) - flat(tables[0]["sung"].to_pylist())).mean()
-    assert found["errors"]["copy"]["mae"]["estimate"] == pytest.approx(copied)
-    maes = {name: errors["mae"]["estimate"] for name, errors in found["errors"].items()}
-    assert all(e["share_of_copy"] == pytest.approx(maes[name] / copied) for name, e in found["errors"].items())
-    maes |= {name: errors["mae"] for name, errors in found["ablations"].items()}
-    for part in found["questions"]["parts"]:
-        assert part["difference"]["estimate"] == pytest.approx(maes[part["rival"]] - maes["model_b"])
-    for errors in found["ablations"].values():
-        assert errors["difference"]["estimate"] == pytest.approx(errors["mae"] - maes["model_b"])
-        assert errors["share_of_copy"] == pytest.approx(errors["mae"] / copied)
+        assert found["errors"]["duration"][arm]["units"]["ticks"] == pytest.approx(np.mean(errors))
+        metrics = [json.loads(Path(folder, "metrics.json").read_text()) for folder in folders]
+        for measure, name in (("onset", "onset_mae"), ("ioi", "ioi_mae"), ("duration", "mae"), ("rests", "mae_rests")):
+            of, copied = found["errors"][measure][arm], found["errors"][measure]["copy"]
+            of_runs = [each[f"test/{name}_beats"] for each in metrics]
+            assert of["repetitions"] == pytest.approx(of_runs, rel=1e-5)
+            assert of["mae"]["estimate"] == pytest.approx(np.mean(of_runs), rel=1e-5)
+            assert of["units"]["ms"] == pytest.approx(np.mean([each[f"test/{name}_ms"] for each in metrics]), rel=1e-5)
+            assert copied["mae"]["estimate"] == pytest.approx(metrics[0][f"test/copy_{name}_beats"], rel=1e-5)
+            assert of["share_of_copy"] == pytest.approx(of["mae"]["estimate"] / copied["mae"]["estimate"])
+    for measure in MEASURES:
+        maes = {name: errors["mae"]["estimate"] for name, errors in found["errors"][measure].items()}
+        copied, ablations = maes["copy"], found["ablations"][measure]
+        maes |= {name: errors["mae"] for name, errors in ablations.items()}
+        answers = found["questions"][measure]
+        assert set(answers["answers"]) == {"Q1", "Q2", "Q3"}
+        assert answers["no_difference"] == pytest.approx(0.01 * copied)
+        for part in answers["parts"]:
+            assert part["difference"]["estimate"] == pytest.approx(maes[part["rival"]] - maes["model_b"])
+        for errors in ablations.values():
+            assert errors["difference"]["estimate"] == pytest.approx(errors["mae"] - maes["model_b"])
+            assert errors["share_of_copy"] == pytest.approx(errors["mae"] / copied)
+
+
+def test_the_views_of_a_report_add_up_to_its_errors(found):
+    for measure in MEASURES:
+        errors, best = found["errors"][measure], found["best"][measure]
+        names = {best["lookup"], best["trees"], "model_b"}
+        resolutions = found["by_resolution"][measure]
+        assert sum(of["songs"] for of in resolutions) == found["provenance"]["test_songs"]
+        assert all(set(of["shares"]) == names for of in resolutions)
+        shares = found["gaps"]["shares"][measure]
+        assert {name: of["with_short_rests"] for name, of in shares.items()} == pytest.approx(
+            {name: errors[name]["share_of_copy"] for name in names}
+        )
+    assert found["gaps"]["songs"] == found["provenance"]["test_songs"]
 
 
 def test_what_is_beyond_the_mean_error_adds_up_to_it(found, first):
@@ -103,7 +147,7 @@ def test_what_is_beyond_the_mean_error_adds_up_to_it(found, first):
         groups = found["timing"][name]
         errors = sum(group["notes"] * group["model"] for group in groups) / sum(group["notes"] for group in groups)
         assert errors == pytest.approx(first["model_b"]["test/mae"], rel=1e-5)
-    assert found["recognition"]["accuracy"].keys() == found["errors"].keys() | {"the singers"}
+    assert found["recognition"]["accuracy"].keys() == found["errors"]["duration"].keys() | {"the singers"}
     assert found["between_singers"]["test_songs"]["copy"]["estimate"] > 0
     # Samples are as lively as singing; medians are not.
     spread = {name: found["timing"]["figures"][name]["spread"] for name in ("model_b", "model_b, sampled")}
@@ -113,15 +157,28 @@ def test_what_is_beyond_the_mean_error_adds_up_to_it(found, first):
 
 def test_a_report_has_all_its_parts(out, found):
     page, text = (out / "report.html").read_text(), (out / "report.md").read_text()
-    assert page.count("<svg") == 6
-    for title in ("What the published metric changes", "Notes, rests and phrases", "Who sings?", "Calibration"):
-        assert f"<h2>{title}</h2>" in page
+    assert page.count("<svg") == 8
+    titles = re.findall("<h2>(.*?)</h2>", page)
+    assert titles[:2] == ["The timing", "The answers"]
+    assert {"By resolution", "Without rests under 0.3 s", "What the published metric changes", "Calibration"} <= {
+        *titles
+    }
+    first = [line.split(" | ")[0] for line in text.split("\n## ")[1].splitlines() if line.startswith("| ")]
+    assert first[2:] == [
+        "| onsets",
+        "| inter-onset intervals",
+        "| durations",
+        "| durations of notes",
+        "| durations of rests",
+    ]
+    assert "Friberg and Sundberg, 1995" in text
     assert "so nothing can be supported here; run at least six" in " ".join(text.split())
     events = EventAccumulator(str(out)).Reload()
-    for name, errors in found["errors"].items():
-        scalars = [each.value for each in events.Scalars(f"mae/{name}")]
-        assert scalars == [pytest.approx(errors["mae"]["estimate"])]
-    assert len(events.Tags()["images"]) == 6
+    for measure, of_measure in found["errors"].items():
+        for name, errors in of_measure.items():
+            scalars = [each.value for each in events.Scalars(f"{measure}/{name}")]
+            assert scalars == [pytest.approx(errors["mae"]["estimate"])]
+    assert len(events.Tags()["images"]) == 8
     shown = events.Tensors("report/text_summary")[0].tensor_proto.string_val[0].decode()
     assert shown == text
 
@@ -209,7 +266,7 @@ def test_seed_and_split_may_vary(vary, repetitions):
 
 
 @pytest.mark.slow
-def test_folds_test_every_song_once_a_seed(run_compare):
+def test_folds_test_every_song_once_a_seed(run_compare, no_baselines):
     out = run_compare("vary=fold", "arms=[model_b]", "seeds=1", "data.songs=20")
     found = report(out)
     tables = [pq.read_table(Path(folder, "predictions.parquet")) for folder in found["provenance"]["runs"]["model_b"]]
@@ -217,18 +274,83 @@ def test_folds_test_every_song_once_a_seed(run_compare):
     assert sorted(row for table in tables for row in table["row"].to_pylist()) == list(range(20))
     for name, column in (("model_b", "predicted"), ("copy", "quantized")):
         errors = np.concatenate([np.abs(flat(t[column].to_pylist()) - flat(t["sung"].to_pylist())) for t in tables])
-        assert found["errors"][name]["mae"]["estimate"] == pytest.approx(errors.mean())
+        assert found["errors"]["duration"][name]["units"]["ticks"] == pytest.approx(errors.mean())
 
 
-def test_any_experiment_may_be_an_arm_and_is_tested_on_the_same_songs(run_compare):
+def test_an_effect_is_planted_where_no_difference_is_at_stake(run_compare, no_baselines, monkeypatch):
+    """As if every difference were small. A level of 0.5 is all that two repetitions can reach."""
+    monkeypatch.setattr(questions, "LEVEL", 0.5)
+    for module in (gather, questions):
+        monkeypatch.setattr(module, "within", lambda *_: True)
+    asked = []
+
+    def planted(table, predictions, measure, unit, worth, train, resamples):
+        asked.append(measure)
+        runs = train(plant(table, 0.02, unit), measure)
+        expected = [(arm, seed) for seed in (0, 1) for arm in ("model_b", "model_b_anonymous")]
+        assert [(run.arm, run.seed) for run in runs] == expected
+        return Sensitivity(0.02, worth, Interval(worth, 0.5 * worth, 2 * worth), 0.01, 0.01, "supported")
+
+    monkeypatch.setattr(gather, "sensitivity", planted)
+    out = run_compare("arms=[model_b,model_b_anonymous]", "data.songs=24")
+    found = report(out)
+    # It takes as much training as the comparison, so it is looked for by the first measure alone.
+    assert asked == list(found["sensitivity"]) == ["onset"]
+    words = {m: {part["verdict"] for part in found["questions"][m]["parts"]} for m in MEASURES}
+    assert words == {
+        "onset": {"no practical difference"},
+        "ioi": {"not enough to tell"},
+        "duration": {"not enough to tell"},
+    }
+    assert "<h2>Would an effect have been found?</h2>" in (out / "report.html").read_text()
+    assert len(list((out / "planted").glob("model_b*"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("overrides", "planted"), [((), True), (("sensitivity=false",), False), (("runs='LOGS/model_*'",), False)]
+)
+def test_nothing_is_planted_without_training(out, logs, monkeypatch, overrides, planted):
+    given = []
+
+    def gathered(runs, resamples, train_planted):
+        given.append(train_planted)
+        raise InputError("enough")
+
+    monkeypatch.setattr(comparing, "gather", gathered)
+    with pytest.raises(InputError, match="enough"):
+        compared(logs, *(each.replace("LOGS", str(logs)) for each in overrides))
+    assert (given[0] is not None) == planted
+
+
+def test_carried_values_have_no_onsets_and_the_report_says_why(run_compare, no_baselines, tmp_path):
+    rows = [
+        {**row, "durations": carried(np.array(row["durations"]), row["ticks_per_beat"] // 8).tolist()}
+        for row in simulate_songs(24)
+    ]
+    Dataset.from_list(rows).to_parquet(tmp_path / "carried.parquet")
+    data = ("data=parquet", f"data.path={tmp_path}/carried.parquet")
+    each = f"each=[{','.join(map(repr, EACH))}]"
+    small = ("seeds=1", "resamples=100", "trainer.threads=1", "arms=[model_b]", each, f"logs={tmp_path / 'logs'}")
+    out = compare(composed(*small, *data, name="compare"), lambda each: composed(*each))
+    found = report(out)
+    assert found["carried"]
+    assert list(found["errors"]) == ["duration", "notes", "rests"]
+    assert list(found["questions"]) == list(found["ablations"]) == list(found["by_resolution"]) == ["duration"]
+    assert found["gaps"] is None
+    text = (out / "report.md").read_text()
+    assert "tdp audit TABLE --repair OUT" in text
+
+
+def test_any_experiment_may_be_an_arm_and_is_tested_on_the_same_songs(run_compare, no_baselines):
     """The published arm would split by row, and model_b splits by song."""
     each = f"each=[{','.join(map(repr, QUICK))}]"
     out = run_compare("arms=[model_b,published_b]", "seeds=1", "data.songs=20", each)
     found = report(out)
     assert set(found["provenance"]["runs"]) == {"model_b", "published_b"}
-    assert found["questions"]["answers"]["published_b"]["claim"] == "Model B beats published_b"
-    part = found["questions"]["parts"][-1]
-    error = {arm: found["errors"][arm]["mae"]["estimate"] for arm in ("model_b", "published_b")}
+    answers = found["questions"]["onset"]
+    assert answers["answers"]["published_b"]["claim"] == "Model B beats published_b"
+    part = answers["parts"][-1]
+    error = {arm: found["errors"]["onset"][arm]["mae"]["estimate"] for arm in ("model_b", "published_b")}
     assert part["rival"] == "published_b"
     assert part["difference"]["estimate"] == pytest.approx(error["published_b"] - error["model_b"])
     rows = [

@@ -1,25 +1,80 @@
 import json
+from functools import partial
 
 import pytest
 
-from toy_duration_predictor.comparison.power import power, trial
+from tests.conftest import ONE_EPOCH, SMALL, composed
+from toy_duration_predictor.comparison import power as module
+from toy_duration_predictor.comparison.power import Outcome, cell, power, trial
+from toy_duration_predictor.comparison.sensitivity import Sensitivity
+from toy_duration_predictor.comparison.statistics import Interval
+from toy_duration_predictor.training.task import DurationTask
+
+EACH = f"each=[{','.join(map(repr, (*SMALL[:-1], ONE_EPOCH)))}]"
 
 
-def test_a_study_end_to_end(config, tmp_path):
-    out = tmp_path / "power"
-    small = ("effects=[0,2]", "songs=[252]", "repetitions=4", "baseline=neighbours", "resamples=200", f"out={out}")
-    cells = power(config(*small, name="power"))
-    assert [(cell.effect, cell.songs, sum(cell.words.values())) for cell in cells] == [(0, 252, 4), (2, 252, 4)]
-    # Singers who are the same person do not help; very different ones do.
-    assert cells[0].words.get("supported", 0) == 0
-    assert cells[1].words.get("supported", 0) > 0
-    assert cells[0].share < cells[1].share
-    assert len(json.loads((out / "report.json").read_text())) == 2
-    assert (out / "report.html").read_text().count("<svg") == 1
-    assert "| 0 | 252 | 0 |" in (out / "report.md").read_text()
+def compose(overrides):
+    return composed(*overrides)
 
 
-@pytest.mark.parametrize("baseline", [pytest.param("boosting", marks=pytest.mark.slow), "value"])
-def test_a_trial_follows_from_its_seed(baseline):
-    assert trial(1.0, 36, 5, baseline, 200) == trial(1.0, 36, 5, baseline, 200)
-    assert trial(1.0, 36, 5, baseline, 200) != trial(1.0, 36, 6, baseline, 200)
+def settings(tmp_path, *overrides):
+    folders = (f"logs={tmp_path / 'logs'}", f"out={tmp_path / 'power'}")
+    few = ("songs=[24]", "repetitions=1", "resamples=200", "trainer.threads=1", EACH)
+    return composed(*folders, *few, *overrides, name="power")
+
+
+def test_a_study_end_to_end_and_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "within", lambda *_: False)  # nothing is planted
+    study = partial(power, settings(tmp_path, "effects=[0,2]"), compose)
+    cells = study()
+    assert [(each.measure, each.effect, each.songs) for each in cells] == [
+        (measure, effect, 24) for measure in ("onset", "ioi", "duration") for effect in (0, 2)
+    ]
+    assert all(sum(each.words.values()) == 1 for each in cells)
+    assert len(list((tmp_path / "logs").glob("model_b*"))) == 4
+    found = json.loads((tmp_path / "power" / "report.json").read_text())
+    assert len(found) == 6
+    assert (tmp_path / "power" / "report.html").read_text().count("<svg") == 3
+    assert "| 2 | 24 |" in (tmp_path / "power" / "report.md").read_text()
+    # What is finished is not trained again.
+    monkeypatch.setattr(DurationTask, "training_step", lambda *_: 1 / 0)
+    assert study() == cells
+
+
+@pytest.mark.parametrize(("found", "word"), [(0.01, "no practical difference"), (0.9, "not enough to tell")])
+def test_nothing_found_means_something_where_something_was_found(tmp_path, monkeypatch, found, word):
+    """Both models are the same here, so that their difference lies within any region."""
+    asked = []
+
+    def planted(table, predictions, measure, unit, worth, train, resamples):
+        asked.append((measure, unit, len(table)))
+        if measure == "onset":
+            [run] = train(table.select(range(12)), measure)
+            assert (run.arm, run.split, run.metrics["data/source"], run.metrics["data/songs"]) == (
+                "model_b",
+                "grouped",
+                "parquet",
+                12,
+            )
+        return Sensitivity(0.1, worth, Interval(worth, worth / 2, 2 * worth), found, 1.0, "not enough to tell")
+
+    monkeypatch.setattr(module, "sensitivity", planted)
+    monkeypatch.setattr(module, "ANONYMOUS", "model_b")
+    config = module.validated(settings(tmp_path), module.PowerConfig)
+    outcomes = trial(1.0, 24, 0, config, compose)
+    assert asked == [(measure, "beats", 24) for measure in ("onset", "ioi", "duration")]
+    assert set(outcomes.values()) == {Outcome(word, 0.0)}
+
+
+def test_both_errors_are_counted():
+    words = ["supported"] * 2 + ["worse"] + ["no practical difference"] * 3 + ["not enough to tell"] * 94
+    outcomes = [Outcome(word, 0.02) for word in words]
+    nothing, something = (cell("onset", effect, 63, outcomes) for effect in (0.0, 0.5))
+    assert nothing.wrong.estimate == nothing.supported == something.supported == 0.02
+    assert something.wrong.estimate == 0.04
+    # Wilson's interval of 4 in 100, by its formula.
+    z, n, p = 1.959964, 100, 0.04
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5
+    assert something.wrong[1:] == pytest.approx((middle - half, middle + half))
+    assert something.share == pytest.approx(0.02)

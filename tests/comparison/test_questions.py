@@ -39,8 +39,8 @@ def part(answers, rival):
     [
         (6, 9.0, "supported"),
         (20, 9.0, "supported"),  # as of four seeds on five folds
-        (5, 9.0, "inconclusive"),  # a sign-flip test over five seeds cannot be below 1/16
-        (6, 7.0, "refuted"),  # the rival is better
+        (5, 9.0, "not enough to tell"),  # a sign-flip test over five seeds cannot be below 1/16
+        (6, 7.0, "worse"),
     ],
 )
 def test_a_clear_difference(rng, seeds, rival, word):
@@ -62,13 +62,15 @@ def test_a_part_is_made_of_the_statistics_of_its_errors(rng):
     assert found.smallest_effect == smallest_effect(*songs, own.singer)
 
 
-def test_no_practical_difference_is_refuted(rng):
+@pytest.mark.parametrize(("sensitive", "word"), [(True, "no practical difference"), (False, "not enough to tell")])
+def test_no_practical_difference_is_said_where_one_would_have_been_found(rng, sensitive, word):
     evidence, _ = judged(rng)
     model = evidence["model_b"]
     noise = rng.normal(0, 0.1, (6, len(model.error)))
     evidence["model_b_anonymous"] = averaged([model._replace(error=model.error + each) for each in noise])
-    answers = judge(evidence, ["model_b", "model_b_anonymous"], "value", resamples=500)
-    assert answers.answers["Q3"].verdict == "refuted"
+    answers = judge(evidence, ["model_b", "model_b_anonymous"], "value", resamples=500, sensitive=sensitive)
+    assert answers.answers["Q3"].verdict == word
+    assert answers.no_difference == pytest.approx(0.01 * evidence["copy"].mae)
 
 
 def test_the_questions_and_their_rivals(rng):
@@ -87,7 +89,7 @@ def test_the_questions_and_their_rivals(rng):
         ("mine", "mine"),
         ("best", "best"),
     ]
-    assert answers.answers["mine"] == ("Model B beats mine", "refuted")
+    assert answers.answers["mine"] == ("Model B beats mine", "worse")
     assert answers.answers["best"] == ("Model B beats best", "supported")
 
 
@@ -109,16 +111,20 @@ def test_more_comparisons_need_more_evidence(rng):
     [
         (["supported"], "supported"),
         (["supported", "supported"], "supported"),
-        (["supported", "inconclusive"], "inconclusive"),
-        (["supported", "refuted"], "refuted"),
-        (["inconclusive", "refuted"], "refuted"),
+        (["supported", "not enough to tell"], "not enough to tell"),
+        (["supported", "worse"], "worse"),
+        (["not enough to tell", "worse"], "worse"),
+        (["no practical difference"], "no practical difference"),
+        (["no practical difference", "supported"], "no practical difference"),
+        (["no practical difference", "not enough to tell"], "not enough to tell"),
+        (["no practical difference", "worse"], "worse"),
     ],
 )
 def test_an_answer_needs_all_its_parts(words, expected):
     def of(question, word):
         return Part("model_b", "r", question, Interval(0, 0, 0), 0.0, 1.0, 1.0, 1.0, 1.0, word)
 
-    parts = [*(of("Q2", word) for word in words), of("Q1", "refuted")]
+    parts = [*(of("Q2", word) for word in words), of("Q1", "worse")]
     assert answer(parts, "Q2") == expected
 
 

@@ -25,7 +25,7 @@ def some(rng, count, singers=(1, 2, 5), notes=130):
     singer = np.array([singers[i % len(singers)] for i in range(count)])
     quantized = [15 * rng.integers(1, 6, size=notes) for _ in singer]
     sung = [q + 15 * by + rng.integers(-5, 6, size=notes) for q, by in zip(quantized, singer, strict=True)]
-    return SongArrays(quantized, sung, singer)
+    return SongArrays(quantized, sung, [np.zeros(notes, dtype=bool)] * count, singer)
 
 
 @pytest.mark.parametrize("resolution", [15, 120])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from toy_duration_predictor.comparison import statistics
-from toy_duration_predictor.comparison.questions import verdict
+from toy_duration_predictor.comparison.questions import OPEN, SAME, verdict
 from toy_duration_predictor.comparison.statistics import (
     MOST_FLIPS,
     Interval,
@@ -197,7 +197,7 @@ def test_one_song_gives_no_interval():
     assert difference_interval(one[0], np.array([8.0]), *one[1:]) == (1, -INFINITE, INFINITE)
     assert song_sign_flip(one[0], np.array([8.0]), one[1]) == 1
     assert smallest_effect(one[0], np.array([8.0]), *one[1:]) == INFINITE
-    assert verdict(Interval(1, -INFINITE, INFINITE), 1, no_difference=5) == "inconclusive"
+    assert verdict(Interval(1, -INFINITE, INFINITE), 1, no_difference=5) == OPEN
 
 
 @pytest.mark.parametrize("songs", [2, 9, 40])
@@ -207,7 +207,7 @@ def test_identical_arms(rng, songs):
     p = song_sign_flip(error_sums, error_sums, note_counts)
     assert (difference, p) == ((0, 0, 0), 1)
     assert smallest_effect(error_sums, error_sums, note_counts, singers) == 0
-    assert verdict(difference, p, no_difference=0) == "refuted"
+    assert verdict(difference, p, no_difference=0) == OPEN
 
 
 def test_songs_of_the_same_error_leave_no_doubt(rng):
@@ -397,33 +397,37 @@ def test_more_songs_show_smaller_effects(rng):
         (0.5, 1.5, 0.01, 0.1, "supported"),
         (0.5, 1.5, 0.05, 0.1, "supported"),  # alpha itself is small enough
         (0.05, 1.5, 0.01, 0.1, "supported"),  # partly within the region of no difference
-        (0.5, 1.5, 0.06, 0.1, "inconclusive"),  # the test does not agree with the interval
-        (0.0, 1.5, 0.01, 0.1, "inconclusive"),  # 0 is not above 0
-        (-0.5, 1.5, 0.01, 0.1, "inconclusive"),
-        (-1.5, 0.05, 0.01, 0.1, "inconclusive"),
-        (-1.5, 0.0, 0.01, 0.1, "inconclusive"),  # 0 is not below 0
-        (-1.5, -0.5, 0.01, 0.1, "refuted"),
-        (-1.5, -0.5, 0.9, 0.1, "refuted"),  # the interval is enough to refute
-        (-0.1, 0.1, 0.9, 0.1, "refuted"),  # the region's ends belong to it
-        (-0.1, 0.11, 0.9, 0.1, "inconclusive"),
-        (0.02, 0.08, 0.001, 0.1, "refuted"),  # sure, and too small to matter
+        (0.5, 1.5, 0.06, 0.1, OPEN),  # the test does not agree with the interval
+        (0.0, 1.5, 0.01, 0.1, OPEN),  # 0 is not above 0
+        (-0.5, 1.5, 0.01, 0.1, OPEN),
+        (-1.5, 0.05, 0.01, 0.1, OPEN),
+        (-1.5, 0.0, 0.01, 0.1, OPEN),  # 0 is not below 0
+        (-1.5, -0.5, 0.01, 0.1, "worse"),
+        (-1.5, -0.05, 0.01, 0.1, "worse"),  # partly within the region of no difference
+        (-1.5, -0.5, 0.06, 0.1, OPEN),
+        (-0.1, 0.1, 0.9, 0.1, SAME),  # the region's ends belong to it
+        (-0.1, 0.11, 0.9, 0.1, OPEN),
+        (0.02, 0.08, 0.001, 0.1, SAME),  # sure, and too small to matter
+        (-0.08, -0.02, 0.001, 0.1, SAME),
         (0.02, 0.08, 0.001, 0.0, "supported"),
-        (-INFINITE, INFINITE, 1.0, 0.1, "inconclusive"),
+        (-INFINITE, INFINITE, 1.0, 0.1, OPEN),
     ],
 )
 def test_the_rule(low, high, p, no_difference, word):
     difference = Interval((low + high) / 2, low, high)
-    assert verdict(difference, p, no_difference) == word
+    assert verdict(difference, p, no_difference, sensitive=True) == word
+    # Where no known effect was found, nothing can be said of none.
+    assert verdict(difference, p, no_difference) == (OPEN if word == SAME else word)
 
 
 def test_alpha_is_a_choice():
-    assert verdict(Interval(1, 0.5, 1.5), 0.05, 0.1, level=0.01) == "inconclusive"
+    assert verdict(Interval(1, 0.5, 1.5), 0.05, 0.1, level=0.01) == OPEN
     assert verdict(Interval(1, 0.5, 1.5), 0.2, 0.1, level=0.2) == "supported"
 
 
 @pytest.mark.parametrize("no_difference", [-0.1, np.nan])
 def test_a_region_is_not_negative(no_difference):
-    with pytest.raises(InputError, match="give ticks from 0 up"):
+    with pytest.raises(InputError, match="give a number from 0 up"):
         verdict(Interval(1, 0.5, 1.5), 0.01, no_difference)
 
 

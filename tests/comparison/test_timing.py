@@ -13,7 +13,6 @@ from toy_duration_predictor.comparison.timing import (
     POSITIONS,
     REST_BETWEEN,
     REST_WITHIN,
-    drift,
     error_by_length,
     error_by_phrase_position,
     error_by_singer,
@@ -34,7 +33,7 @@ def test_copying_and_perfection():
     assert copied.spread == copied.autocorrelation == 0
     assert copied.wasserstein == pytest.approx(np.mean([2, 3, 2, 1]))
     perfect = timing(table(quantized, sung, sung))
-    assert perfect.wasserstein == perfect.kolmogorov_smirnov == perfect.drift == 0
+    assert perfect.wasserstein == perfect.kolmogorov_smirnov == 0
     assert perfect.spread == perfect.spread_sung == pytest.approx(np.std([-2, 3, 2, -1]))
     assert perfect.autocorrelation == perfect.autocorrelation_sung
 
@@ -44,10 +43,6 @@ def test_autocorrelation_by_hand():
     songs = [np.array([1.0, 2, 4]), np.array([0.0, 1]), np.array([9.0])]
     assert lag_1_autocorrelation(songs) == pytest.approx(np.corrcoef([1, 2, 0], [2, 4, 1])[0, 1])
     assert lag_1_autocorrelation([np.array([1.0])]) == 0
-
-
-def test_drift_by_hand():
-    assert drift([np.array([10.0, 10, 10])], [np.array([9.0, 12, 9])]) == pytest.approx((1 + 1 + 0) / 3)
 
 
 def test_errors_by_length_by_hand():

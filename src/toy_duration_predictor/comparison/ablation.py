@@ -5,7 +5,11 @@
 | `singer shuffled` | each test song has the singer of another test song |
 | `another singer` | each other singer in turn; the mean of the errors |
 | `mean singer` | every singer has the mean of all embeddings |
+| `no singer` | nothing is known of any singer: the style is 0; of networks that read styles |
 | `context n` | the model sees n notes and rests on either side of the one that it predicts |
+
+With a context, each duration is predicted in a window of its own, whose start is known only at the song's beginning.
+Such durations are no path, so that they have no errors of onsets.
 """
 
 import copy
@@ -15,16 +19,17 @@ import numpy as np
 import torch
 from datasets import Dataset
 
-from toy_duration_predictor.comparison.evidence import SongErrors
+from toy_duration_predictor.comparison.evidence import Errors, all_averaged, measured
+from toy_duration_predictor.data.style import FEATURES
 from toy_duration_predictor.models import singer_embedding
-from toy_duration_predictor.training.predictions import predict_songs
+from toy_duration_predictor.training.predictions import predict_songs, predictions_table
 from toy_duration_predictor.training.task import DurationTask
 
 CONTEXTS = (0, 1, 2, 4, 8, 16)
-SHUFFLED, ANOTHER, MEAN = "singer shuffled", "another singer", "mean singer"
+SHUFFLED, ANOTHER, MEAN, NOBODY = "singer shuffled", "another singer", "mean singer", "no singer"
 
 
-def ablations(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -> dict[str, SongErrors]:
+def ablations(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -> dict[str, Errors]:
     """Tests a model under each ablation; one that knows no singers only under those of the context.
 
     Args:
@@ -42,15 +47,19 @@ def ablations(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -
         results[SHUFFLED] = _errors(task, table, rows, singer=own[derangement(len(rows), seed)])
         others = [_errors(task, table, rows, singer=(own + by) % singers) for by in range(1, singers)]
         if others:
-            mean = np.mean([each.error for each in others], axis=0)
-            results[ANOTHER] = others[0]._replace(error=mean)
+            results[ANOTHER] = all_averaged(others)
         # Networks that know singers in another way have no mean singer.
         if singer_embedding(task.network) is not None:
             alike = copy.deepcopy(task)
             weight = alike.network.get_parameter("singer_embedding.weight").data
             weight.copy_(weight.mean(dim=0).expand_as(weight))
             results[MEAN] = _errors(alike, table, rows)
-    return results | {f"context {notes}": _errors(task, table, rows, context=notes) for notes in CONTEXTS}
+        if hasattr(task.network, "set_styles"):
+            results[NOBODY] = _errors(task, table, rows, style=np.zeros((len(rows), FEATURES), dtype=np.float32))
+    for notes in CONTEXTS:
+        found = _errors(task, table, rows, context=notes)
+        results[f"context {notes}"] = {unit: {"duration": each["duration"]} for unit, each in found.items()}
+    return results
 
 
 def derangement(n: int, seed: int) -> np.ndarray:
@@ -62,12 +71,7 @@ def derangement(n: int, seed: int) -> np.ndarray:
     return moved
 
 
-def _errors(task: DurationTask, table: Dataset, rows: np.ndarray, **changes: Any) -> SongErrors:
+def _errors(task: DurationTask, table: Dataset, rows: np.ndarray, **changes: Any) -> Errors:
     """Returns the errors of predictions that are made with changes; see `predict_songs`."""
-    total = torch.zeros(len(rows), dtype=torch.float64)
-    notes = torch.zeros(len(rows), dtype=torch.int64)
-    for batch, predicted in predict_songs(task, table, rows, **changes):
-        error = (predicted - batch.sung).abs() * batch.mask
-        total.index_add_(0, batch.row, error.sum(dim=1).double())
-        notes.index_add_(0, batch.row, batch.mask.sum(dim=1))
-    return SongErrors(rows, np.asarray(table["singer_id"])[rows], notes.numpy(), total.numpy())
+    predicted = [notes[batch.mask] for batch, notes in predict_songs(task, table, rows, **changes)]
+    return measured(predictions_table(table, rows, torch.cat(predicted).numpy()))

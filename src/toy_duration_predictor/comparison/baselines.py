@@ -1,7 +1,14 @@
 """The baselines that a network is compared with: the copy baseline, median lookups and boosted trees.
 
-All of them predict sung durations from quantized durations and the singer, in ticks. What they learn is a correction:
-sung minus quantized.
+All of them predict from quantized durations, rests and the singer, in ticks. What they learn is a correction, sung
+minus quantized. Each is fitted twice, as running totals of durations that are predicted one by one drift:
+
+| target | the correction of | measures |
+| --- | --- | --- |
+| `onset` | each onset: how far behind its grid line it was sung | onsets and inter-onset intervals |
+| `duration` | each duration | durations |
+
+The onset of a rest is the end of the note before it. Songs begin on the grid, so that their first onset is known.
 
 | baseline | predicts |
 | --- | --- |
@@ -12,6 +19,8 @@ sung minus quantized.
 | `neighbours_singer` | the same by the same singer |
 | `boosting` | plus a correction by gradient-boosted trees that see `REACH` notes on either side |
 | `boosting_singer` | the same, and the trees see the singer |
+
+Notes and rests never share a median.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,9 +32,11 @@ import pyarrow as pa
 from datasets import Dataset
 from threadpoolctl import threadpool_limits
 
+from toy_duration_predictor.comparison.evidence import deciding, measured
 from toy_duration_predictor.data.quantize import grid_step
 from toy_duration_predictor.data.songs import ragged
 from toy_duration_predictor.data.split import Split
+from toy_duration_predictor.data.windows import Songs
 from toy_duration_predictor.training.predictions import predictions_table
 
 # A key of a lookup is used from this many training notes on; the median of fewer says little. Set beforehand; by
@@ -38,12 +49,20 @@ OUTSIDE = -1
 # Notes on either side of a note that the trees see.
 REACH = 3
 
+TARGETS = ("onset", "duration")
+# Which target's predictions a measure is of.
+TARGET = {"onset": "onset", "ioi": "onset", "duration": "duration", "notes": "duration", "rests": "duration"}
+
 
 class SongArrays(NamedTuple):
-    """Songs: an array `(notes,)` of durations a song, ticks, and each song's `singer_id`, int64 `(songs,)`."""
+    """Songs: an array `(notes,)` of durations a song, ticks, and each song's `singer_id`, int64 `(songs,)`.
+
+    `rest`, bool, says which durations are rests.
+    """
 
     quantized: list[np.ndarray]
     sung: list[np.ndarray]
+    rest: list[np.ndarray]
     singer: np.ndarray
 
 
@@ -56,19 +75,21 @@ def song_arrays(table: Dataset, rows: Iterable[int]) -> SongArrays:
         return np.split(values, offsets[1:-1])
 
     singer = np.array(songs["singer_id"], dtype=np.int64)
-    return SongArrays(lists("quantized"), lists("sung"), singer)
+    rest = [song == 1 for song in Songs(songs, sorted(set(singer.tolist()))).rest.songs(np.arange(len(songs)))]
+    return SongArrays(lists("quantized"), lists("sung"), rest, singer)
 
 
 class Baseline(Protocol):
     """What every baseline can do."""
 
-    def fit(self, songs: SongArrays) -> Self:
+    def fit(self, songs: SongArrays, target: str = "duration") -> Self:
         """Learns from these songs, forgets all earlier ones, and returns itself. Nothing else reads what was sung."""
         ...
 
     def predict(self, songs: SongArrays) -> list[np.ndarray]:
-        """Returns the predicted durations, a float array `(notes,)` a song, ticks, never below 0.
+        """Returns the predicted durations, a float array `(notes,)` a song, ticks.
 
+        With the target `duration` they are never below 0; with `onset` their running totals are the predicted onsets.
         Values, neighbours and singers that training did not have are no error.
         """
         ...
@@ -86,13 +107,16 @@ class Lookup:
     """
 
     def __init__(self, *keys: tuple[str, ...]) -> None:
-        self.keys = keys
+        self.keys = [(*key, "rest") for key in keys]
         self.medians: list[pd.Series] = []
+        self.target = ""
 
-    def fit(self, songs: SongArrays) -> Self:
+    def fit(self, songs: SongArrays, target: str = "duration") -> Self:
         """Takes the medians; see `Baseline.fit`."""
+        self.target = target
         notes = _notes(songs)
-        notes["correction"] = np.concatenate(songs.sung) - notes["this"]
+        correction, counted = _corrections(songs, target)
+        notes = notes.assign(correction=correction)[counted]
         self.medians = []
         for key in self.keys:
             found = notes.groupby(list(key))["correction"].agg(["median", "size"])
@@ -107,19 +131,19 @@ class Lookup:
             # A left join keeps the notes in order and gives nan where the key is not there.
             found = notes[list(key)].join(medians, on=list(key))["median"].to_numpy()
             correction = np.where(np.isnan(correction), found, correction)
-        return _corrected(songs, np.nan_to_num(correction))
+        return _corrected(songs, np.nan_to_num(correction), self.target)
 
 
 class Boosting:
     """Gradient-boosted trees (scikit-learn's, at its defaults) that predict the correction, by mean absolute error.
 
     They compute in grid steps of the song, as the networks do, and weigh each note by its song's step. So the loss that
-    they minimise is the absolute error in ticks. They see, for each note,
+    they minimise is the absolute error in ticks. They see, for each note and rest,
 
     - its quantized duration and those of `REACH` notes on either side, in steps, `OUTSIDE` beyond the song's
       ends (a logarithm would add nothing, as trees only compare);
     - the step, in ticks;
-    - whether the note's number in the song is odd, as rests often take turns with notes;
+    - whether it is a rest;
     - with `use_singer`, the singer, as a category; one that training did not have counts as missing.
 
     Args:
@@ -130,15 +154,17 @@ class Boosting:
         self.use_singer = use_singer
         self.singers = np.empty(0, dtype=np.int64)
         self.trees: Any = None
+        self.target = ""
 
-    def fit(self, songs: SongArrays) -> Self:
+    def fit(self, songs: SongArrays, target: str = "duration") -> Self:
         """Grows the trees; see `Baseline.fit`. The same songs give the same trees."""
         # Imported here because it takes a second, which no other command should wait.
         from sklearn.ensemble import HistGradientBoostingRegressor
 
+        self.target = target
         self.singers = np.unique(songs.singer)
-        features, step = self._features(songs)
-        correction = np.concatenate(songs.sung) - np.concatenate(songs.quantized)
+        correction, counted = _corrections(songs, target)
+        features, step, correction = (each[counted] for each in (*self._features(songs), correction))
         self.trees = HistGradientBoostingRegressor(
             loss="absolute_error",
             categorical_features=[features.shape[1] - 1] if self.use_singer else None,
@@ -153,7 +179,7 @@ class Boosting:
         """Runs the trees; see `Baseline.predict`."""
         features, step = self._features(songs)
         with threadpool_limits(1):
-            return _corrected(songs, self.trees.predict(features) * step)
+            return _corrected(songs, self.trees.predict(features) * step, self.target)
 
     def _features(self, songs: SongArrays) -> tuple[np.ndarray, np.ndarray]:
         """Returns what the trees see, float `(notes, features)`, and the step of each note's song, float `(notes,)`."""
@@ -162,7 +188,7 @@ class Boosting:
         step = np.array([float(grid_step(song)) for song in songs.quantized])[notes["song"]]
         # A shift by -1 gives the note after: pandas moves the notes, not the place where it looks.
         ticks = np.stack([by_song.shift(-by, fill_value=OUTSIDE) for by in range(-REACH, REACH + 1)])
-        columns = [*np.where(ticks == OUTSIDE, OUTSIDE, ticks / step), step, by_song.cumcount() % 2]
+        columns = [*np.where(ticks == OUTSIDE, OUTSIDE, ticks / step), step, notes["rest"]]
         if self.use_singer:
             index = {singer: float(i) for i, singer in enumerate(self.singers)}
             columns.append(notes["singer"].map(index))  # nan where training did not have the singer
@@ -172,16 +198,37 @@ class Boosting:
 def _notes(songs: SongArrays) -> pd.DataFrame:
     """Returns a row a note: the number of its song, and what keys are made of."""
     song = np.repeat(np.arange(len(songs.quantized)), [len(song) for song in songs.quantized])
-    notes = pd.DataFrame({"song": song, "this": np.concatenate(songs.quantized), "singer": songs.singer[song]})
+    notes = pd.DataFrame(
+        {
+            "song": song,
+            "this": np.concatenate(songs.quantized),
+            "rest": np.concatenate(songs.rest),
+            "singer": songs.singer[song],
+        }
+    )
     by_song = notes.groupby("song")["this"]
     shifted = {name: by_song.shift(by, fill_value=OUTSIDE) for name, by in (("previous", 1), ("next", -1))}
     return notes.assign(**shifted)
 
 
-def _corrected(songs: SongArrays, correction: np.ndarray) -> list[np.ndarray]:
-    """Adds the corrections of all notes, `(notes,)`, ticks, to the quantized durations, and parts the songs."""
-    predicted = np.maximum(np.concatenate(songs.quantized) + correction, 0.0)
-    return np.split(predicted, np.cumsum([len(song) for song in songs.quantized])[:-1])
+def _corrections(songs: SongArrays, target: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what is to be learned of each note, ticks, and whether there is anything to be learned, `(notes,)`."""
+    off = [sung - quantized for sung, quantized in zip(songs.sung, songs.quantized, strict=True)]
+    every = np.ones(sum(map(len, off)), dtype=bool)
+    if target == "duration":
+        return np.concatenate(off), every
+    every[np.cumsum([0, *map(len, off[:-1])])] = False
+    return np.concatenate([np.cumsum(song) - song for song in off]), every
+
+
+def _corrected(songs: SongArrays, correction: np.ndarray, target: str) -> list[np.ndarray]:
+    """Corrects what is quantized by the corrections of all notes, `(notes,)`, ticks; returns each song's durations."""
+    of_song = np.split(correction, np.cumsum([len(song) for song in songs.quantized])[:-1])
+    pairs = zip(songs.quantized, of_song, strict=True)
+    if target == "duration":
+        return [np.maximum(quantized + by, 0.0) for quantized, by in pairs]
+    # The song's end is not predicted, and no onset.
+    return [quantized + np.diff(np.concatenate([[0.0], by[1:], [0.0]])) for quantized, by in pairs]
 
 
 BASELINES: dict[str, Callable[[], Baseline]] = {
@@ -196,22 +243,35 @@ BASELINES: dict[str, Callable[[], Baseline]] = {
     "boosting_singer": lambda: Boosting(use_singer=True),
 }
 LOOKUPS = ("value", "value_singer", "neighbours", "neighbours_singer")
+TREES = ("boosting", "boosting_singer")
 
 
 class Tested(NamedTuple):
-    """A fitted baseline: its predictions of the test songs, and its error on the validation songs, ticks."""
+    """A fitted baseline: its predictions of the test songs by target, and its errors on validation songs by measure."""
 
-    predictions: pa.Table
-    validation: float
+    predictions: dict[str, pa.Table]
+    validation: dict[str, float]
 
 
-def tested_baselines(table: Dataset, split: Split) -> dict[str, Tested]:
-    """Fits every baseline on the training songs, and lets it predict the others."""
+def fitted_baselines(table: Dataset, split: Split, carried: bool) -> dict[str, Tested]:
+    """Fits every baseline on the training songs, and lets it predict the others.
+
+    Args:
+        table: The songs table.
+        split: Its rows.
+        carried: Whether its durations are carried values, which have no onsets.
+    """
     train, validation, test = (song_arrays(table, rows) for rows in split)
     tested = {}
     for name, baseline in BASELINES.items():
-        fitted = baseline().fit(train)
-        error = np.abs(np.concatenate(fitted.predict(validation)) - np.concatenate(validation.sung)).mean()
-        predictions = predictions_table(table, split.test, np.concatenate(fitted.predict(test)))
-        tested[name] = Tested(predictions, float(error))
+        predictions: dict[str, pa.Table] = {}
+        errors: dict[str, float] = {}
+        for target in TARGETS[carried:]:
+            fitted = baseline().fit(train, target)
+            predicted = predictions_table(table, split.val, np.concatenate(fitted.predict(validation)))
+            by_unit = measured(predicted)
+            found = by_unit[deciding(by_unit)].items()
+            errors |= {measure: each.mae for measure, each in found if TARGET[measure] == target}
+            predictions[target] = predictions_table(table, split.test, np.concatenate(fitted.predict(test)))
+        tested[name] = Tested(predictions, errors)
     return tested

@@ -16,6 +16,8 @@ import torch
 from datasets import Dataset
 
 from toy_duration_predictor.comparison.statistics import Interval, mae_interval
+from toy_duration_predictor.data.quantize import left_behind
+from toy_duration_predictor.data.windows import Batch
 from toy_duration_predictor.models import DistributionNetwork
 from toy_duration_predictor.training.predictions import predict_songs, predictions_table
 from toy_duration_predictor.training.task import DurationTask
@@ -28,9 +30,6 @@ LEAST = 1e-6
 # Bars of the histogram of the probability integral transform.
 BARS = 20
 
-# Smaller than elsewhere, as histograms of all notes of a batch take room.
-BATCH_SIZE = 64
-
 
 class Calibration(NamedTuple):
     """How well predicted distributions fit what was sung. Intervals are BCa intervals over songs.
@@ -38,7 +37,9 @@ class Calibration(NamedTuple):
     Attributes:
         coverage: For each level, the share of notes within the central interval of this probability.
         crps: Continuous ranked probability score, ticks. For a single value it is the absolute error.
-        negative_log_likelihood: Of the sung tick, nats a note.
+        negative_log_likelihood: Of the sung tick, each note by itself, nats a note.
+        of_songs: The same of whole songs, whose notes depend on each other; None where none has a likelihood.
+        without_likelihood: Songs that no quantizer can have made, which are left out there.
         impossible: The share of notes whose tick had a probability below `LEAST`.
         pit: Density of the probability integral transform in each of `BARS` equal parts of 0..1; 1 where all is well.
     """
@@ -46,6 +47,8 @@ class Calibration(NamedTuple):
     coverage: dict[float, Interval]
     crps: Interval
     negative_log_likelihood: Interval
+    of_songs: Interval | None
+    without_likelihood: int
     impossible: float
     pit: list[float]
 
@@ -70,10 +73,11 @@ def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples:
     """
     network = cast(DistributionNetwork, task.network)
     found = []
-    batches = predict_songs(
-        task, table, rows, ask=lambda batch: network.distribution(*task.inputs(batch)), batch_size=BATCH_SIZE
-    )
-    for batch, both in batches:
+
+    def ask(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        return network.distribution(task.inputs(batch), batch.carried)
+
+    for batch, both in predict_songs(task, table, rows, ask=ask):
         probabilities, edges = (each[batch.mask].double().numpy() for each in both)
         probabilities /= probabilities.sum(axis=1, keepdims=True)  # it adds up in single precision only
         sung = batch.sung[batch.mask].double().numpy()
@@ -82,6 +86,9 @@ def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples:
     song, transformed, loss, of_tick = (np.concatenate(each) for each in zip(*found, strict=True))
     notes, singers = np.bincount(song), np.asarray(table["singer_id"])[rows]
 
+    joint = log_likelihood(task, table, rows)
+    likely = np.isfinite(joint)
+
     def over_songs(values: np.ndarray) -> Interval:
         return mae_interval(np.bincount(song, values), notes, singers, resamples=resamples)
 
@@ -89,23 +96,39 @@ def calibration(task: DurationTask, table: Dataset, rows: np.ndarray, resamples:
         coverage={level: over_songs(within(transformed, level)) for level in LEVELS},
         crps=over_songs(loss),
         negative_log_likelihood=over_songs(-np.log(np.maximum(of_tick, LEAST))),
+        of_songs=mae_interval(-joint[likely], notes[likely], singers[likely], resamples=resamples)
+        if any(likely)
+        else None,
+        without_likelihood=int((~likely).sum()),
         impossible=float((of_tick < LEAST).mean()),
         pit=np.histogram(transformed, BARS, (0, 1), density=True)[0].tolist(),
     )
+
+
+def log_likelihood(task: DurationTask, table: Dataset, rows: np.ndarray) -> np.ndarray:
+    """Returns the log-likelihood of each song, nats, float64 `(S,)`; arguments as of `calibration`."""
+    network = cast(DistributionNetwork, task.network)
+
+    def ask(batch: Batch) -> torch.Tensor:
+        return network.log_likelihood(task.inputs(batch), batch.sung, batch.carried)
+
+    total = torch.zeros(len(rows), dtype=torch.float64)
+    for batch, nats in predict_songs(task, table, rows, ask=ask):
+        total.index_add_(0, batch.row, nats.double())
+    return total.numpy()
 
 
 def sampled(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -> pa.Table:
     """Samples a model's test songs once: a table as `predictions` describes it; arguments as of `calibration`."""
     network = cast(DistributionNetwork, task.network)
     rows, generator = np.sort(rows), torch.Generator().manual_seed(seed)
-    batches = predict_songs(
-        task,
-        table,
-        rows,
-        ask=lambda batch: network.sample(*task.inputs(batch), generator=generator),
-        batch_size=BATCH_SIZE,
-    )
-    return predictions_table(table, rows, np.concatenate([notes[batch.mask].numpy() for batch, notes in batches]))
+
+    def ask(batch: Batch) -> torch.Tensor:
+        durations = network.sample(task.inputs(batch), generator=generator)
+        return left_behind(durations, batch.quantized) if batch.carried else durations
+
+    drawn = [notes[batch.mask] for batch, notes in predict_songs(task, table, rows, ask=ask)]
+    return predictions_table(table, rows, torch.cat(drawn).numpy())
 
 
 def cumulative(probabilities: np.ndarray, edges: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -7,15 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from datasets import Dataset
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from toy_duration_predictor.comparison.arms import MODEL, check_names
+from toy_duration_predictor.comparison.arms import ANONYMOUS, MODEL, check_names
 from toy_duration_predictor.comparison.config import CompareConfig
 from toy_duration_predictor.comparison.gather import gather
 from toy_duration_predictor.comparison.report import write_comparison
 from toy_duration_predictor.data.split import FOLDS
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.training.config import TrainConfig, validated
+from toy_duration_predictor.files import write
+from toy_duration_predictor.training.config import SourceSettings, TrainConfig, validated
 from toy_duration_predictor.training.provenance import changed_sources
 from toy_duration_predictor.training.run_folder import FinishedRun, read_run
 from toy_duration_predictor.training.terminal import console_log
@@ -41,9 +43,23 @@ def compare(config: DictConfig | dict[str, Any], compose: Callable[[list[str]], 
     runs = _train_missing(settings, compose) if settings.runs is None else _finished_runs(settings.runs)
     # Where nothing had to be trained, nothing has set them, and test songs are still to be predicted.
     use_threads(settings.trainer)
-    comparison = gather(runs, settings.resamples)
-    songs = comparison.provenance
-    out = settings.out or settings.logs / "comparisons" / f"{songs.source}-{songs.fingerprint}"
+    metrics = runs[0].metrics
+    name = f"{metrics['data/source']}-{metrics['data/fingerprint']}"
+    out = settings.out or settings.logs / "comparisons" / name
+
+    def train_planted(table: Dataset, measure: str) -> list[FinishedRun]:
+        path = out / f"planted-{measure}.parquet"
+        write(path, lambda part: table.to_parquet(str(part)))
+        planted: dict[str, Any] = {
+            "arms": [MODEL, ANONYMOUS],
+            "data": SourceSettings.model_validate({"source": "parquet", "path": str(path)}),
+        }
+        # Not among the other runs, which a pattern may name all.
+        planted["logs"] = out / "planted"
+        return _train_missing(settings.model_copy(update=planted), compose)
+
+    plants = settings.sensitivity and settings.runs is None
+    comparison = gather(runs, settings.resamples, train_planted if plants else None)
     write_comparison(out, comparison)
     log.info("Report: %s", out / "report.html")
     return out

@@ -16,6 +16,7 @@ class CompareConfig(Settings):
     vary: Literal["seed", "split", "both", "fold"]
     each: list[str]
     runs: str | None
+    sensitivity: bool
     data: SourceSettings
     trainer: TrainerSettings
     logs: Path
@@ -29,6 +30,8 @@ class PowerConfig(Settings):
     effects: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
     songs: Annotated[list[Annotated[int, Field(ge=12)]], Field(min_length=1)]
     repetitions: Count
-    baseline: Literal["boosting", "neighbours", "value"]
-    resamples: Annotated[int, Field(ge=100)]
+    each: list[str]
+    trainer: TrainerSettings
+    logs: Path
     out: Path
+    resamples: Annotated[int, Field(ge=100)]

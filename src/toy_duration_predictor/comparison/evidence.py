@@ -1,26 +1,38 @@
 """The errors that everything rests on: a number a test song, since the song is the unit of the statistics.
 
-Shapes: `S` songs, in the order of their rows in the songs table.
+| measure | the absolute error of |
+| --- | --- |
+| `onset`, `ioi`, `duration` | onsets, inter-onset intervals, durations; see `training.timing_errors` |
+| `notes`, `rests` | the durations of notes, and of rests |
+
+Each is known in ticks; in beats, where the resolution of all test songs is known; and in ms, where their tempo is, too.
+Running totals of carried values are no onsets, so that predictions of these have only the errors of durations.
+
+Shapes: `S` songs, in the order of their rows in the songs table; `T` notes and rests of a song.
 """
 
+import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from toy_duration_predictor.comparison.statistics import Interval, difference_interval, mae_interval
+from toy_duration_predictor.training.timing_errors import timing_errors
 
 
 class SongErrors(NamedTuple):
-    """Absolute errors of an arm, baseline or ablation, summed over the notes of each test song.
+    """Absolute errors of an arm, baseline or ablation by one measure, in one unit, summed over each test song.
+
+    Songs in which nothing counts, such as the onsets of a song of one note, are left out.
 
     Attributes:
         row: int64 `(S,)`; the song's row in its table.
         singer: int64 `(S,)`; `singer_id`.
-        notes: int64 `(S,)`.
-        error: float64 `(S,)`; sum over notes, ticks.
-        repetitions: Mean absolute error in each repetition, ticks; known to `averaged`.
+        notes: int64 `(S,)`; how many errors are in the sum.
+        error: float64 `(S,)`.
+        repetitions: Mean absolute error in each repetition; known to `averaged`.
     """
 
     row: np.ndarray
@@ -31,26 +43,32 @@ class SongErrors(NamedTuple):
 
     @property
     def mae(self) -> float:
-        """Mean absolute error over all notes, ticks."""
+        """Mean absolute error over everything that counts."""
         return float(self.error.sum() / self.notes.sum())
 
     def minus(self, other: "SongErrors", resamples: int) -> Interval:
-        """Returns how much larger `mae` is than on the same songs by `other`, and the interval over songs, ticks."""
+        """Returns how much larger `mae` is than on the same songs by `other`, and the interval over songs."""
         return difference_interval(self.error, other.error, other.notes, other.singer, resamples=resamples)
 
 
+# By unit and measure.
+Errors: TypeAlias = dict[str, dict[str, SongErrors]]
+
+
 class ArmErrors(NamedTuple):
-    """The error of an arm or baseline over all test songs.
+    """The error of an arm or baseline over all test songs, by one measure.
 
     Attributes:
-        mae: Mean absolute error, averaged over the repetitions, ticks.
+        mae: Mean absolute error, averaged over the repetitions, in the unit that decides.
         share_of_copy: The same over the error of the copy baseline.
-        repetitions: Mean absolute error in each repetition, ticks.
+        repetitions: Mean absolute error in each repetition, in the same unit.
+        units: Mean absolute error in each unit that is known.
     """
 
     mae: Interval
     share_of_copy: float
     repetitions: tuple[float, ...]
+    units: dict[str, float]
 
 
 class AblationErrors(NamedTuple):
@@ -62,50 +80,57 @@ class AblationErrors(NamedTuple):
 
 
 def notes_by_song(predictions: pa.Table, column: str) -> list[np.ndarray]:
-    """Returns a list column of a predictions table: an array `(notes,)` a song, int64 or float64 as it is stored."""
-    return [np.asarray(song) for song in predictions[column].to_pylist()]
+    """Returns a list column of a predictions table: an array `(T,)` a song, of the type that it is stored in."""
+    lists = pa.concat_arrays(predictions[column].chunks)
+    ends = np.cumsum(lists.value_lengths().to_numpy())
+    return np.split(lists.flatten().to_numpy(zero_copy_only=False), ends[:-1])
 
 
-def song_errors(predictions: pa.Table, column: str = "predicted") -> SongErrors:
-    """Returns the errors of a column of a predictions table; `quantized` is the copy baseline."""
+def share(error: float, copy: float) -> float:
+    """Returns the share of the copy baseline's error; nan where copying is perfect."""
+    return error / copy if copy else math.nan
+
+
+def deciding(units: Mapping[str, object]) -> str:
+    """Returns the unit that decides: beats where they are known, as a tick is another length in another file."""
+    return "beats" if "beats" in units else "ticks"
+
+
+def ticks_in(predictions: pa.Table) -> dict[str, np.ndarray]:
+    """Returns the ticks of each unit that is known of all songs, float `(S,)`."""
+    ticks_per_beat, tempo = (predictions[name].to_numpy().astype(float) for name in ("ticks_per_beat", "tempo"))
+    units = {"beats": ticks_per_beat, "ms": ticks_per_beat / tempo * 1000, "ticks": np.ones(len(ticks_per_beat))}
+    return {name: ticks for name, ticks in units.items() if not np.isnan(ticks).any()}
+
+
+def measured(predictions: pa.Table, column: str = "predicted") -> Errors:
+    """Returns the errors of a column of a predictions table, by all units and measures that are known."""
     ordered = predictions.sort_by("row")
-    sung, predicted = (notes_by_song(ordered, name) for name in ("sung", column))
-    notes = np.array([len(song) for song in sung], dtype=np.int64)
-    starts = np.cumsum(notes) - notes
-    return SongErrors(
-        row=ordered["row"].to_numpy(),
-        singer=ordered["singer_id"].to_numpy(),
-        notes=notes,
-        error=np.add.reduceat(np.abs(np.concatenate(predicted) - np.concatenate(sung)).astype(np.float64), starts),
-    )
+    songs = list(zip(*(notes_by_song(ordered, name) for name in (column, "sung", "rest")), strict=True))
+    errors = [timing_errors(*song) for song in songs]
+    rests = [rest for _, _, rest in songs]
+    values = {"duration": [each.duration for each in errors]}
+    if not any(ordered["carried"].to_pylist()):
+        values = {"onset": [each.onset for each in errors], "ioi": [each.ioi for each in errors], **values}
+    values["notes"] = [each.duration[~rest] for each, rest in zip(errors, rests, strict=True)]
+    values["rests"] = [each.duration[rest] for each, rest in zip(errors, rests, strict=True)]
+    row, singer = ordered["row"].to_numpy(), ordered["singer_id"].to_numpy()
+    found: Errors = {}
+    for unit, ticks in ticks_in(ordered).items():
+        found[unit] = {}
+        for measure, of_songs in values.items():
+            count = np.array([len(song) for song in of_songs])
+            total = np.array([song.sum() for song in of_songs]) / ticks
+            if (some := count > 0).any():
+                found[unit][measure] = SongErrors(row[some], singer[some], count[some], total[some])
+    return found
 
 
-def summaries(
-    errors: Mapping[str, SongErrors], ablated: Mapping[str, SongErrors], model: str, copy: str, resamples: int
-) -> tuple[dict[str, ArmErrors], dict[str, AblationErrors]]:
-    """Returns the errors over all test songs of arms and baselines, and of ablations of one arm.
-
-    Args:
-        errors: Of arms and baselines.
-        ablated: Of the arm under each ablation.
-        model: Name of the arm.
-        copy: Name of the copy baseline.
-        resamples: Of the bootstrap.
-    """
-    own, unit = errors[model], errors[copy].mae
-    ablations = {
-        name: AblationErrors(each.mae, each.mae / unit, each.minus(own, resamples)) for name, each in ablated.items()
-    }
-    arms = {}
-    for name, each in errors.items():
-        interval = mae_interval(each.error, each.notes, each.singer, resamples=resamples)
-        arms[name] = ArmErrors(interval, each.mae / unit, each.repetitions)
-    return arms, ablations
-
-
-def tested(repetitions: list[pa.Table]) -> SongErrors:
-    """Returns the errors of predictions tables, one a repetition, as `averaged` has them."""
-    return averaged([song_errors(table) for table in repetitions])
+def song_errors(
+    predictions: pa.Table, column: str = "predicted", measure: str = "duration", unit: str = "ticks"
+) -> SongErrors:
+    """Returns the errors of a column of a predictions table by one measure; `quantized` is the copy baseline."""
+    return measured(predictions, column)[unit][measure]
 
 
 def averaged(repetitions: list[SongErrors]) -> SongErrors:
@@ -124,3 +149,46 @@ def averaged(repetitions: list[SongErrors]) -> SongErrors:
         times[at] += 1
         singer[at], notes[at] = each.singer, each.notes
     return SongErrors(rows, singer, notes, total / times, tuple(each.mae for each in repetitions))
+
+
+def all_averaged(repetitions: list[Errors]) -> Errors:
+    """Returns the same for all units and measures that are known in every repetition."""
+    return {
+        unit: {
+            measure: averaged([each[unit][measure] for each in repetitions])
+            for measure in measures
+            if all(measure in each[unit] for each in repetitions)
+        }
+        for unit, measures in repetitions[0].items()
+        if all(unit in each for each in repetitions)
+    }
+
+
+def summaries(errors: Mapping[str, Errors], copy: str, resamples: int) -> dict[str, dict[str, ArmErrors]]:
+    """Returns the errors over all test songs, by measure and name.
+
+    Args:
+        errors: Of arms and baselines, by name.
+        copy: Name of the copy baseline.
+        resamples: Of the bootstrap.
+    """
+    unit = deciding(errors[copy])
+    found: dict[str, dict[str, ArmErrors]] = {}
+    for measure, copied in errors[copy][unit].items():
+        found[measure] = {}
+        for name, every in errors.items():
+            each = every[unit][measure]
+            interval = mae_interval(each.error, each.notes, each.singer, resamples=resamples)
+            units = {known: of[measure].mae for known, of in every.items()}
+            found[measure][name] = ArmErrors(interval, share(each.mae, copied.mae), each.repetitions, units)
+    return found
+
+
+def ablation_summaries(
+    ablated: Mapping[str, SongErrors], model: SongErrors, copy: SongErrors, resamples: int
+) -> dict[str, AblationErrors]:
+    """Returns the errors over all test songs of ablations of a model, by one measure."""
+    return {
+        name: AblationErrors(each.mae, share(each.mae, copy.mae), each.minus(model, resamples))
+        for name, each in ablated.items()
+    }

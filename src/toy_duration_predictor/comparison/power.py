@@ -1,128 +1,187 @@
-"""Can the verdict on the singer be trusted? The rule, tried on simulated songs whose singer effect is known.
+"""Can the verdict on the singer be trusted? The experiment is tried on simulated songs whose singer effect is known.
 
-A fast model, a baseline with and without the singer, stands for Model B and its anonymous arm. It has no seed, so there
-is no test over repetitions, as in `questions.judge`. What is tried is the rest of the rule: the interval, the test over
-songs, and the region of no practical difference. Each corpus is split by song, with a seed of its own.
+Model B is trained with and without the singer on each corpus. A corpus has a seed of its own, of its songs, its split
+and the weights. Counted are both errors: the verdict *supported* where there is no effect, and *no practical
+difference* or *worse* where there is one.
+
+With one repetition a corpus there is no test over repetitions, as in `questions.judge`, neither of the corpus nor of a
+planted effect (see `sensitivity`). What is tried is the rest of the rule, which by itself is less strict.
 """
 
 import logging
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from datasets import Dataset
 from matplotlib.figure import Figure
-from omegaconf import DictConfig
-from rich.progress import track
+from omegaconf import DictConfig, open_dict
 from scipy.stats import binomtest
 
-from toy_duration_predictor.comparison.baselines import BASELINES, song_arrays
+from toy_duration_predictor.comparison.arms import ANONYMOUS, MODEL
 from toy_duration_predictor.comparison.config import PowerConfig
-from toy_duration_predictor.comparison.evidence import SongErrors
+from toy_duration_predictor.comparison.evidence import deciding, measured, share
 from toy_duration_predictor.comparison.questions import (
-    INCONCLUSIVE,
     LEVEL,
     NO_DIFFERENCE,
-    REFUTED,
+    SAME,
     SUPPORTED,
+    VERDICTS,
+    WORSE,
     verdict,
+    within,
 )
 from toy_duration_predictor.comparison.report import plain
+from toy_duration_predictor.comparison.sensitivity import sensitivity
 from toy_duration_predictor.comparison.statistics import Interval, song_sign_flip
-from toy_duration_predictor.data.simulate import simulate_songs
-from toy_duration_predictor.data.songs import validate_songs
-from toy_duration_predictor.data.split import split_rows
+from toy_duration_predictor.data.sources import load_songs
+from toy_duration_predictor.files import write
 from toy_duration_predictor.sections import Section, write_report
-from toy_duration_predictor.training.config import validated
+from toy_duration_predictor.training.config import TrainConfig, validated
+from toy_duration_predictor.training.run_folder import FinishedRun, read_run
 from toy_duration_predictor.training.terminal import console_log
+from toy_duration_predictor.training.timing_errors import MEASURES
+from toy_duration_predictor.training.train import train
 
 log = logging.getLogger(__name__)
 
 TITLE = "Can the verdict on the singer be trusted?"
 
+Compose = Callable[[list[str]], DictConfig]
 
-class Cell(NamedTuple):
-    """What became of the corpora with so many `songs` and this `singer_effect`.
 
-    Attributes:
-        words: How many had each verdict.
-        supported: The share with the verdict *supported*, with its 95 % interval by Wilson's method.
-        share: The mean of what the singer took off the error, as a share of the copy baseline's error.
-    """
+class Outcome(NamedTuple):
+    """The verdict on a corpus by one measure, and what the singer took off the error, as a share of copying's."""
 
-    effect: float
-    songs: int
-    words: dict[str, int]
-    supported: Interval
+    verdict: str
     share: float
 
 
-def power(config: DictConfig | dict[str, Any]) -> list[Cell]:
+class Cell(NamedTuple):
+    """What became of the corpora with so many `songs` and this singer `effect`, by one measure.
+
+    Attributes:
+        words: How many had each verdict.
+        wrong: The share of wrong verdicts, with its 95 % interval by Wilson's method.
+        supported: The share with the verdict *supported*.
+        share: The mean of what the singer took off the error, as a share of the copy baseline's error.
+    """
+
+    measure: str
+    effect: float
+    songs: int
+    words: dict[str, int]
+    wrong: Interval
+    supported: float
+    share: float
+
+
+def power(config: DictConfig | dict[str, Any], compose: Compose) -> list[Cell]:
     """Runs the study that `conf/power.yaml` describes, and writes its report.
+
+    Args:
+        config: `conf/power.yaml`, composed.
+        compose: Composes `conf/train.yaml` with overrides.
 
     Raises:
         InputError: The configuration cannot be used.
+        Interrupted: SIGINT or SIGTERM; the same call goes on.
     """
     settings = validated(config, PowerConfig)
     console_log()
     sizes = [(effect, songs) for songs in settings.songs for effect in settings.effects]
-    trials = [(size, repetition) for size in sizes for repetition in range(settings.repetitions)]
-    outcomes: dict[tuple[float, int], list[tuple[str, float]]] = {size: [] for size in sizes}
-    for (effect, songs), repetition in track(trials, "Corpora"):
-        outcomes[effect, songs].append(trial(effect, songs, repetition, settings.baseline, settings.resamples))
-    cells = [_cell(effect, songs, found) for (effect, songs), found in outcomes.items()]
-    write_report(settings.out, TITLE, [_section(cells, settings)], plain(cells))
+    # All sizes of a seed before the next one, so that a study that is stopped has something of each.
+    trials = [(*size, seed) for seed in range(settings.repetitions) for size in sizes]
+    outcomes: dict[tuple[float, int], list[dict[str, Outcome]]] = {size: [] for size in sizes}
+    for number, (effect, songs, seed) in enumerate(trials, 1):
+        log.info("Corpus %d/%d: %d songs, singer effect %g, seed %d", number, len(trials), songs, effect, seed)
+        outcomes[effect, songs].append(trial(effect, songs, seed, settings, compose))
+    cells = [
+        cell(measure, *size, [outcome[measure] for outcome in found])
+        for measure in MEASURES
+        for size, found in outcomes.items()
+    ]
+    write_report(settings.out, TITLE, [_section(measure, cells, settings) for measure in MEASURES], plain(cells))
     log.info("Report: %s", settings.out / "report.html")
     return cells
 
 
-def trial(effect: float, songs: int, seed: int, baseline: str, resamples: int) -> tuple[str, float]:
-    """Makes a corpus, fits the model with and without the singer, and returns the verdict and the share gained."""
-    table = validate_songs(simulate_songs(songs, seed, effect))
-    split = split_rows(table, "grouped", seed)
-    train, test = song_arrays(table, split.train), song_arrays(table, split.test)
-    notes = np.array([len(song) for song in test.sung])
+def trial(effect: float, songs: int, seed: int, settings: PowerConfig, compose: Compose) -> dict[str, Outcome]:
+    """Makes a corpus, trains Model B with and without the singer, and returns the outcome by measure."""
 
-    def errors(name: str) -> SongErrors:
-        predicted = BASELINES[name]().fit(train).predict(test)
-        error = np.array([np.abs(p - s).sum() for p, s in zip(predicted, test.sung, strict=True)])
-        return SongErrors(split.test, test.singer, notes, error)
+    def trained(*data: str) -> dict[str, FinishedRun]:
+        runs = {}
+        for arm in (MODEL, ANONYMOUS):
+            split = ("data.split=grouped", f"data.split_seed={seed}")
+            run = compose([f"experiment={arm}", *data, *split, *settings.each])
+            with open_dict(run):
+                run.trainer = settings.trainer.model_dump()
+                run.logs, run.seed = str(settings.logs), seed
+            validated(run, TrainConfig)
+            runs[arm] = read_run(Path(str(train(run)["run/folder"])))
+        return runs
 
-    with_singer, without, copied = map(errors, (f"{baseline}_singer", baseline, "copy"))
-    difference = without.minus(with_singer, resamples)
-    p = song_sign_flip(without.error, with_singer.error, notes)
-    return verdict(difference, p, NO_DIFFERENCE * copied.mae), difference.estimate / copied.mae
+    def train_planted(table: Dataset, measure: str) -> list[FinishedRun]:
+        path = settings.logs.absolute() / "planted" / f"{measure}-{effect:g}-{songs}-{seed}.parquet"
+        write(path, lambda part: table.to_parquet(str(part)))
+        return [*trained("data=parquet", f"data.path='{path}'").values()]
+
+    options = {"songs": songs, "seed": seed, "singer_effect": effect}
+    runs = trained("data=simulated", *(f"data.{name}={value}" for name, value in options.items()))
+    tables = [runs[arm].predictions for arm in (MODEL, ANONYMOUS)]
+    found = [measured(tables[0]), measured(tables[1]), measured(tables[0], "quantized")]
+    unit = deciding(found[0])
+    outcomes = {}
+    for measure in MEASURES:
+        own, without, copied = (each[unit][measure] for each in found)
+        difference, region = without.minus(own, settings.resamples), NO_DIFFERENCE * copied.mae
+        sensitive = False
+        if within(difference, region):
+            table = load_songs("simulated", **options)
+            planted = sensitivity(table, tables[0], measure, unit, region, train_planted, settings.resamples)
+            if planted is not None:
+                sensitive = verdict(planted.difference, planted.p_songs, region) == SUPPORTED
+        p = song_sign_flip(without.error, own.error, own.notes)
+        outcomes[measure] = Outcome(verdict(difference, p, region, sensitive), share(difference.estimate, copied.mae))
+    return outcomes
 
 
-def _cell(effect: float, songs: int, outcomes: list[tuple[str, float]]) -> Cell:
-    """Counts the outcomes of `trial` for the corpora of one size and singer effect."""
-    words = Counter(word for word, _ in outcomes)
-    low, high = binomtest(words[SUPPORTED], len(outcomes)).proportion_ci(method="wilson")
-    supported = Interval(words[SUPPORTED] / len(outcomes), float(low), float(high))
-    return Cell(effect, songs, dict(words), supported, float(np.mean([share for _, share in outcomes])))
+def cell(measure: str, effect: float, songs: int, outcomes: list[Outcome]) -> Cell:
+    """Counts the outcomes of the corpora of one size and singer effect."""
+    words = Counter(outcome.verdict for outcome in outcomes)
+    count = words[SAME] + words[WORSE] if effect else words[SUPPORTED]
+    low, high = binomtest(count, len(outcomes)).proportion_ci(method="wilson")
+    wrong = Interval(count / len(outcomes), float(low), float(high))
+    share = float(np.mean([outcome.share for outcome in outcomes]))
+    return Cell(measure, effect, songs, dict(words), wrong, words[SUPPORTED] / len(outcomes), share)
 
 
-def _section(cells: list[Cell], settings: PowerConfig) -> Section:
-    words = (SUPPORTED, INCONCLUSIVE, REFUTED)
+def _section(measure: str, cells: list[Cell], settings: PowerConfig) -> Section:
+    cells = [each for each in cells if each.measure == measure]
     rows = []
-    for cell in cells:
-        counts = (str(cell.words.get(word, 0)) for word in words)
-        interval = f"{cell.supported.low:.0%} to {cell.supported.high:.0%}"
-        rows.append((f"{cell.effect:g}", str(cell.songs), *counts, interval, f"{cell.share:+.1%}"))
-    heads = ("singer effect", "songs", *words, "supported, 95 % interval", "gain, of copy")
+    for each in cells:
+        counts = (str(each.words.get(word, 0)) for word in VERDICTS)
+        wrong = f"{each.wrong.estimate:.0%} ({each.wrong.low:.0%} to {each.wrong.high:.0%})"
+        rows.append((f"{each.effect:g}", str(each.songs), *counts, wrong, f"{each.share:+.1%}"))
+    heads = ("singer effect", "songs", *VERDICTS, "wrong, 95 % interval", "gain, of copy")
     remark = (
-        f"There are {settings.repetitions} corpora of each size and effect; a tenth of the songs are test songs. The "
-        f"model is {settings.baseline}, with and without the singer. With an effect of 0 all singers are the same "
-        f"person. There the verdict *supported* is wrong."
+        f"There are {settings.repetitions} corpora of each size and effect; a tenth of the songs are test songs. Model "
+        f"B is trained with and without the singer on each. With an effect of 0 all singers are the same person, and "
+        f"'{SUPPORTED}' is wrong; otherwise '{SAME}' and '{WORSE}' are. A corpus has one repetition, so that the test "
+        f"over repetitions is left out; a comparison needs at least six of them, and is stricter. '{SAME}' is said "
+        f"where a known effect, planted in the same songs, was found."
     )
-    return Section("Verdicts on Q3", heads, rows, remark, [_curve(cells)])
+    return Section(f"Verdicts on Q3: {measure}", heads, rows, remark, [_curve(cells)])
 
 
 def _curve(cells: list[Cell]) -> Figure:
     """Draws the share of corpora with the verdict *supported* against their effect, a line a number of songs."""
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.add_subplot()
-    for songs in dict.fromkeys(cell.songs for cell in cells):
-        of_size = sorted((cell.effect, cell.supported.estimate) for cell in cells if cell.songs == songs)
+    for songs in dict.fromkeys(each.songs for each in cells):
+        of_size = sorted((each.effect, each.supported) for each in cells if each.songs == songs)
         axes.plot(*zip(*of_size, strict=True), "o-", label=f"{songs} songs")
     axes.axhline(LEVEL, color="#888888", linewidth=1, linestyle="--")
     axes.set_ylim(-0.03, 1.03)

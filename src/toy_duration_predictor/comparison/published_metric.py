@@ -8,7 +8,7 @@ import torch
 from datasets import Dataset
 
 from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP
-from toy_duration_predictor.training.metrics import copy_mae, mae
+from toy_duration_predictor.data.windows import PUBLISHED_WINDOW
 from toy_duration_predictor.training.predictions import predict_songs
 from toy_duration_predictor.training.task import DurationTask
 
@@ -17,7 +17,7 @@ class Metric(NamedTuple):
     """The mean absolute errors of a model and of the copy baseline, ticks, counted in one of four ways.
 
     Attributes:
-        padding: Whether the windows' padding counts, as notes of 0 ticks.
+        padding: Whether the padding of each song's last window of `PUBLISHED_WINDOW` notes counts, as notes of 0 ticks.
         clamp: Whether sung durations are clamped to 0..1000 ticks, and for the copy baseline the quantized ones too.
     """
 
@@ -31,13 +31,14 @@ def published_metric(task: DurationTask, table: Dataset, rows: np.ndarray) -> li
     """Counts a model's errors on its test rows, int64 `(S,)`, as here and, in the end, as published."""
     total = {way: np.zeros(3) for way in product((False, True), repeat=2)}
     for batch, predicted in predict_songs(task, table, rows):
+        windows = -(-batch.mask.sum(1, keepdim=True) // PUBLISHED_WINDOW)
+        padded = torch.arange(batch.mask.shape[1]) < windows * PUBLISHED_WINDOW
         for (padding, clamp), sums in total.items():
-            counted = batch._replace(mask=torch.ones_like(batch.mask)) if padding else batch
-            if clamp:
-                quantized, sung = (each.clamp(0, PUBLISHED_CLAMP) for each in (batch.quantized, batch.sung))
-                counted = counted._replace(quantized=quantized, sung=sung)
-            errors = [values(predicted, counted).double().sum().item() for values in (mae, copy_mae)]
-            sums += [*errors, counted.mask.sum().item()]
+            most = PUBLISHED_CLAMP if clamp else None
+            quantized, sung = (each.clamp(0, most) for each in (batch.quantized, batch.sung))
+            counted = padded if padding else batch.mask
+            errors = [(each - sung)[counted].abs().double().sum().item() for each in (predicted, quantized)]
+            sums += [*errors, counted.sum().item()]
     return [
         Metric(padding, clamp, model / count, copy / count) for (padding, clamp), (model, copy, count) in total.items()
     ]

@@ -72,19 +72,20 @@ def recognition(songs: SongArrays, predictions: Mapping[str, pa.Table], resample
     if len(singers) < 2:
         return None
 
-    def segments(songs: SongArrays) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def segments(
+        quantized: list[np.ndarray], durations: list[np.ndarray], singer: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns the features of all segments by these singers; the singer of each song, and its segments' number."""
-        known = np.isin(songs.singer, singers)
-        of_song = [features(*song) for song in compress(zip(songs.quantized, songs.sung, strict=True), known)]
-        return np.concatenate(of_song), songs.singer[known], np.array([len(song) for song in of_song])
+        known = np.isin(singer, singers)
+        of_song = [features(*song) for song in compress(zip(quantized, durations, strict=True), known)]
+        return np.concatenate(of_song), singer[known], np.array([len(song) for song in of_song])
 
-    seen, singer, count = segments(songs)
+    seen, singer, count = segments(songs.quantized, songs.sung, songs.singer)
     forest = RandomForestClassifier(TREES, random_state=0).fit(seen, np.repeat(singer, count))
     accuracy = {}
     for name, table in {THEMSELVES: first, **predictions}.items():
         durations = notes_by_song(table, "sung" if name == THEMSELVES else "predicted")
-        tested = SongArrays(notes_by_song(table, "quantized"), durations, table["singer_id"].to_numpy())
-        seen, singer, count = segments(tested)
+        seen, singer, count = segments(notes_by_song(table, "quantized"), durations, table["singer_id"].to_numpy())
         truth, told = np.repeat(singer, count), forest.predict(seen)
         right = np.add.reduceat((told == truth).astype(float), np.cumsum(count) - count)
         share = mae_interval(right, count, singer, resamples=resamples)

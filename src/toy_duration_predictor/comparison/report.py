@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from toy_duration_predictor.comparison.report_timing import numbers, shown, timing_sections
+from toy_duration_predictor.comparison.report_measures import (
+    FORMS,
+    NAMES,
+    by_resolution,
+    gaps,
+    in_units,
+    references,
+    sensitivity,
+    shown,
+    summary,
+)
+from toy_duration_predictor.comparison.report_timing import numbers, timing_sections
 from toy_duration_predictor.sections import Section, render_markdown, write_report
 from toy_duration_predictor.training import figures
 
-# Only for the types: gathering brings all the libraries that compute.
+# Only for the types: the modules of these facts bring all the libraries that compute.
 if TYPE_CHECKING:
-    from toy_duration_predictor.comparison.gather import Comparison
+    from toy_duration_predictor.comparison.facts import Comparison
 
 TITLE = "Does a sequence model put a singer's own timing back?"
 
@@ -24,12 +35,18 @@ SUFFIX = ".report"
 
 def write_comparison(folder: Path, comparison: "Comparison") -> None:
     """Writes `report.html`, `report.md`, `report.json` and an event file for TensorBoard."""
+    measures = comparison.questions
     sections = [
+        summary(comparison),
         _verdicts(comparison),
-        _rivals(comparison),
-        _errors(comparison),
+        *(_rivals(comparison, measure) for measure in measures),
+        *sensitivity(comparison),
+        *(_errors(comparison, measure) for measure in measures),
+        by_resolution(comparison),
+        gaps(comparison),
         _curves(comparison),
         _ablations(comparison),
+        *references(comparison),
         _published_metric(comparison),
         *timing_sections(comparison),
         _methods(comparison),
@@ -58,64 +75,83 @@ def _write_events(folder: Path, sections: list[Section], comparison: "Comparison
         earlier.unlink()
     with SummaryWriter(str(folder), filename_suffix=SUFFIX) as writer:
         writer.add_text("report", render_markdown(TITLE, sections))
-        for name, errors in comparison.errors.items():
-            writer.add_scalar(f"mae/{name}", errors.mae.estimate)
+        for measure, of_measure in comparison.errors.items():
+            for name, errors in of_measure.items():
+                writer.add_scalar(f"{measure}/{name}", errors.mae.estimate)
         for section in sections:
             for number, picture in enumerate(section.pictures):
                 writer.add_figure(f"{section.title}/{number}" if number else section.title, picture)
 
 
 def _verdicts(comparison: "Comparison") -> Section:
-    questions = comparison.questions
-    rows = [(question, answer.claim, answer.verdict) for question, answer in questions.answers.items()]
-    remark = (
-        f"Supported: every interval lies above 0, and every p-value is at most {questions.level}. Refuted: an interval "
-        f"lies below 0, or within {questions.no_difference:.0%} of the error of the copy baseline. Inconclusive: "
-        f"anything else."
+    of, method = comparison.questions, comparison.method
+    share = method["no_difference"]
+    first = next(iter(of.values()))
+    rows = [
+        (question, answer.claim, *(questions.answers[question].verdict for questions in of.values()))
+        for question, answer in first.answers.items()
+    ]
+    copies = {measure: comparison.errors[measure]["copy"].units for measure in of}
+    region = "; ".join(
+        f"{in_units({unit: share * error for unit, error in units.items()})} of {NAMES[measure]}"
+        for measure, units in copies.items()
     )
-    if questions.smallest_p > questions.level:
+    remark = (
+        f"Supported: every interval lies above 0, and every p-value is at most {first.level}. Worse: an interval lies "
+        f"below 0, and its p-value is at most {first.level}. No practical difference: an interval lies within "
+        f"{share:.0%} of the error of the copy baseline, and a known effect of that size was found in the same songs; "
+        f"no part is worse, and none is open. Not enough to tell: anything else.\n\n{share:.0%} of the copy baseline's "
+        f"error is {region}. A listener notices from some {method['just_noticeable_ms']:g} ms on that a tone of an "
+        f"even sequence is displaced, or from {method['just_noticeable_share']:.1%} of the interval where it is longer "
+        f"than 240 ms (Friberg and Sundberg, 1995)."
+    )
+    if first.smallest_p > first.level:
         remark += (
             f"\n\nWith {len(comparison.provenance.repetitions)} repetitions a sign-flip test over them cannot be below "
-            f"{questions.smallest_p:.3g}, so nothing can be supported here; run at least six."
+            f"{first.smallest_p:.3g}, so nothing can be supported here; run at least six."
         )
-    return Section("The answers", ("", "claim", "verdict"), rows, remark)
+    return Section("The answers", ("", "claim", *(NAMES[measure] for measure in of)), rows, remark)
 
 
-def _rivals(comparison: "Comparison") -> Section:
-    parts, copy = comparison.questions.parts, comparison.errors["copy"].mae.estimate
+def _rivals(comparison: "Comparison", measure: str) -> Section:
+    parts, copy = comparison.questions[measure].parts, comparison.errors[measure]["copy"].mae.estimate
+    unit, form = comparison.unit, FORMS[comparison.unit]
     to_copy = next(part for part in parts if part.rival == "copy")
     rows = [
-        (part.question, part.rival, shown(part.difference, "+.2f"), f"{part.share_of_copy:+.1%}",
+        (part.question, part.rival, shown(part.difference, f"+{form}"), f"{part.share_of_copy:+.1%}",
          *numbers(".2g", part.p_songs, part.p_repetitions, part.p), part.verdict)
         for part in parts
     ]  # fmt: skip
     remark = (
-        f"A difference is the rival's MAE minus Model B's, in ticks, with its 95 % interval. Beside it stands its "
-        f"share of the copy baseline's error ({copy:.2f}). The p-value that counts is the larger of two. One is the "
-        f"p-value over songs, after Holm's correction for {len(rows)} comparisons. The other is the p-value over "
-        f"repetitions. These {comparison.provenance.test_songs} songs show a difference to the copy baseline with a "
-        f"power of 80 % if it is at least {to_copy.smallest_effect:.2f} ticks. Intervals from fewer than some 20 songs "
-        f"are a little too narrow: they hold the true value in some 90 % of cases, not in 95 %."
+        f"A difference is the rival's mean absolute error minus Model B's, in {unit}, with its 95 % interval. Beside "
+        f"it stands its share of the copy baseline's error ({copy:{form}}). The p-value that counts is the larger of "
+        f"two. One is the p-value over songs, after Holm's correction for {len(rows)} comparisons. The other is the "
+        f"p-value over repetitions. These {comparison.provenance.test_songs} songs show a difference to the copy "
+        f"baseline with a power of 80 % if it is at least {to_copy.smallest_effect:{form}} {unit}. Intervals from "
+        f"fewer than some 20 songs are a little too narrow: they hold the true value in some 90 % of cases."
     )
-    heads = ("", "rival", "difference, ticks", "of copy", "p, songs", "p, repetitions", "p that counts", "verdict")
-    return Section("Model B and its rivals", heads, rows, remark, [_forest(comparison)])
+    heads = ("", "rival", f"difference, {unit}", "of copy", "p, songs", "p, repetitions", "p that counts", "verdict")
+    title = f"Model B and its rivals: {NAMES[measure]}"
+    return Section(title, heads, rows, remark, [_forest(comparison, measure)])
 
 
-def _errors(comparison: "Comparison") -> Section:
+def _errors(comparison: "Comparison", measure: str) -> Section:
+    unit, form = comparison.unit, FORMS[comparison.unit]
+    every = comparison.errors[measure]
     rows = []
-    for name, errors in sorted(comparison.errors.items(), key=lambda item: item[1].mae.estimate):
-        mae, share = errors.mae, errors.share_of_copy
+    for name, errors in sorted(every.items(), key=lambda item: item[1].mae.estimate):
         # Baselines have no seeds, so that their repetitions say nothing.
         is_arm = name in comparison.provenance.runs
-        span = f"{min(errors.repetitions):.2f} to {max(errors.repetitions):.2f}" if is_arm else ""
-        interval = f"{mae.low:.2f} to {mae.high:.2f}"
-        rows.append((name, f"{mae.estimate:.2f}", interval, f"{share:.3f}", f"{1 - share:+.3f}", span))
+        span = f"{min(errors.repetitions):{form}} to {max(errors.repetitions):{form}}" if is_arm else ""
+        ticks = errors.units["ticks"] / every["copy"].units["ticks"]
+        cells = (shown(errors.mae, form), f"{errors.share_of_copy:.3f}", f"{ticks:.3f}", in_units(errors.units), span)
+        rows.append((name, *cells))
     remark = (
-        f"Of the lookups, {comparison.best_lookup} has the smallest error on the validation songs. So it is Model B's "
-        f"rival in Q2."
+        f"Of the lookups, {comparison.best[measure].lookup} has the smallest error on the validation songs. So it is "
+        f"Model B's rival in Q2."
     )
-    heads = ("", "MAE, ticks", "95 % interval", "share of copy", "skill", "repetitions")
-    return Section("Arms and baselines", heads, rows, remark)
+    heads = ("", f"error, {unit}", "share of copy", "the same in ticks", "in all units", f"repetitions, {unit}")
+    return Section(f"Arms and baselines: {NAMES[measure]}", heads, rows, remark)
 
 
 def _curves(comparison: "Comparison") -> Section:
@@ -128,7 +164,7 @@ def _curves(comparison: "Comparison") -> Section:
                 axes.plot(curve.epochs, curve.skill, ".-", color=f"C{number}", alpha=0.6, linewidth=1, label=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
-    axes.set_ylabel("skill on validation songs")
+    axes.set_ylabel("skill of durations, validation songs")
     if axes.lines:
         axes.legend(frameon=False)
     remark = "Arms trained on sung durations have no curve. They validate on sung durations, which copying gets right."
@@ -136,15 +172,19 @@ def _curves(comparison: "Comparison") -> Section:
 
 
 def _ablations(comparison: "Comparison") -> Section:
+    form = FORMS[comparison.unit]
     rows = [
-        (name, f"{errors.mae:.2f}", f"{errors.share_of_copy:.3f}", shown(errors.difference, "+.2f"))
-        for name, errors in comparison.ablations.items()
-    ]
+        (NAMES[measure], name, f"{errors.mae:{form}}", f"{errors.share_of_copy:.3f}",
+         shown(errors.difference, f"+{form}"))
+        for measure, of_measure in comparison.ablations.items()
+        for name, errors in of_measure.items()
+    ]  # fmt: skip
     remark = (
-        "What the trained Model B loses when something is taken from it, with 95 % intervals. Context is the number of "
-        "notes and rests that it sees on either side."
+        f"What the trained Model B loses when something is taken from it, in {comparison.unit}, with 95 % intervals. "
+        f"Context is the number of notes and rests that it sees on either side of the one that it predicts; such "
+        f"durations are no path, and have no onsets."
     )
-    return Section("Ablations", ("", "MAE, ticks", "share of copy", "more than Model B, ticks"), rows, remark)
+    return Section("Ablations", ("error of", "", "error", "share of copy", "more than Model B"), rows, remark)
 
 
 def _published_metric(comparison: "Comparison") -> Section:
@@ -152,11 +192,11 @@ def _published_metric(comparison: "Comparison") -> Section:
     rows = [(arm, *(f"{way.model:.2f} ({way.model / way.copy:.3f})" for way in ways)) for arm, ways in metrics.items()]
     rows.append(("copy", *numbers(".2f", *(way.copy for way in metrics["model_b"]))))
     remark = (
-        "MAE in ticks in the first repetition. In brackets is its share of the copy baseline's. The columns count in "
-        "four ways: as in the rest of this report; with sung durations clamped to 0 to 1000 ticks; with the padding of "
-        "windows as notes of 0 ticks; and with both, as published. The clamp applies to the copy baseline, too, but "
-        "not to the predictions of a model. So a model pays for every long rest that it gets right. The copy baseline "
-        "is counted in Model B's windows; other arms may have windows of another length."
+        "MAE of durations, ticks, in the first repetition. In brackets is its share of the copy baseline's. The "
+        "columns count in four ways: as in the rest of this report; with sung durations clamped to 0 to 1000 ticks; "
+        "with the padding of songs to whole windows as notes of 0 ticks; and with both, as published. The clamp "
+        "applies to the copy baseline, too, but not to the predictions of a model. So a model pays for every long rest "
+        "that it gets right."
     )
     heads = ("", "as here", "clamped", "padded", "as published")
     return Section("What the published metric changes", heads, rows, remark)
@@ -185,12 +225,11 @@ def _listed(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items())
 
 
-def _forest(comparison: "Comparison") -> Figure:
+def _forest(comparison: "Comparison", measure: str) -> Figure:
     """Draws differences with their intervals, and the region of no practical difference."""
-    parts = comparison.questions.parts
+    parts, region = comparison.questions[measure].parts, comparison.questions[measure].no_difference
     figure = Figure(figsize=(7, 0.8 + 0.45 * len(parts)), layout="constrained")
     axes = figure.add_subplot()
-    region = comparison.questions.no_difference * comparison.errors["copy"].mae.estimate
     axes.axvspan(-region, region, color="#dddddd", label="no practical difference")
     axes.axvline(0, color="#888888", linewidth=1)
     for height, part in enumerate(parts):
@@ -198,6 +237,6 @@ def _forest(comparison: "Comparison") -> Figure:
         axes.plot(part.difference.estimate, height, "o", color=figures.PREDICTED)
     axes.set_yticks(range(len(parts)), [f"{part.question}  {part.rival}" for part in parts])
     axes.set_ylim(len(parts) - 0.5, -0.5)
-    axes.set_xlabel("rival's MAE minus Model B's, ticks")
+    axes.set_xlabel(f"rival's error minus Model B's, {comparison.unit}")
     axes.legend(frameon=False, loc="best")
     return figure

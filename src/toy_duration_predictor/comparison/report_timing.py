@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from toy_duration_predictor.comparison.report_measures import shown
 from toy_duration_predictor.sections import Section
 from toy_duration_predictor.training import figures
 
 if TYPE_CHECKING:
-    from toy_duration_predictor.comparison.gather import Comparison
-    from toy_duration_predictor.comparison.statistics import Interval
+    from toy_duration_predictor.comparison.facts import Comparison
     from toy_duration_predictor.comparison.timing import Group
 
 
@@ -26,11 +26,6 @@ def timing_sections(comparison: "Comparison") -> list[Section]:
     ]
 
 
-def shown(interval: "Interval", form: str) -> str:
-    """Returns an estimate and its interval, each in this format, such as `.2f`."""
-    return f"{interval.estimate:{form}} ({interval.low:{form}} to {interval.high:{form}})"
-
-
 def numbers(form: str, *values: float) -> tuple[str, ...]:
     """Returns cells with these numbers, each in this format."""
     return tuple(f"{value:{form}}" for value in values)
@@ -38,30 +33,31 @@ def numbers(form: str, *values: float) -> tuple[str, ...]:
 
 def _timing(comparison: "Comparison") -> Section:
     rows = [
-        (name, *numbers(".2f", t.wasserstein, t.kolmogorov_smirnov, t.spread, t.autocorrelation, t.drift))
+        (name, *numbers(".2f", t.wasserstein, t.kolmogorov_smirnov, t.spread, t.autocorrelation))
         for name, t in comparison.timing.figures.items()
     ]
     # What was sung is the same beside all predictions.
     sung = next(iter(comparison.timing.figures.values()))
-    rows.append(("the singers", *numbers(".2f", 0, 0, sung.spread_sung, sung.autocorrelation_sung, 0)))
+    rows.append(("the singers", *numbers(".2f", 0, 0, sung.spread_sung, sung.autocorrelation_sung)))
     remark = (
         "Predicted deviations from the grid beside the sung ones, in the first repetition. The first two columns are "
         "the distance between the two distributions: Wasserstein's in ticks, and Kolmogorov and Smirnov's. Spread is "
-        "the standard deviation, in ticks. Autocorrelation is the correlation of a deviation with the next one. Drift "
-        "is how far the running totals are apart on average, in ticks. Predictions are medians. Samples come from the "
-        "same model's distributions."
+        "the standard deviation, in ticks. Autocorrelation is the correlation of a deviation with the next one. "
+        "Samples come from Model B's distributions."
     )
-    heads = ("", "Wasserstein", "Kolmogorov-Smirnov", "spread", "autocorrelation", "drift")
+    heads = ("", "Wasserstein", "Kolmogorov-Smirnov", "spread", "autocorrelation")
     return Section("Beyond the mean error", heads, rows, remark)
 
 
 def _by_length(comparison: "Comparison") -> Section:
     groups = comparison.timing.error_by_length
-    return _groups("Error by length", "quantized length, grid steps", groups, "First repetition.", comparison)
+    return _groups(
+        "Error of durations by length", "quantized length, grid steps", groups, "First repetition.", comparison
+    )
 
 
 def _by_phrase_position(comparison: "Comparison") -> Section:
-    title, groups = "Notes, rests and phrases", comparison.timing.error_by_phrase_position
+    title, groups = "Durations of notes, rests and phrases", comparison.timing.error_by_phrase_position
     if not groups:
         return Section(title, remark="The songs table has no pitch. So its rests and phrases are not known.")
     remark = f"First repetition. A phrase ends at a rest of at least {comparison.method['phrase_rest']} grid steps."
@@ -69,7 +65,7 @@ def _by_phrase_position(comparison: "Comparison") -> Section:
 
 
 def _groups(title: str, what: str, groups: "list[Group]", remark: str, comparison: "Comparison") -> Section:
-    errors = (f"{name}, ticks" for name in ("copy", comparison.best_lookup, "Model B"))
+    errors = (f"{name}, ticks" for name in ("copy", comparison.best["duration"].lookup, "Model B"))
     rows = [
         (of.name, f"{of.notes:,}", *numbers(".2f", of.copy, of.best_lookup, of.model),
          f"{of.model / of.copy:.2f}" if of.copy else "")
@@ -130,7 +126,11 @@ def _calibration(comparison: "Comparison") -> list[Section]:
         return []
     rows = [(f"within the central {level:.0%}", shown(share, ".1%")) for level, share in found.coverage.items()]
     rows.append(("CRPS, ticks", shown(found.crps, ".2f")))
-    rows.append(("negative log-likelihood, nats a note", shown(found.negative_log_likelihood, ".2f")))
+    rows.append(("negative log-likelihood, each note by itself, nats", shown(found.negative_log_likelihood, ".2f")))
+    if found.of_songs is not None:
+        rows.append(("negative log-likelihood of whole songs, nats a note", shown(found.of_songs, ".2f")))
+    if found.without_likelihood:
+        rows.append(("songs without a likelihood, as no quantizer made them", str(found.without_likelihood)))
     rows.append((f"notes of a probability below {comparison.method['least_probability']:g}", f"{found.impossible:.2%}"))
     remark = (
         "Model B predicts a distribution for each note. These figures are of the first repetition, with 95 % intervals "

@@ -1,9 +1,9 @@
 """Whether one arm of an experiment beats another: intervals and tests on the errors of whole songs.
 
-An error sum is a song's absolute errors in ticks, added up; its note count says over how many notes. The unit of
+An error sum is a song's absolute errors, added up, in any unit; its note count says over how many notes. The unit of
 resampling is the song, nested in its singer: never the note, since the notes of a song are not independent.
 
-Functions take arrays `(songs,)`, with the same songs in each: `error_sums`, ticks; `note_counts`, positive; and
+Functions take arrays `(songs,)`, with the same songs in each: `error_sums`; `note_counts`, positive; and
 `singers`, a number or name a song. They raise ValueError where arrays do not fit together or hold what cannot be.
 """
 
@@ -19,7 +19,7 @@ MOST_FLIPS = 2**16
 
 
 class Interval(NamedTuple):
-    """An estimate and the ends of its confidence interval, ticks. A single song leaves it unbounded."""
+    """An estimate and the ends of its confidence interval. A single song leaves it unbounded."""
 
     estimate: float
     low: float
@@ -56,8 +56,8 @@ def paired_tests(
 
     Args:
         arm: The arm's name.
-        error_sums: By name, `(songs,)`, ticks, averaged over the repetitions.
-        repetitions: By name, the mean absolute error in each repetition, ticks.
+        error_sums: By name, `(songs,)`, averaged over the repetitions.
+        repetitions: By name, the mean absolute error in each repetition.
         note_counts: `(songs,)`, positive.
         singers: `(songs,)`.
         resamples: Of the bootstrap.
@@ -100,7 +100,7 @@ def mae_interval(
     JASA 83, for the `n - 1`; Cochran (1977), Sampling techniques, chapter 5A, for pooling, the "collapsed strata".
 
     Args:
-        error_sums: `(songs,)`, ticks, signed for a difference.
+        error_sums: `(songs,)`, signed for a difference.
         note_counts: `(songs,)`, positive.
         singers: `(songs,)`.
         confidence: The interval's nominal coverage, between 0 and 1.
@@ -157,7 +157,7 @@ def seed_sign_flip(differences: np.ndarray) -> float:
     """Returns the two-sided p-value of a sign-flip test over repetitions. It is never below `smallest_p`.
 
     Exact up to 16 repetitions; beyond, by `MOST_FLIPS` random flips. `differences` are the differences of the
-    repetitions' mean absolute errors, `(repetitions,)`, ticks.
+    repetitions' mean absolute errors, `(repetitions,)`.
     """
     differences = np.asarray(differences, dtype=np.float64)
     if differences.ndim != 1 or not len(differences) or not np.isfinite(differences).all():
@@ -199,7 +199,7 @@ def smallest_effect(
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> float:
-    """Returns the smallest difference of mean absolute errors, ticks, that these songs would show with that power.
+    """Returns the smallest difference of mean absolute errors that these songs would show with that power.
 
     It is `(z[1 - alpha / 2] + z[power]) * standard error`, by the jackknife over songs within singers. Infinite for one
     song. Sources: Bloom (1995), Minimum detectable effects, Evaluation Review 19; for the jackknife, Rao and Wu (1988).

@@ -36,7 +36,6 @@ class Timing(NamedTuple):
         kolmogorov_smirnov: The largest difference between their cumulative distributions, 0 to 1.
         spread: Standard deviation of the predicted deviations, ticks.
         autocorrelation: Of the predicted deviations; see `lag_1_autocorrelation`.
-        drift: See `drift`.
     """
 
     wasserstein: float
@@ -45,7 +44,6 @@ class Timing(NamedTuple):
     spread_sung: float
     autocorrelation: float
     autocorrelation_sung: float
-    drift: float
 
 
 class Group(NamedTuple):
@@ -97,7 +95,6 @@ def timing(predictions: pa.Table) -> Timing:
         spread_sung=float(all_own.std()),
         autocorrelation=lag_1_autocorrelation(restored),
         autocorrelation_sung=lag_1_autocorrelation(own),
-        drift=drift(predicted, sung),
     )
 
 
@@ -107,12 +104,6 @@ def lag_1_autocorrelation(deviations: Songs) -> float:
     if not len(before) or before.std() == 0 or after.std() == 0:
         return 0.0
     return float(np.corrcoef(before, after)[0, 1])
-
-
-def drift(predicted: Songs, sung: Songs) -> float:
-    """Returns the mean over all notes of how far the running totals are apart, ticks."""
-    apart = [np.abs(np.cumsum(p) - np.cumsum(s)) for p, s in zip(predicted, sung, strict=True)]
-    return float(np.concatenate(apart).mean())
 
 
 def error_by_length(model: pa.Table, best_lookup: pa.Table) -> list[Group]:
