@@ -32,6 +32,6 @@ def test_it_runs_and_ends_in_sound(notebook, tmp_path):
     shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
     assert len([data for data in shown if "image/png" in data]) == 2
     markdown = "".join(data.get("text/markdown", "") for data in shown)
-    for part in ("singers", "copy baseline", "inconclusive"):
+    for part in ("singers", "copy baseline", "not enough to tell"):
         assert part in markdown
     assert len([data for data in shown if "<audio" in data.get("text/html", "")]) == 4
