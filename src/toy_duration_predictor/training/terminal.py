@@ -62,18 +62,17 @@ def file_log(path: Path) -> Iterator[None]:
 def show_results(metrics: dict[str, float | int | str], folder: Path) -> None:
     """Prints the test errors of a model beside those of the copy baseline, and the run's folder."""
     units = [(end, unit, digits) for end, unit, digits in UNITS if f"test/mae{end}" in metrics]
-    heads = (f"{of}{unit}" for _, unit, _ in units for of in ("", "copy, "))
     title = f"{metrics['name']}, mean absolute errors on test songs"
-    table = Table("", *heads, "share of copy", title=title, title_justify="left")
+    table = Table(title=title, title_justify="left")
+    # A terminal of 80 columns has room for the copy baseline in one unit.
+    for head in ("", *(unit for _, unit, _ in units), "copy, ticks", "share of copy"):
+        table.add_column(head, no_wrap=not head)
     for key, name in TITLES.items():
-        cells = [
-            f"{metrics[full]:.{digits}f}" if (full := f"test/{of}{key}{end}") in metrics else ""
-            for end, _, digits in units
-            for of in ("", "copy_")
-        ]
+        cells = [f"{metrics[full]:.{n}f}" if (full := f"test/{key}{end}") in metrics else "" for end, _, n in units]
         copy = float(metrics.get(f"test/copy_{key}", 0))
         if any(cells):
-            table.add_row(name, *cells, f"{float(metrics[f'test/{key}']) / copy:.3f}" if copy else "")
+            share = f"{float(metrics[f'test/{key}']) / copy:.3f}" if copy else ""
+            table.add_row(name, *cells, f"{copy:.3f}", share)
     for key in sorted(metrics):
         name = key.removeprefix("test/")
         if key != name and not name.startswith(SHOWN):
