@@ -5,7 +5,7 @@ import pytest
 import torch
 from datasets import Dataset
 
-from tests.inference.test_predictor import SINGERS, SONG, inputs, network
+from tests.inference.conftest import SINGERS, SONG, inputs, network
 from toy_duration_predictor.data.quantize import carried, quantize
 from toy_duration_predictor.data.rests import guess_rests
 from toy_duration_predictor.data.songs import validate_songs
@@ -14,16 +14,6 @@ from toy_duration_predictor.data.windows import Songs
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.inference.references import reference_sums
-
-
-@pytest.fixture(scope="module")
-def phase():
-    return Predictor(network(), SINGERS)
-
-
-@pytest.fixture(scope="module")
-def bigru():
-    return Predictor(network("bigru"), SINGERS)
 
 
 def a_song(seed, notes=100, late=0.0, step=60):

@@ -18,7 +18,13 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from toy_duration_predictor.comparison.statistics import Interval, difference_interval, mae_interval
+from toy_duration_predictor.comparison.statistics import (
+    Interval,
+    PairedTests,
+    difference_interval,
+    mae_interval,
+    paired_tests,
+)
 from toy_duration_predictor.training.timing_errors import timing_errors
 
 
@@ -77,6 +83,18 @@ class AblationErrors(NamedTuple):
     mae: float
     share_of_copy: float
     difference: Interval
+
+
+def tests_against(arm: str, errors: Mapping[str, SongErrors], resamples: int) -> dict[str, PairedTests]:
+    """Tests an arm against all others in `errors`, by name, which are of the same songs; see `paired_tests`."""
+    return paired_tests(
+        arm,
+        {name: each.error for name, each in errors.items()},
+        {name: each.repetitions for name, each in errors.items()},
+        errors[arm].notes,
+        errors[arm].singer,
+        resamples,
+    )
 
 
 def notes_by_song(predictions: pa.Table, column: str) -> list[np.ndarray]:

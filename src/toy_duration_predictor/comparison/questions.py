@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from toy_duration_predictor.comparison.ablation import ANOTHER
 from toy_duration_predictor.comparison.arms import ANONYMOUS, CONTROL, MODEL
-from toy_duration_predictor.comparison.evidence import SongErrors, share
-from toy_duration_predictor.comparison.statistics import Interval, paired_tests, smallest_p
+from toy_duration_predictor.comparison.evidence import SongErrors, share, tests_against
+from toy_duration_predictor.comparison.statistics import Interval, smallest_p
 from toy_duration_predictor.errors import InputError
 
 LEVEL = 0.05
@@ -105,14 +105,7 @@ def judge(
     rivals = {rival: question for rival, question in rivals.items() if rival in errors}
     model, copy = errors[MODEL], errors[COPY].mae
     compared = {name: errors[name] for name in (MODEL, *rivals)}
-    tests = paired_tests(
-        MODEL,
-        {name: each.error for name, each in compared.items()},
-        {name: each.repetitions for name, each in compared.items()},
-        model.notes,
-        model.singer,
-        resamples,
-    )
+    tests = tests_against(MODEL, compared, resamples)
     parts = [
         Part(
             arm=MODEL,

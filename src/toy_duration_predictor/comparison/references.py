@@ -19,7 +19,7 @@ from torch import Tensor
 from toy_duration_predictor.comparison.evidence import deciding, measured
 from toy_duration_predictor.comparison.questions import COPY
 from toy_duration_predictor.data.songs import ragged
-from toy_duration_predictor.data.style import FEATURES, StylePrior, Sums, style_sums
+from toy_duration_predictor.data.style import FEATURES, StylePrior, Sums, whole_sums
 from toy_duration_predictor.data.windows import Batch, Songs
 from toy_duration_predictor.training.predictions import predict_songs, predictions_table
 from toy_duration_predictor.training.task import DurationTask
@@ -96,8 +96,7 @@ def _second_halves(task: DurationTask, tested: Dataset, songs: Songs, prior: Sty
 def _sums(songs: Songs, song: int, end: int | None) -> Sums:
     """Returns the sums of features of a song's notes before `end`, `(F,)`."""
     quantized, sung, rest = (part.song(song)[:end] for part in (songs.quantized, songs.sung, songs.rest))
-    found = style_sums(quantized, sung, float(songs.step[song]), rest == 1, np.array([0]))
-    return Sums(found.notes[0], found.total[0])
+    return whole_sums(quantized, sung, float(songs.step[song]), rest == 1)
 
 
 def _errors(task: DurationTask, tested: Dataset, style: np.ndarray, late: np.ndarray) -> dict[str, float]:

@@ -22,9 +22,9 @@ from scipy.optimize import brentq
 
 from toy_duration_predictor.comparison.arms import ANONYMOUS, MODEL, runs_by_arm
 from toy_duration_predictor.comparison.baselines import song_arrays
-from toy_duration_predictor.comparison.evidence import averaged, notes_by_song, song_errors, ticks_in
+from toy_duration_predictor.comparison.evidence import averaged, notes_by_song, song_errors, tests_against, ticks_in
 from toy_duration_predictor.comparison.questions import verdict
-from toy_duration_predictor.comparison.statistics import Interval, paired_tests
+from toy_duration_predictor.comparison.statistics import Interval
 from toy_duration_predictor.data.quantize import grid_step, quantize
 from toy_duration_predictor.data.rests import LONG_REST
 from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
@@ -80,15 +80,7 @@ def sensitivity(
         arm: averaged([song_errors(run.predictions, measure=measure, unit=unit) for run in by_arm[arm]])
         for arm in (MODEL, ANONYMOUS)
     }
-    own = errors[MODEL]
-    test = paired_tests(
-        MODEL,
-        {arm: each.error for arm, each in errors.items()},
-        {arm: each.repetitions for arm, each in errors.items()},
-        own.notes,
-        own.singer,
-        resamples,
-    )[ANONYMOUS]
+    test = tests_against(MODEL, errors, resamples)[ANONYMOUS]
     return Sensitivity(size, worth, test.difference, test.p_songs, test.p, verdict(test.difference, test.p, worth))
 
 

@@ -109,6 +109,11 @@ def style_sums(quantized: np.ndarray, sung: np.ndarray, step: float, rest: np.nd
     return Sums(count, total)
 
 
+def whole_sums(quantized: np.ndarray, sung: np.ndarray, step: float, rest: np.ndarray) -> Sums:
+    """Returns the sums of features of a whole song, `(F,)`; arguments as of `style_sums`."""
+    return Sums(*(part[0] for part in style_sums(quantized, sung, step, rest, np.array([0]))))
+
+
 class StylePrior(NamedTuple):
     """What is known of a singer before any song of theirs: the distribution of features over the training songs.
 

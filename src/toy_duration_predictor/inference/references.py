@@ -12,7 +12,7 @@ from datasets import Dataset
 from toy_duration_predictor.data.quantize import Origin, grid_step, origin
 from toy_duration_predictor.data.rests import guess_rests
 from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
-from toy_duration_predictor.data.style import FEATURES, Sums, style_sums
+from toy_duration_predictor.data.style import Sums, whole_sums
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.inputs import checked_songs
 
@@ -70,10 +70,3 @@ def _sums(song: Mapping[str, Any], where: str) -> Sums:
         raise InputError(f"{where} has {len(pitch)} pitches for {len(quantized)} {QUANTIZED_COLUMN}.")
     rest = guess_rests(quantized / step) if pitch is None else np.asarray(pitch) == 0
     return whole_sums(quantized, sung, step, rest)
-
-
-def whole_sums(quantized: np.ndarray, sung: np.ndarray, step: float, rest: np.ndarray) -> Sums:
-    """Returns the sums of a whole song, float64 `(F,)`; arguments as of `style_sums`."""
-    if rest.all():  # nothing is known by what was not sung
-        return Sums(np.zeros(FEATURES), np.zeros(FEATURES))
-    return Sums(*(part[0] for part in style_sums(quantized, sung, step, rest, np.array([0]))))

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from toy_duration_predictor.data.style import whole_sums
 from toy_duration_predictor.inference.inputs import (
     Rests,
     Step,
@@ -18,7 +19,7 @@ from toy_duration_predictor.inference.inputs import (
     checked_rests,
     checked_steps,
 )
-from toy_duration_predictor.inference.references import Like, whole_sums
+from toy_duration_predictor.inference.references import Like
 from toy_duration_predictor.inference.singers import Performer
 from toy_duration_predictor.models import Inputs
 

@@ -22,7 +22,7 @@ def log_weight_of_carried(chain: _crf.Chain, inputs: Inputs, off: Tensor) -> Ten
         off: int64 `(B, T)`; carried values minus quantized durations, ticks.
     """
     phases = chain.unary.shape[1]
-    step = inputs.step.round().long().clamp(min=1)[:, None]
+    step = _ticks.whole(inputs.step)[:, None]
     errors = int(step.max())
     error = (torch.arange(errors, device=step.device) - errors // 2).expand(len(step), -1)  # (B, E)
     start = inputs.start[:, None]

@@ -77,15 +77,19 @@ def _pass_note(message: Tensor, pairwise: Tensor, unary: Tensor) -> Tensor:
 
 def pair_marginals(chain: Chain, found: Messages) -> Tensor:
     """Returns the probability of each pair of states before and after each note, float32 `(T, K, K, B)`."""
-    size = chain.unary.shape[1]
     # Only what is left of large logarithms, once the largest are taken away, fits into single precision, in which a
     # table of all pairs is computed several times as fast.
     highest = [part.amax(1, keepdim=True) for part in (found.forward, found.backward)]
     forward, backward = (part - high for part, high in zip((found.forward, found.backward), highest, strict=True))
     backward = backward + (highest[0] + highest[1] - found.log_partition)
-    # `[i, j]` lies at `j - i + K - 1`: row `a` of the unfolded tensor has `[a + j]`, so rows are in reverse order.
-    pairwise = chain.pairwise.float().unfold(1, size, 1).transpose(2, 3).flip(1)
+    pairwise = _of_pairs(chain.pairwise.float())
     return (pairwise + forward.float()[:, :, None] + backward.float()[:, None]).exp() * chain.mask[:, None]
+
+
+def _of_pairs(pairwise: Tensor) -> Tensor:
+    """Returns pairwise log-potentials `(T, V, B)` as tables of pairs, `(T, K, K, B)`."""
+    # `[i, j]` lies at `j - i + K - 1`: row `a` of the unfolded tensor has `[a + j]`, so rows are in reverse order.
+    return pairwise.unfold(1, (pairwise.shape[1] + 1) // 2, 1).transpose(2, 3).flip(1)
 
 
 def by_difference(pairs: Tensor) -> Tensor:
@@ -129,7 +133,7 @@ def sample_path(chain: Chain, generator: torch.Generator | None = None) -> Tenso
     """
     size = chain.unary.shape[1]
     backward = messages(chain).backward
-    pairwise = chain.pairwise.unfold(1, size, 1).transpose(2, 3).flip(1)
+    pairwise = _of_pairs(chain.pairwise)
     state = _draw(chain.first + (pairwise[0] + backward[0]).logsumexp(1), generator)
     path = [state]
     for t in range(len(chain.unary)):

@@ -124,9 +124,9 @@ class PhaseCRF(PhasePotentials):
     def chain(self, inputs: Inputs) -> _crf.Chain:
         """Returns the CRF of some windows."""
         unary, pairwise = (part.permute(1, 2, 0).double() for part in self.log_potentials(inputs))
-        ticks = _ticks.ticks_of_phases(inputs.step.round().long().clamp(min=1), self.phases).T
+        step = _ticks.whole(inputs.step)
+        ticks = _ticks.ticks_of_phases(step, self.phases).T
         known = ~inputs.start.isnan()
-        step = inputs.step.round().long().clamp(min=1)
         start = _ticks.phase_of(inputs.start.nan_to_num().round().long(), step, self.phases)
         at = torch.arange(self.phases, device=unary.device)[:, None] == start
         first = torch.where(known, at, ticks / ticks.sum(0)).double().log()
@@ -152,7 +152,7 @@ class PhaseCRF(PhasePotentials):
         """
         # Given its first error, a path is known: every error is the first one plus what durations are off so far. Where
         # the first error is not known, all are tried, and equally likely.
-        step = inputs.step.round().long().clamp(min=1)
+        step = _ticks.whole(inputs.step)
         known = ~inputs.start.isnan()
         tried = 1 if known.all() else int(step.max())
         first = torch.arange(tried, device=step.device) - tried // 2
@@ -175,5 +175,5 @@ class PhaseCRF(PhasePotentials):
         of_path = torch.where(possible, of_path, -torch.inf)
         any_path = possible.any(1)
         total = torch.where(any_path[:, None], of_path, 0.0).logsumexp(1)
-        total = total - torch.where(known, 0.0, inputs.step.round().clamp(min=1).double().log())
+        total = total - torch.where(known, 0.0, _ticks.whole(inputs.step).double().log())
         return torch.where(any_path, total, -torch.inf)

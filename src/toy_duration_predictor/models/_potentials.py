@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from toy_duration_predictor.models import Inputs
 from toy_duration_predictor.models._beat import BeatMeans, metrical_positions
-from toy_duration_predictor.models._ticks import ticks_of_phases
+from toy_duration_predictor.models._ticks import ticks_of_phases, whole
 
 # Quantized durations above this many steps share an embedding; their logarithm tells them apart.
 LONGEST_EMBEDDED = 17
@@ -108,5 +108,5 @@ class PhasePotentials(nn.Module):
         # The tolerance keeps a duration of exactly 0 possible whatever rounding does.
         difference = (torch.arange(2 * self.phases - 1, device=steps.device) - self.phases + 1) / self.phases
         log_pairwise = log_pairwise.masked_fill(steps[..., None] + difference < -1e-6, -torch.inf)
-        empty = ticks_of_phases(step.round().long().clamp(min=1), self.phases) == 0
+        empty = ticks_of_phases(whole(step), self.phases) == 0
         return log_unary.masked_fill(empty[:, None], -torch.inf), log_pairwise

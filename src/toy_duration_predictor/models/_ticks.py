@@ -11,6 +11,11 @@ import torch
 from torch import Tensor
 
 
+def whole(step: Tensor) -> Tensor:
+    """Returns the nearest whole ticks of a grid step, at least 1, int64."""
+    return step.round().long().clamp(min=1)
+
+
 def first_tick(phase: Tensor, step: Tensor, phases: int) -> Tensor:
     """Returns the least error that lies in a phase or above it, int64, ticks; arguments are int64, phases from 0."""
     # The least whole number that is not below step * (phase / K - 1 / 2), in whole numbers.

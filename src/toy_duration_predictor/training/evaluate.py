@@ -57,8 +57,7 @@ def evaluate(config: DictConfig | dict[str, Any]) -> Metrics:
         use_threads(settings.trainer)
         rows = _known_rows(table, task.singers, settings.unknown == "skip")
         known = table.select(rows)
-        window = task.window if task.hparams["loss"] == "published" else None
-        windows = Windows(Songs(known, task.singers), torch.arange(len(rows)), window)
+        windows = Windows(Songs(known, task.singers), torch.arange(len(rows)), task.test_window)
         trainer = make_trainer(settings.trainer, logger=False)
         results = trainer.test(task, windows.in_order(settings.batch_size), verbose=False)[0]
         metrics = {

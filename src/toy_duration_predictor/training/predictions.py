@@ -102,9 +102,8 @@ def predict_songs(
     task = task.eval()
     songs = Songs(table.select(rows.tolist()), task.singers)
     if context is None:
-        published = task.hparams["loss"] == "published"
-        windows = Windows(songs, torch.arange(len(rows)), task.window if published else None)
-        in_order = windows.in_order(batch_size if published else SONGS_A_BATCH)
+        windows = Windows(songs, torch.arange(len(rows)), task.test_window)
+        in_order = windows.in_order(batch_size if task.test_window else SONGS_A_BATCH)
         batches: Iterator[tuple[Batch, Tensor]] = ((batch, batch.mask) for batch in in_order)
     else:
         batches = _windows_round_each_note(songs, context, batch_size)

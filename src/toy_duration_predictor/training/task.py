@@ -68,6 +68,11 @@ class DurationTask(pl.LightningModule):
         self.val_metrics, self.test_metrics = metrics.collection(*VALIDATED), metrics.collection()
         self.tested: list[tuple[Batch, Tensor]] = []
 
+    @property
+    def test_window(self) -> int | None:
+        """Notes of the windows by which it is tested, as published; None for whole songs."""
+        return self.window if self.hparams["loss"] == "published" else None
+
     def forward(self, batch: Batch) -> Tensor:
         """Returns the predicted durations, float `(B, T)`, ticks."""
         predicted: Tensor = self.network(self.inputs(batch))
@@ -137,11 +142,7 @@ class DurationTask(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         """Logs the test metrics, of whole songs."""
         # Where the test is by windows, as published, onsets are those of the windows put together.
-        together = (
-            [whole_songs(*map(list, zip(*self.tested, strict=True)))]
-            if self.hparams["loss"] == "published"
-            else self.tested
-        )
+        together = [whole_songs(*map(list, zip(*self.tested, strict=True)))] if self.test_window else self.tested
         for batch, predicted in together:
             self.test_metrics.update(predicted, batch)
         self.log_dict({f"test/{name}": value for name, value in metrics.results(self.test_metrics).items()})
