@@ -9,7 +9,6 @@ import torch
 from datasets import Dataset
 from torch.utils.data import DataLoader
 
-from toy_duration_predictor.data.notes import Notes
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.data.style import FEATURES
 from toy_duration_predictor.data.windows import Batch, ShuffledBatches, Songs, Windows
@@ -49,7 +48,8 @@ class SongsDataModule(pl.LightningDataModule):
         split: The rows of the three sides.
         statistics: Figures of the training split. `target_mean` and `target_std` are those of its durations clamped to
             0..1000 ticks, as in the published recipe. `carried` is 1 if its durations are carried values, else 0.
-            `style_features` is the length of a style.
+            `style_features` is the length of a style. `scores` is 1 if its quantized durations are scores; see
+            `Songs`.
         references: The training songs, for the styles of singers; None where nothing is told of them.
         unheard_singers: The `singer_id` of singers who have no song in the training split.
 
@@ -85,8 +85,19 @@ class SongsDataModule(pl.LightningDataModule):
         train, self.val_rows = self.split.train, self.split.val
         performed, self.references = None, None
         if loss == "likelihood":
-            train, performed = self._quantized_so(self.split.train, "training")
-            self.val_rows, _ = self._quantized_so(self.split.val, "validation")
+            performed, wrong = self.songs.performed(train)
+            if len(wrong) > len(train) / 2:
+                self.songs.scores, performed, requantize = True, self.songs.sung, False
+                self.statistics["scores"] = 1.0
+                log.info(
+                    "Most songs (%d of %d) cannot have been quantized with their error carried forward: the quantized "
+                    "durations are taken as scores, and onsets may lie anywhere.",
+                    len(wrong),
+                    len(train),
+                )
+            else:
+                train = _without(train, wrong, "training")
+                self.val_rows = _without(self.val_rows, self.songs.performed(self.val_rows)[1], "validation")
             if not anonymous:
                 self.references = self.songs.references(train, performed)
         if unclear := self.songs.rests_unclear():
@@ -138,21 +149,21 @@ class SongsDataModule(pl.LightningDataModule):
         window, size = (None, SONGS_A_BATCH) if self.whole_songs else (self.window, self.batch_size)
         return Windows(self.songs, torch.from_numpy(rows), window, pairing).in_order(size)
 
-    def _quantized_so(self, rows: np.ndarray, side: str) -> tuple[np.ndarray, Notes]:
-        """Returns the rows that have a likelihood, and the sung durations of all rows; names rows that have none."""
-        performed, wrong = self.songs.performed(rows)
-        if len(wrong) == len(rows):
-            raise InputError(
-                f"No {side} song can have been quantized with its error carried forward, so none has a likelihood; "
-                f"train a network that needs none, such as model=bigru."
-            )
-        if wrong:
-            log.warning(
-                "Left out of %s, as they cannot have been quantized with their error carried forward: %s.",
-                side,
-                _rows(wrong),
-            )
-        return np.setdiff1d(rows, wrong), performed
+
+def _without(rows: np.ndarray, wrong: list[int], side: str) -> np.ndarray:
+    """Returns the rows that have a likelihood, and names those that have none."""
+    if len(wrong) == len(rows):
+        raise InputError(
+            f"No {side} song can have been quantized with its error carried forward, so none has a likelihood; train a "
+            f"network that needs none, such as model=bigru."
+        )
+    if wrong:
+        log.warning(
+            "Left out of %s, as they cannot have been quantized with their error carried forward: %s.",
+            side,
+            _rows(wrong),
+        )
+    return np.setdiff1d(rows, wrong)
 
 
 def _rows(rows: list[int]) -> str:
@@ -173,4 +184,5 @@ def _statistics(songs: Songs, rows: np.ndarray) -> dict[str, float]:
         "target_std": math.sqrt(variance) or 1.0,  # 1 where all durations are the same, as it is divided by
         "carried": float(songs.carried),
         "style_features": float(FEATURES),
+        "scores": 0.0,
     }

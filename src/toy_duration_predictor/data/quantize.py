@@ -35,19 +35,24 @@ def grid_ticks(ticks_per_beat: int, grid: str = "32") -> int:
     return ticks
 
 
-def grid_step(quantized: np.ndarray) -> int:
+def grid_step(quantized: np.ndarray, ticks_per_beat: float | None = None) -> int:
     """Returns the ticks of a song's grid step: the greatest common divisor of its quantized durations.
 
     Args:
         quantized: `(T,)`, whole ticks of any numeric type.
+        ticks_per_beat: The song's resolution, if it is known. A divisor finer than 1/128 then is no grid, as in a score
+            with triplets beside other notes, or with grace notes; the step is 1/32.
 
     Returns:
         At least 1. Durations that are all 0 show no grid. Their step is then 1 tick, that of the finest grid.
 
-    >>> grid_step(np.array([60, 0, 180, 120]))
-    60
+    >>> grid_step(np.array([60, 0, 180, 120])), grid_step(np.array([60, 0, 161, 120]), ticks_per_beat=480)
+    (60, 60)
     """
-    return int(np.gcd.reduce(quantized.astype(np.int64))) or 1
+    step = int(np.gcd.reduce(quantized.astype(np.int64))) or 1
+    if ticks_per_beat is not None and 32 * step < ticks_per_beat:
+        return max(int(ticks_per_beat) // 8, 1)
+    return step
 
 
 def quantize(durations: np.ndarray, step: int, forward_error: bool = True) -> np.ndarray:

@@ -6,7 +6,7 @@ note lengths, rests and copy error resemble 160 real performances; `tdp audit si
 real songs print both.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from datasets import Dataset
@@ -71,7 +71,9 @@ def singer_styles(seed: int, singer_effect: float) -> list[Style]:
     return [Style(*map(float, row)) for row in values]
 
 
-def simulate_songs(songs: int = 252, seed: int = 0, singer_effect: float = 1.0) -> Dataset:
+def simulate_songs(
+    songs: int = 252, seed: int = 0, singer_effect: float = 1.0, against: Literal["quantized", "score"] = "quantized"
+) -> Dataset:
     """Makes a songs table of simulated performances.
 
     Two different singers sing every score, so that a split by row and a split by song differ.
@@ -80,10 +82,12 @@ def simulate_songs(songs: int = 252, seed: int = 0, singer_effect: float = 1.0) 
         songs: Rows of the table. Singers take turns.
         seed: Decides scores, styles and performances; the same seed gives the same table.
         singer_effect: See `singer_styles`.
+        against: What `quantized_durations` are: the performance on a grid of 1/32 with the error carried forward, or
+            the score that was sung. A score has rests at the ends of phrases only; other rests have 0 ticks there.
 
     Returns:
         A table with `song_id`, `singer_id` (1..18), `ticks_per_beat`, `tempo`, `pitch`, `durations` and
-        `quantized_durations`, on a grid of 1/32 with the error carried forward.
+        `quantized_durations`.
 
     >>> songs = simulate_songs(2)
     >>> songs["singer_id"][:], songs["song_id"][:]
@@ -100,6 +104,8 @@ def simulate_songs(songs: int = 252, seed: int = 0, singer_effect: float = 1.0) 
         beats = _perform(lengths, rests, styles[singer], rng)
         ticks_per_beat = int(rng.choice(RESOLUTIONS, p=RESOLUTION_SHARES))
         sung = _to_ticks(beats, ticks_per_beat)
+        step = grid_ticks(ticks_per_beat)
+        written = _written(lengths, rests, step) if against == "score" else quantize(sung, step)
         rows.append(
             {
                 "song_id": f"simulated-{score:05d}",
@@ -108,7 +114,7 @@ def simulate_songs(songs: int = 252, seed: int = 0, singer_effect: float = 1.0) 
                 "tempo": 500_000,
                 "pitch": pitch,
                 SUNG_COLUMN: sung,
-                QUANTIZED_COLUMN: quantize(sung, grid_ticks(ticks_per_beat)),
+                QUANTIZED_COLUMN: written,
             }
         )
     return Dataset.from_dict({column: [row[column] for row in rows] for column in rows[0]})
@@ -176,6 +182,13 @@ def _perform(lengths: np.ndarray, rests: np.ndarray, style: Style, rng: np.rando
     sung[::2] = until_next - gap
     sung[1::2] = gap[:-1]
     return sung
+
+
+def _written(lengths: np.ndarray, rests: np.ndarray, step: int) -> np.ndarray:
+    """Returns the score's durations of note, rest, note, ... in ticks, int64 `(2N - 1,)`; arguments as of `_perform`."""
+    written = np.empty(2 * len(lengths) - 1)
+    written[::2], written[1::2] = lengths - rests, rests[:-1]
+    return np.rint(written * 8).astype(np.int64) * step  # lengths are whole grid steps, eight a beat
 
 
 def _to_ticks(beats: np.ndarray, ticks_per_beat: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 Shapes: `B` windows, `T` notes of a window, `F` features of a style.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -78,6 +79,8 @@ class Songs:
         origins: Where the durations of each row come from.
         carried: Whether the durations are carried values: those of all rows that can be told.
         guessed: Whether rests are guessed, because the table has no `pitch`.
+        scores: Whether the quantized durations are scores that singers need not keep to: other than where a quantizer
+            carries its error forward, onsets may lie anywhere. It is false until somebody says so.
 
     Raises:
         InputError: The table has a singer that is not among `singers`.
@@ -98,8 +101,10 @@ class Songs:
         self.offsets = torch.from_numpy(self.sung.offsets)
         self.singer = torch.tensor([index[singer_id] for singer_id in singer_ids])
         self.ticks_per_beat, self.tempo = numbers("ticks_per_beat"), numbers("tempo")
+        self.scores = False
         rows = np.arange(len(table))
-        steps = [grid_step(song) for song in self.quantized.songs(rows)]
+        of_rows = zip(self.quantized.songs(rows), self.ticks_per_beat.tolist(), strict=True)
+        steps = [grid_step(song, None if math.isnan(ticks) else ticks) for song, ticks in of_rows]
         self.step = torch.tensor(steps).float()
         songs = zip(self.sung.songs(rows), self.quantized.songs(rows), strict=True)
         self.origins = [origin(*song) for song in songs]
@@ -159,6 +164,15 @@ class Songs:
         """Returns the number of notes of each row."""
         return self.offsets[rows + 1] - self.offsets[rows]
 
+    def _behind(self, row: Tensor, first: Tensor) -> Tensor:
+        """Returns `Batch.start` of windows; in songs with scores it is known of all windows."""
+        before = first - self.offsets[row]
+        if not self.scores:
+            return torch.where(before == 0, 0.0, torch.nan)
+        windows = zip(row.tolist(), before.tolist(), strict=True)
+        behind = [float((self.sung.song(i)[:n] - self.quantized.song(i)[:n]).sum()) for i, n in windows]
+        return torch.tensor(behind)
+
     def batch(self, row: Tensor, first: Tensor, count: Tensor, width: int) -> Batch:
         """Returns windows, each of which lies within one song.
 
@@ -174,7 +188,7 @@ class Songs:
             sung=sung,
             mask=torch.arange(width) < count[:, None],
             rest=rest == 1,
-            start=torch.where(first == self.offsets[row], 0.0, torch.nan),
+            start=self._behind(row, first),
             singer=self.singer[row],
             step=self.step[row],
             ticks_per_beat=self.ticks_per_beat[row],

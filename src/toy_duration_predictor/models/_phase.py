@@ -30,7 +30,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from toy_duration_predictor.models import Inputs, _crf, _ticks
+from toy_duration_predictor.models import Inputs, _crf, _lateness, _ticks
 from toy_duration_predictor.models._carried import log_weight_of_carried
 from toy_duration_predictor.models._decode import best_path
 from toy_duration_predictor.models._loop import loop
@@ -47,6 +47,8 @@ class PhaseCRF(PhasePotentials):
             float `(B, T)`, ticks, >= 0; 0 at padding. Their running totals are the predicted onsets and ends. A row
             does not depend on how much padding it has, nor on the other rows.
         """
+        if self.scores:
+            return _lateness.path(self.lateness(inputs), inputs)
         chain = self.chain(inputs)
         pairs = _crf.pair_marginals(chain, _crf.messages(chain))
         steps = inputs.quantized / inputs.step[:, None]
@@ -58,6 +60,8 @@ class PhaseCRF(PhasePotentials):
         Returns:
             Probabilities, float `(B, T, V)`, and the edges of their bins, float `(B, T, V + 1)`, ticks, ascending.
         """
+        if self.scores:
+            return _lateness.histogram(self.lateness(inputs), inputs)
         chain = self.chain(inputs)
         pairs = _crf.pair_marginals(chain, _crf.messages(chain))
         if carried:
@@ -95,6 +99,8 @@ class PhaseCRF(PhasePotentials):
         Returns:
             float64 `(B,)`, nats a row; minus infinity for what is not quantized to `inputs.quantized`.
         """
+        if self.scores:
+            return _lateness.log_likelihood(self.lateness(inputs), inputs, sung)
         chain = self.chain(inputs)
         off = torch.where(inputs.mask, (sung - inputs.quantized).round().long(), 0)
         off = torch.where(sung < 0, torch.iinfo(torch.int32).min, off)
@@ -114,12 +120,18 @@ class PhaseCRF(PhasePotentials):
         Returns:
             float `(B, T)`, ticks, >= 0; 0 at padding. Their running totals are the sampled onsets and ends.
         """
+        if self.scores:
+            return _lateness.sample(self.lateness(inputs), inputs, temperature, generator)
         chain = self.chain(inputs)
         chain = chain._replace(unary=chain.unary / temperature, pairwise=chain.pairwise / temperature)
         path = _crf.sample_path(chain, generator)
         # A path tells the bin of each phase, and nothing of where it lies within the bin.
         within = torch.rand(path.shape, generator=generator, device=path.device)
         return self._durations(inputs, (path + within) / self.phases - 0.5)
+
+    def lateness(self, inputs: Inputs) -> _lateness.Lateness:
+        """Returns what the network says of onsets and rests against a score."""
+        return _lateness.read(sum(self.outputs(inputs), torch.zeros(())), inputs)
 
     def chain(self, inputs: Inputs) -> _crf.Chain:
         """Returns the CRF of some windows."""

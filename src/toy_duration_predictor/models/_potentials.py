@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from toy_duration_predictor.models import Inputs
 from toy_duration_predictor.models._beat import BeatMeans, metrical_positions
+from toy_duration_predictor.models._lateness import OUTPUTS
 from toy_duration_predictor.models._ticks import ticks_of_phases, whole
 
 # Quantized durations above this many steps share an embedding; their logarithm tells them apart.
@@ -29,16 +30,20 @@ class PhasePotentials(nn.Module):
         phases: `K`, odd, so that the middle phase is an onset on the grid line.
         width: `W`.
         dropout: Dropout before the output layer.
+        scores: Whether it predicts from scores, which no quantizer made: it then has the outputs of `_lateness`, and
+            no log-potentials.
 
     Raises:
         ValueError: `phases` is even.
     """
 
-    def __init__(self, num_singers: int, style_features: float, phases: int, width: int, dropout: float) -> None:
+    def __init__(
+        self, num_singers: int, style_features: float, phases: int, width: int, dropout: float, scores: float
+    ) -> None:
         super().__init__()
         if phases % 2 == 0:
             raise ValueError("phases must be odd")
-        self.phases = phases
+        self.phases, self.scores = phases, bool(scores)
         self.duration_embedding = nn.Embedding(LONGEST_EMBEDDED + 1, width)
         self.rest_embedding = nn.Embedding(2, width)
         # The styles of the singers known. They are measured, not trained; see `set_styles`.
@@ -48,18 +53,19 @@ class PhasePotentials(nn.Module):
         # How songs become a style, kept with the weights for songs by singers that are not known.
         self.register_buffer("style_prior", torch.ones(4, features))
         self.style = nn.Sequential(nn.Linear(features, width), nn.GELU(), nn.Linear(width, width, bias=False))
+        outputs, of_rests = (OUTPUTS, OUTPUTS) if scores else (phases + 2 * phases - 1, 2 * phases - 1)
         # What a style says of rests at once: it may know just how long they are.
-        self.rest_style = nn.Linear(features, 2 * phases - 1, bias=False)
+        self.rest_style = nn.Linear(features, of_rests, bias=False)
         nn.init.zeros_(self.rest_style.weight)
         self.logarithms = nn.Linear(2, width)
         self.beat_means = BeatMeans(width)
         self.dropout = nn.Dropout(dropout)
         # Zeros: training begins with all phases equally likely, where the median is the quantized duration.
-        self.out = nn.Linear(width, phases + 2 * phases - 1)
+        self.out = nn.Linear(width, outputs)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
         # Pairwise log-potentials that all rests share, and all notes. The name is a key of saved models.
-        self.rest_scores = nn.Embedding(2, 2 * phases - 1)
+        self.rest_scores = nn.Embedding(2, of_rests)
         nn.init.zeros_(self.rest_scores.weight)
 
     style_prior: Tensor
@@ -82,13 +88,10 @@ class PhasePotentials(nn.Module):
         """
         raise NotImplementedError
 
-    def log_potentials(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Returns the log-potentials of each note.
+    def outputs(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Returns what the output layer says of each note, float `(B, T, outputs)`; and of which kind it is, and whose.
 
-        Returns:
-            The unary ones, of the phase at the note's end, float `(B, T, K)`; and the pairwise ones, of the difference
-            between the phase at its end and the phase at its start, float `(B, T, V)`. Minus infinity is what cannot
-            be: a phase that no tick lies in, and a duration below 0.
+        The second, float `(B, T, of_rests)`, is what all rests share, and all notes, and what a style says of rests.
         """
         step = inputs.step
         steps = inputs.quantized / step[:, None]
@@ -102,9 +105,22 @@ class PhasePotentials(nn.Module):
         x = F.embedding(row, sums) + self.logarithms(logarithms)
         x = F.gelu(x + self.style(style)[:, None]) * inputs.mask[..., None]
         x = self.encode(x, inputs.mask, metrical_positions(steps))
-        log_unary, log_pairwise = self.out(self.dropout(x)).split([self.phases, 2 * self.phases - 1], dim=-1)
-        log_pairwise = log_pairwise + self.rest_scores(inputs.rest.long())
-        log_pairwise = log_pairwise + self.rest_style(style)[:, None] * inputs.rest[..., None]
+        of_rests = self.rest_style(style)[:, None] * inputs.rest[..., None]
+        return self.out(self.dropout(x)), self.rest_scores(inputs.rest.long()) + of_rests
+
+    def log_potentials(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Returns the log-potentials of each note.
+
+        Returns:
+            The unary ones, of the phase at the note's end, float `(B, T, K)`; and the pairwise ones, of the difference
+            between the phase at its end and the phase at its start, float `(B, T, V)`. Minus infinity is what cannot
+            be: a phase that no tick lies in, and a duration below 0.
+        """
+        outputs, of_kind = self.outputs(inputs)
+        log_unary, log_pairwise = outputs[..., : self.phases], outputs[..., self.phases :]
+        log_pairwise = log_pairwise + of_kind
+        step = inputs.step
+        steps = inputs.quantized / step[:, None]
         # The tolerance keeps a duration of exactly 0 possible whatever rounding does.
         difference = (torch.arange(2 * self.phases - 1, device=steps.device) - self.phases + 1) / self.phases
         log_pairwise = log_pairwise.masked_fill(steps[..., None] + difference < -1e-6, -torch.inf)

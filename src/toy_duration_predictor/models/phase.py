@@ -42,8 +42,9 @@ class Phase(PhaseCRF):
         layers: int = 4,
         kernel: int = 5,
         dropout: float = 0.4,
+        scores: float = 0,
     ) -> None:
-        super().__init__(num_singers, style_features, phases, width, dropout)
+        super().__init__(num_singers, style_features, phases, width, dropout, scores)
         if kernel % 2 == 0:
             raise ValueError("kernel must be odd")
         dilations = [2**layer for layer in range(layers)]

@@ -32,8 +32,9 @@ class PhaseGRU(PhaseCRF):
         width: int = 64,
         layers: int = 2,
         dropout: float = 0.2,
+        scores: float = 0,
     ) -> None:
-        super().__init__(num_singers, style_features, phases, width, dropout)
+        super().__init__(num_singers, style_features, phases, width, dropout, scores)
         self.rnns = nn.ModuleList(
             nn.GRU(width, width // 2, bidirectional=True, batch_first=True) for _ in range(layers)
         )

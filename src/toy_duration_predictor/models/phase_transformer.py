@@ -43,8 +43,9 @@ class PhaseTransformer(PhaseCRF):
         layers: int = 3,
         heads: int = 4,
         dropout: float = 0.2,
+        scores: float = 0,
     ) -> None:
-        super().__init__(num_singers, style_features, phases, width, dropout)
+        super().__init__(num_singers, style_features, phases, width, dropout, scores)
         if width % heads:
             raise ValueError("heads must be a divisor of width")
         self.heads = heads
