@@ -10,6 +10,7 @@ from datasets import Dataset
 from torch.utils.data import DataLoader
 
 from toy_duration_predictor.data.notes import Notes
+from toy_duration_predictor.data.origin import say_what_is_taken
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.data.style import FEATURES
 from toy_duration_predictor.data.windows import Batch, ShuffledBatches, Songs, Windows
@@ -80,6 +81,7 @@ class SongsDataModule(pl.LightningDataModule):
         self.seed = seed
         self.singers: list[int] = sorted(set(table["singer_id"]))
         self.songs = Songs(table, self.singers)
+        say_what_is_taken(table, self.songs.origins)
         self.split = split_rows(table, split, split_seed)
         self.statistics = _statistics(self.songs, self.split.train)
         train, self.val_rows = self.split.train, self.split.val
@@ -143,12 +145,13 @@ class SongsDataModule(pl.LightningDataModule):
         performed, wrong = self.songs.performed(rows)
         if len(wrong) == len(rows):
             raise InputError(
-                f"No {side} song can have been quantized with its error carried forward, so none has a likelihood; "
+                f"No {side} song is known to have been quantized with its error carried forward, so none has a "
+                f"likelihood; give data.durations=carried if its durations are the quantizer's carried values, or "
                 f"train a network that needs none, such as model=bigru."
             )
         if wrong:
             log.warning(
-                "Left out of %s, as they cannot have been quantized with their error carried forward: %s.",
+                "Left out of %s, as they are not known to have been quantized with their error carried forward: %s.",
                 side,
                 _rows(wrong),
             )
