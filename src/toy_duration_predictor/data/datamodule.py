@@ -146,8 +146,8 @@ class SongsDataModule(pl.LightningDataModule):
         if len(wrong) == len(rows):
             raise InputError(
                 f"No {side} song is known to have been quantized with its error carried forward, so none has a "
-                f"likelihood; give data.durations=carried if its durations are the quantizer's carried values, or "
-                f"train a network that needs none, such as model=bigru."
+                f"likelihood; train a network that needs none, such as model=bigru, quantize the sung durations with "
+                f"tdp.quantize, or give data.durations=carried if they are the quantizer's carried values."
             )
         if wrong:
             log.warning(
