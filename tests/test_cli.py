@@ -65,7 +65,7 @@ def test_the_published_fault_made_found_and_repaired(folder, tmp_path, capsys):
 def test_what_is_right_is_not_accused(folder, tmp_path, capsys):
     naive = str(tmp_path / "naive.parquet")
     cli.main(["prepare", str(folder), "-o", naive, "--no-error-forwarding"])
-    for remark in ("The durations are said to be sung. It is not found.", "It is not found."):
+    for remark in ("They are said to be sung. It is not found.", "It is not found."):
         cli.main(["audit", naive])
         assert remark in " ".join(capsys.readouterr().out.split())
         with pytest.raises(SystemExit, match="nothing to repair"):

@@ -189,11 +189,7 @@ def _shared(columns: Columns) -> Section:
 def _fault(columns: Columns) -> Section:
     found = np.array(origins(columns.table))
     rows = [(MEANING[each], f"{(found == each).sum():,}") for each in Origin]
-    said = {
-        "sung": "The durations are said to be sung. ",
-        "carried": "They are said to be carried values. ",
-        "auto": "",
-    }
+    said = {"auto": "", "sung": "They are said to be sung. ", "carried": "They are said to be carried values. "}
     remark = said[declared(columns.table)] + _fault_in_words(columns, found)
     return Section("The published fault", ("what a row's durations are", "rows"), rows, remark)
 
