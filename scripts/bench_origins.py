@@ -18,7 +18,11 @@ SIMULATED, SEED = 1200, 1
 BEGINNINGS = (None, 100, 50, 20, 10)
 # 0.3 s at the tempo of simulated songs.
 SHORTEST_BEATS = 0.6
-KINDS = (Origin.QUANTIZER, Origin.ROUNDED, Origin.UNDECIDED, Origin.EITHER)
+FOUND = {
+    "carried": (Origin.QUANTIZER,),
+    "sung": (Origin.SINGER, Origin.ROUNDED),
+    "undecided": (Origin.UNDECIDED, Origin.EITHER),
+}
 # A song's durations, `(T,)`, and its ticks per beat.
 Sung = tuple[np.ndarray, int]
 
@@ -56,9 +60,9 @@ def _told_apart(title: str, songs: list[Sung]) -> Section:
             began = perf_counter()
             found = [origin(durations[:notes], quantized[:notes]) for durations, quantized in pairs]
             each = 1e3 * (perf_counter() - began) / len(found)
-            shares = (f"{found.count(kind) / len(found):.1%}" for kind in KINDS)
+            shares = (f"{sum(one in kinds for one in found) / len(found):.1%}" for kinds in FOUND.values())
             rows.append((kind, "all" if notes is None else str(notes), *shares, f"{each:.2f}"))
-    return Section(title, ("made as", "notes", *KINDS, "ms a row"), rows)
+    return Section(title, ("made as", "notes", *FOUND, "ms a row"), rows)
 
 
 def _without_short_rests(song: Sung) -> Sung:

@@ -140,7 +140,7 @@ def test_short_rows_are_undecided_until_it_is_said(published):
     assert Origin.QUANTIZER not in origins(short)
     assert "rows have too few short rests to tell" in section(short, "The published fault").remark
     declare(short, "carried")
-    assert set(origins(short)) == {Origin.QUANTIZER, Origin.EITHER}
+    assert set(origins(short)) == {Origin.QUANTIZER}
     remark = section(short, "The published fault").remark
     assert remark.startswith("They are said to be carried values. It is found in")
 

@@ -173,7 +173,7 @@ def test_carried_values_are_recovered_for_training():
 def test_rows_that_are_undecided_are_not_trained_as_carried_until_it_is_said(caplog):
     table = as_published(simulate_songs(songs=20))
     row = int(SongsDataModule(table).split.train[0])
-    short = table.map(lambda song, i: {n: song[n][:20] for n in PER_NOTE} if i == row else song, with_indices=True)
+    short = table.map(lambda song, i: {n: song[n][:12] for n in PER_NOTE} if i == row else song, with_indices=True)
     with caplog.at_level("INFO"):
         data = SongsDataModule(short, loss="likelihood")
     assert data.songs.carried

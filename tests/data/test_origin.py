@@ -39,7 +39,11 @@ def found(songs, notes=None):
         ([22, 3], [15, 0], "auto", Origin.ROUNDED),
         ([22, 3], [15, 0], "carried", Origin.ROUNDED),
         ([15, 30], [15, 30], "auto", Origin.EITHER),
-        ([0, 2], [0, 0], "carried", Origin.EITHER),
+        ([15, 30], [15, 30], "carried", Origin.QUANTIZER),
+        ([15, 30], [15, 30], "sung", Origin.SINGER),
+        ([1, 2], [0, 0], "auto", Origin.EITHER),
+        # No note has 0 ticks, so this is no carried value.
+        ([0, 2], [0, 0], "auto", Origin.SINGER),
         ([15, 30, 7], [30, 15, 15], "sung", Origin.NEITHER),
     ],
 )

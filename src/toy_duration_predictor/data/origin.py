@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 # What a table's durations are said to be; `auto` is not said.
 Durations = Literal["auto", "sung", "carried"]
 
-# The most often that durations rounded by themselves are taken for carried values, where nothing links rests to the
-# errors before them. Two tests share it.
+# The largest share of rows, with durations rounded by themselves, that is taken for carried values: where nothing links
+# short values to the errors before them.
 BY_CHANCE = 0.01
 
 
@@ -45,7 +45,7 @@ MEANING = {
     Origin.SINGER: "sung, and quantized with the error carried forward",
     Origin.ROUNDED: "sung, and each rounded by itself",
     Origin.QUANTIZER: "the quantizer's carried values",
-    Origin.EITHER: "sung or carried, which are the same here",
+    Origin.EITHER: "sung or carried (too short to tell)",
     Origin.UNDECIDED: "undecided (each rounded by itself, or carried values)",
     Origin.NEITHER: "neither (another quantizer, or another grid)",
 }
@@ -63,19 +63,22 @@ def origin(durations: np.ndarray, quantized: np.ndarray, said: Durations = "auto
     >>> print(origin(np.array([22, 22, 22]), quantized), origin(np.array([22, 29, 21]), quantized, "carried"))
     singer quantizer
     """
-    # Where all quantized durations are 0, a grid coarse enough gives them in either way.
-    if not quantized.any():
-        return Origin.EITHER
     step = grid_step(quantized)
     # Half a step is rounded up, as in midii.
     rounded = np.array_equal((2 * durations + step) // (2 * step) * step, quantized)
-    if np.array_equal(quantize(durations, step), quantized):
-        return Origin.EITHER if rounded else Origin.SINGER
+    forwarded = np.array_equal(quantize(durations, step), quantized)
+    # Where all quantized durations are 0, a grid coarse enough gives them in either way.
+    if not quantized.any():
+        rounded = forwarded = True
     if not rounded:
-        return Origin.NEITHER
+        return Origin.SINGER if forwarded else Origin.NEITHER
     if said == "sung" or not can_be_carried(durations, quantized):
-        return Origin.ROUNDED
-    return Origin.QUANTIZER if said == "carried" or _follows(durations, quantized) else Origin.UNDECIDED
+        return Origin.SINGER if forwarded else Origin.ROUNDED
+    if said == "carried":
+        return Origin.QUANTIZER
+    if forwarded:
+        return Origin.EITHER
+    return Origin.QUANTIZER if _follows(durations, quantized) else Origin.UNDECIDED
 
 
 def declare(table: Dataset, durations: Durations) -> None:
@@ -103,7 +106,7 @@ def origins(table: Dataset) -> list[Origin]:
     songs = zip(Notes.of(table, "sung").songs(rows), Notes.of(table, "quantized").songs(rows), strict=True)
     said = declared(table)
     found = [origin(durations, quantized, said) for durations, quantized in songs]
-    wrong = [row for row, each in enumerate(found) if each not in (Origin.QUANTIZER, Origin.EITHER)]
+    wrong = [row for row, each in enumerate(found) if each != Origin.QUANTIZER]
     if said == "carried" and wrong:
         raise InputError(
             f"The durations are said to be carried values, by data.durations or by the .json file beside the table, "
@@ -127,24 +130,30 @@ def say_what_is_taken(table: Dataset, found: list[Origin]) -> None:
 
 
 def _follows(durations: np.ndarray, quantized: np.ndarray) -> bool:
-    """Returns whether short values follow the errors before them more than they would by chance.
+    """Returns whether short values follow the errors before them so that chance would rarely do it.
 
     By chance, every pairing of the song's short values with the errors before them is as likely as any other.
+
+    Args:
+        durations: int64 `(T,)`, ticks; they can be carried values.
+        quantized: int64 `(T,)`, ticks.
     """
-    short = quantized[1:] == 0
+    # After a value that is quantized to 0, the error carried on is not known: see the two readings in `repair`.
+    short = (quantized[1:] == 0) & (quantized[:-1] > 0)
     error, value = (durations - quantized)[:-1][short], durations[1:][short]
     pairs = len(value)
     if pairs < 2:
         return False
-    # How likely no value is below its error: the share of such pairings. From the smallest value on, each may choose
-    # among the errors up to it that are left.
+    # How likely all values are above their errors, as they are here: the share of such pairings. From the smallest
+    # value on, each may choose among the errors below it that are left. The share is the same however the song pairs
+    # them. So it only chooses between this test and the next, and the two accuse no more rows by chance than one.
     left = np.arange(pairs, 0, -1)
     choices = np.searchsorted(np.sort(error), np.sort(value)) - (pairs - left)
-    never_below = float(np.prod(choices / left)) if (value > error).all() else 1.0
+    if np.prod(choices / left) < BY_CHANCE:
+        return True
     # How likely they are correlated so much. By chance a correlation has mean 0 and variance 1 / (pairs - 1): Pitman
     # (1937), "Significance tests which may be applied to samples from any populations, II".
     error, value = error - error.mean(), value - value.mean()
     scale = math.sqrt(float(error @ error) * float(value @ value))
     deviations = math.sqrt(pairs - 1) * float(error @ value) / scale if scale else 0.0
-    grows = math.erfc(deviations / math.sqrt(2)) / 2
-    return min(never_below, grows) < BY_CHANCE / 2
+    return math.erfc(deviations / math.sqrt(2)) / 2 < BY_CHANCE

@@ -128,8 +128,8 @@ class Songs:
             The durations of all rows; in the given rows, sung durations take the place of carried values. And those of
             the given rows that are not known to have been quantized with their error carried forward.
         """
-        fitting = (Origin.QUANTIZER,) if self.carried else (Origin.SINGER,)
-        wrong = [int(row) for row in rows if self.origins[row] not in (*fitting, Origin.EITHER)]
+        fitting = (Origin.QUANTIZER,) if self.carried else (Origin.SINGER, Origin.EITHER)
+        wrong = [int(row) for row in rows if self.origins[row] not in fitting]
         if not self.carried:
             return self.sung, wrong
         recovered: dict[int, np.ndarray] = {}
