@@ -3,7 +3,7 @@
 Sung durations that were each rounded by itself, and carried values, give the quantized ones in the same way: each value
 rounds to its quantized one. Two things tell them apart. What a table says of itself decides first; see `declare`. Then
 the short values decide, those that are quantized to 0. A carried value is a sung duration plus the error carried into
-it (see `repair`). So a short carried value is never below that error, and grows with it. A duration that was rounded by
+it (see `repair`). So a short carried value is above that error, and grows with it. A duration that was rounded by
 itself has nothing to do with the error before it.
 """
 
