@@ -3,6 +3,7 @@
     prepare DIR         songs a second and core, beside the published preparation of the same files
     scale DIR           memory and time of preparing ever more songs, made from the files of a folder
     fuzz DIR            what becomes of damaged files, made from the files of a folder
+    origins DIR         how often durations rounded one by one are told from carried values, made from a folder's files
     networks TABLE      each network's speed in training and prediction, and its way to a share of the copy error
     limits TABLE        errors by number of training songs and by size, and what no model could know
     humanize RUN DIR    error of a run's test songs after their MIDI files were quantized and performed
@@ -21,6 +22,7 @@ from bench_growth import growth
 from bench_humanize import humanize
 from bench_limits import limits
 from bench_networks import networks
+from bench_origins import origins
 from bench_preparation import fuzz, prepare, scale
 from rich.console import Console
 
@@ -45,7 +47,7 @@ def main() -> None:
             added.add_argument(path, type=Path)
         return added
 
-    for of_folder in (prepare, scale, fuzz):
+    for of_folder in (prepare, scale, fuzz, origins):
         command(of_folder, "folder")
     command(humanize, "run", "folder")
     speed = command(networks, "path")

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import midii
 import numpy as np
@@ -59,6 +60,19 @@ def test_the_published_fault_made_found_and_repaired(folder, tmp_path, capsys):
     undecided = np.concatenate(pq.read_table(repaired)["undecided"].to_pylist())
     assert (sung == back)[~undecided].all()
     assert (sung == back).mean() > 0.9
+
+
+def test_what_is_right_is_not_accused(folder, tmp_path, capsys):
+    naive = str(tmp_path / "naive.parquet")
+    cli.main(["prepare", str(folder), "-o", naive, "--no-error-forwarding"])
+    for remark in ("They are said to be sung. It is not found.", "It is not found."):
+        cli.main(["audit", naive])
+        assert remark in " ".join(capsys.readouterr().out.split())
+        with pytest.raises(SystemExit, match="nothing to repair"):
+            cli.main(["audit", naive, "--repair", str(tmp_path / "repaired.parquet")])
+        capsys.readouterr()
+        # The second time without the recipe.
+        Path(f"{naive}.json").unlink(missing_ok=True)
 
 
 def test_what_was_left_out_is_shown(folder, tmp_path, capsys):

@@ -184,6 +184,7 @@ def _audit(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from toy_duration_predictor.data.audit import audit
+    from toy_duration_predictor.data.origin import Origin, origins
     from toy_duration_predictor.data.repair import repair_table
     from toy_duration_predictor.data.sources import load_songs, source_names
     from toy_duration_predictor.files import write, write_text
@@ -197,14 +198,15 @@ def _audit(arguments: argparse.Namespace) -> None:
         write_text(arguments.html, render_html(title, sections))
         sys.stdout.write(f"{arguments.html}: this audit as a page\n")
     if arguments.repair:
-        repaired, rows = repair_table(table)
+        rows = [row for row, each in enumerate(origins(table)) if each == Origin.QUANTIZER]
+        repaired = repair_table(table, rows)
         write(arguments.repair, lambda path: pq.write_table(repaired.data.table, path))
         undecided = sum(map(sum, repaired["undecided"]))
         notes = sum(map(len, repaired["undecided"]))
         sys.stdout.write(
-            f"{arguments.repair}: {rows:,} of {len(table):,} rows repaired; of {notes:,} notes the arithmetic leaves "
-            f"{undecided:,} ({undecided / notes:.1%}) undecided. They are marked in column 'undecided' and have the "
-            f"likeliest duration.\n"
+            f"{arguments.repair}: {len(rows):,} of {len(table):,} rows repaired; of {notes:,} notes the arithmetic "
+            f"leaves {undecided:,} ({undecided / notes:.1%}) undecided. They are marked in column "
+            f"'undecided' and have the likeliest duration.\n"
         )
 
 

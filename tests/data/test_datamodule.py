@@ -5,12 +5,14 @@ from datasets import Dataset
 
 from tests.conftest import flat
 from toy_duration_predictor.data.datamodule import SongsDataModule
-from toy_duration_predictor.data.quantize import carried, grid_step
+from toy_duration_predictor.data.origin import declare
+from toy_duration_predictor.data.quantize import carried, grid_step, quantize
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.style import FEATURES
 from toy_duration_predictor.data.windows import OF_ROWS, ShuffledBatches, Songs, Windows, whole_songs
 from toy_duration_predictor.errors import InputError
 
+PER_NOTE = ("durations", "quantized_durations", "pitch")
 SIDES = ("train", "val", "test")
 
 
@@ -168,6 +170,39 @@ def test_carried_values_are_recovered_for_training():
         assert batch.carried
 
 
+def test_rows_that_are_undecided_are_not_trained_as_carried_until_it_is_said(caplog):
+    table = as_published(simulate_songs(songs=20))
+    row = int(SongsDataModule(table).split.train[0])
+    short = table.map(lambda song, i: {n: song[n][:12] for n in PER_NOTE} if i == row else song, with_indices=True)
+    with caplog.at_level("INFO"):
+        data = SongsDataModule(short, loss="likelihood")
+    assert data.songs.carried
+    assert row not in data.train_windows.row
+    assert "takes the durations as carried values" in caplog.text
+    assert "carried values: 19; undecided (each rounded by itself, or carried values): 1" in caplog.text
+    caplog.clear()
+    declare(short, "carried")
+    with caplog.at_level("INFO"):
+        assert row in SongsDataModule(short, loss="likelihood").train_windows.row
+    assert "data.durations" not in caplog.text
+
+
+def test_durations_rounded_one_by_one_are_taken_as_sung(caplog):
+    table = simulate_songs(songs=20)
+    steps = [grid_step(np.array(song)) for song in table["quantized_durations"]]
+    sung = [np.array(song) for song in table["durations"]]
+    rounded = [quantize(song, step, forward_error=False) for song, step in zip(sung, steps, strict=True)]
+    table = table.remove_columns("quantized_durations").add_column("quantized_durations", rounded)
+    with caplog.at_level("INFO"):
+        data = SongsDataModule(table)
+    assert not data.songs.carried
+    assert data.statistics["carried"] == 0
+    assert "takes the durations as sung. Rows by what they hold: sung, and each rounded by itself: 20." in caplog.text
+    declare(table, "carried")
+    with pytest.raises(InputError, match=r"said to be carried values.* 20 of 20 rows cannot be, .* row 0"):
+        SongsDataModule(table)
+
+
 def test_songs_that_no_quantizer_could_have_made_are_named_and_left_out(caplog):
     table = simulate_songs(songs=20)
     train = int(SongsDataModule(table).split.train[3])
@@ -177,15 +212,15 @@ def test_songs_that_no_quantizer_could_have_made_are_named_and_left_out(caplog):
     )
     data = SongsDataModule(spoilt, loss="likelihood")
     assert (
-        f"Left out of training, as they cannot have been quantized with their error carried forward: rows [{train}]"
-        in caplog.text
+        "Left out of training, as they are not known to have been quantized with their error carried forward: "
+        f"rows [{train}]" in caplog.text
     )
     assert train not in data.train_windows.row.tolist()
     assert data.notes_train == sum(len(table[int(row)]["durations"]) for row in data.split.train if row != train)
     # Other networks learn from them, too.
     assert train in SongsDataModule(spoilt).train_windows.row.tolist()
     hopeless = table.map(lambda row: {"durations": [d + 40 for d in row["durations"]]})
-    with pytest.raises(InputError, match=r"No training song can have been quantized .* model=bigru"):
+    with pytest.raises(InputError, match=r"No training song is known to have been quantized .* model=bigru"):
         SongsDataModule(hopeless, loss="likelihood")
 
 

@@ -5,12 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toy_duration_predictor.data.quantize import (
-    Origin,
     carried,
     grid_step,
     grid_ticks,
     left_behind,
-    origin,
     quantize,
     requantize,
 )
@@ -104,20 +102,6 @@ def test_an_error_carried_in_is_that_of_a_note_before(song, step, share):
     with_note = quantize(np.array([10 * step + error, *song]), step)
     anew = requantize(torch.tensor([song]).float(), torch.tensor([float(step)]), torch.tensor([float(error)]))
     assert anew[0].tolist() == (with_note[1:] + (with_note[0] - 10 * step) * (np.arange(len(song)) == 0)).tolist()
-
-
-@pytest.mark.parametrize(
-    ("stored", "quantized", "expected"),
-    [
-        ([20, 20, 20], [15, 30, 15], Origin.SINGER),
-        ([22, 22], [15, 15], Origin.QUANTIZER),
-        ([15, 30], [15, 30], Origin.EITHER),
-        ([0, 2], [0, 0], Origin.EITHER),
-        ([15, 30, 7], [30, 15, 15], Origin.NEITHER),
-    ],
-)
-def test_where_durations_come_from(stored, quantized, expected):
-    assert origin(np.array(stored), np.array(quantized)) == expected
 
 
 @pytest.mark.parametrize(

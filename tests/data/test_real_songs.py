@@ -5,6 +5,7 @@ import pytest
 
 from tests.conftest import flat
 from toy_duration_predictor.data.datamodule import SongsDataModule
+from toy_duration_predictor.data.origin import Origin, origin, origins
 from toy_duration_predictor.data.quantize import grid_ticks, quantize
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.sources import load_songs
@@ -27,6 +28,17 @@ def test_quantizing_the_sung_durations_gives_the_quantized_ones(mssv):
     for song in load_songs("parquet", path=mssv / "corrected.parquet"):
         step = grid_ticks(song["ticks_per_beat"])
         assert quantize(np.array(song["durations"]), step).tolist() == song["quantized_durations"]
+
+
+def test_each_rounded_by_itself_is_not_accused(mssv):
+    rounded = []
+    for song in load_songs("parquet", path=mssv / "corrected.parquet"):
+        sung = np.array(song["durations"])
+        rounded.append(origin(sung, quantize(sung, grid_ticks(song["ticks_per_beat"]), forward_error=False)))
+    assert rounded.count(Origin.QUANTIZER) <= 0.01 * len(rounded)
+    assert rounded.count(Origin.ROUNDED) >= 0.95 * len(rounded)
+    found = origins(load_songs("parquet", path=mssv / "published.parquet"))
+    assert found.count(Origin.QUANTIZER) >= 0.95 * len(found)
 
 
 def test_the_published_split_and_its_copy_error(mssv):

@@ -106,8 +106,8 @@ def test_the_card_is_made_from_the_run(shared_run, tmp_path):
     assert str(tmp_path) not in card.content
 
 
-def test_a_card_keeps_the_songs_path_to_itself(shared_run, tmp_path, songs, config):
-    songs.to_parquet(tmp_path / "secret.parquet")
+def test_a_card_keeps_the_songs_path_to_itself(shared_run, tmp_path, shared_songs, config):
+    shared_songs.to_parquet(tmp_path / "secret.parquet")
     run = train(config("experiment=model_b", "data=parquet", f"data.path={tmp_path}/secret.parquet", *SMALL, ONE_EPOCH))
     hub.save_model(run["run/folder"], tmp_path / "saved")
     card = (tmp_path / "saved" / "README.md").read_text()

@@ -1,10 +1,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
 
+from toy_duration_predictor.data.quantize import carried
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training.evaluate import evaluate
 from toy_duration_predictor.training.task import DurationTask
@@ -101,3 +103,18 @@ def test_an_unfinished_run_is_refused(config, shared_songs, own_run, tmp_path):
     (own_run / "metrics.json").unlink()
     with pytest.raises(InputError, match="is not finished; the command that began it goes on"):
         evaluation(config, own_run, shared_songs, tmp_path)
+
+
+def test_another_table_is_taken_by_its_own_kind(config, shared_songs, own_run, tmp_path):
+    """Of carried values, though the run was trained on sung durations."""
+    spoilt = shared_songs.map(
+        lambda row: {**row, "durations": carried(np.array(row["durations"]), row["ticks_per_beat"] // 8)}
+    )
+    found = evaluation(config, own_run, spoilt, tmp_path)
+    assert "test/onset_mae" not in found
+    assert all(pq.read_table(f"{found['run/folder']}/predictions.parquet")["carried"].to_pylist())
+    said = evaluation(config, own_run, spoilt, tmp_path, "data.durations=sung")
+    assert said["run/folder"] != found["run/folder"]
+    assert "test/onset_mae" in said
+    with pytest.raises(InputError, match=r"said to be carried values.* 20 of 20 rows cannot be"):
+        evaluation(config, own_run, shared_songs, tmp_path, "data.durations=carried")

@@ -189,9 +189,9 @@ def test_a_spoilt_checkpoint_is_refused(config, monkeypatch, tmp_path):
         train(config(*SHORT))
 
 
-def test_settings_and_songs_decide_the_folder(config, songs, tmp_path):
+def test_settings_and_songs_decide_the_folder(config, shared_songs, tmp_path):
     for name in ("one.parquet", "two.parquet"):
-        songs.to_parquet(tmp_path / name)
+        shared_songs.to_parquet(tmp_path / name)
     small = (*SMALL, ONE_EPOCH, "data=parquet")
     one = train(config(*small, f"data.path={tmp_path}/one.parquet"))
     assert train(config(*small, f"data.path={tmp_path}/two.parquet"))["run/folder"] == one["run/folder"]
@@ -199,8 +199,13 @@ def test_settings_and_songs_decide_the_folder(config, songs, tmp_path):
         train(config(*small, f"data.path={tmp_path}/one.parquet", "model.dropout=0.1"))["run/folder"]
         != one["run/folder"]
     )
-    songs.select(range(29)).to_parquet(tmp_path / "two.parquet")
+    shared_songs.select(range(19)).to_parquet(tmp_path / "two.parquet")
     assert train(config(*small, f"data.path={tmp_path}/two.parquet"))["run/folder"] != one["run/folder"]
+    # So does what a recipe beside the table says.
+    (tmp_path / "one.parquet.json").write_text('{"recipe": {"published": false}, "songs": 20}')
+    said = train(config(*small, f"data.path={tmp_path}/one.parquet"))
+    assert said["run/folder"] != one["run/folder"]
+    assert "durations: sung" in (Path(said["run/folder"]) / "config.yaml").read_text()
 
 
 @pytest.mark.filterwarnings("ignore:Encountered `nan` values:UserWarning")

@@ -226,7 +226,7 @@ def learning_curve(run: Path) -> Curve:
 def _songs(run: FinishedRun) -> Dataset:
     """Loads the songs that a run was trained on."""
     data = DataSettings.model_validate(run.config["data"])
-    table = load_songs(data.source, **data.options)
+    table = load_songs(data.source, data.durations, **data.options)
     if fingerprint(table) != run.metrics["data/fingerprint"]:
         raise InputError(f"{run.folder} was trained on other songs than data.source={data.source} gives now.")
     return table

@@ -128,7 +128,7 @@ def trial(effect: float, songs: int, seed: int, settings: PowerConfig, compose: 
         write(path, lambda part: table.to_parquet(str(part)))
         return [*trained("data=parquet", f"data.path='{path}'").values()]
 
-    options = {"songs": songs, "seed": seed, "singer_effect": effect}
+    options: dict[str, Any] = {"songs": songs, "seed": seed, "singer_effect": effect}
     runs = trained("data=simulated", *(f"data.{name}={value}" for name, value in options.items()))
     tables = [runs[arm].predictions for arm in (MODEL, ANONYMOUS)]
     found = [measured(tables[0]), measured(tables[1]), measured(tables[0], "quantized")]

@@ -5,7 +5,8 @@ from collections import Counter
 import numpy as np
 from datasets import Dataset
 
-from toy_duration_predictor.data.quantize import Origin, grid_step, origin, quantize
+from toy_duration_predictor.data.origin import MEANING, Origin, declared, origins
+from toy_duration_predictor.data.quantize import grid_step
 from toy_duration_predictor.data.songs import fingerprint, ragged
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.errors import InputError
@@ -14,12 +15,6 @@ from toy_duration_predictor.sections import Section
 PERCENTILES = (1, 25, 50, 75, 99)
 # A duration longer than this, in beats, is a pause and no rest within a song's phrases.
 OUTLIER_BEATS = 16
-FITS = {
-    Origin.SINGER: "quantized from the stored durations, the error carried forward: sung",
-    Origin.QUANTIZER: "each stored duration rounded by itself: the quantizer's carried values",
-    Origin.EITHER: "both: too short to tell",
-    Origin.NEITHER: "neither: another quantizer, or another grid",
-}
 
 
 class Columns:
@@ -68,11 +63,6 @@ def audit(table: Dataset) -> list[Section]:
         _shared(columns),
         _fault(columns),
     ]
-
-
-def origins(columns: Columns) -> list[Origin]:
-    """Returns where the durations of each row come from."""
-    return [origin(*song) for song in columns.songs]
 
 
 def _contents(columns: Columns) -> Section:
@@ -197,32 +187,26 @@ def _shared(columns: Columns) -> Section:
 
 
 def _fault(columns: Columns) -> Section:
-    found = np.array(origins(columns))
-    rows = [(fit, f"{(found == each).sum():,}") for each, fit in FITS.items()]
-    remark = _fault_in_words(columns, found) if Origin.QUANTIZER in found else "It is not found."
-    return Section("The published fault", ("how a row's durations fit its quantized ones", "rows"), rows, remark)
+    found = np.array(origins(columns.table))
+    rows = [(MEANING[each], f"{(found == each).sum():,}") for each in Origin]
+    said = {"auto": "", "sung": "They are said to be sung. ", "carried": "They are said to be carried values. "}
+    remark = said[declared(columns.table)] + _fault_in_words(columns, found)
+    return Section("The published fault", ("what a row's durations are", "rows"), rows, remark)
 
 
 def _fault_in_words(columns: Columns, found: np.ndarray) -> str:
     carried = found == Origin.QUANTIZER
-    # A proof: quantizing sung durations again gives the quantized ones. Carried values, taken for sung durations, give
-    # some notes another value, because their error is then carried twice.
-    against = sum(
-        int((quantize(stored, int(columns.step[row])) != quantized).sum())
-        for row, (stored, quantized) in enumerate(columns.songs)
-        if carried[row]
-    )
+    undecided = (found == Origin.UNDECIDED).sum()
+    unsaid = f" {undecided:,} rows have too few short rests to tell." if undecided else ""
+    if not carried.any():
+        return f"It is not found.{unsaid}"
     # A bound: a carried value differs from the sung duration only where an error was carried into the note. The error
     # is the previous note's difference of carried value and quantized duration; a song's first note is given none.
     error = columns.sung - columns.quantized
     into = np.roll(error, 1)
     into[columns.offsets[:-1]] = 0
     touched = int((carried[columns.row] & (into != 0)).sum())
-    notes = columns.lengths[carried].sum()
     return (
-        f"It is found in {carried.sum():,} of {len(found):,} rows. In these rows every one of {notes:,} notes is "
-        f"quantized as if no error were carried. If the stored durations were the sung ones, {against:,} of the notes "
-        f"({against / notes:.1%}) would be quantized to another value. {(found == Origin.SINGER).sum():,} rows speak "
-        f"against the fault. It touches at most {touched:,} notes ({touched / len(error):.1%} of the table). "
-        f"tdp audit --repair recovers what the arithmetic allows."
+        f"It is found in {carried.sum():,} of {len(found):,} rows. It touches at most {touched:,} notes "
+        f"({touched / len(error):.1%} of the table).{unsaid} tdp audit --repair recovers what the arithmetic allows."
     )

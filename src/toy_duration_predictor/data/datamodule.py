@@ -9,6 +9,7 @@ import torch
 from datasets import Dataset
 from torch.utils.data import DataLoader
 
+from toy_duration_predictor.data.origin import say_what_is_taken
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.data.style import FEATURES
 from toy_duration_predictor.data.windows import Batch, ShuffledBatches, Songs, Windows
@@ -80,18 +81,19 @@ class SongsDataModule(pl.LightningDataModule):
         self.seed = seed
         self.singers: list[int] = sorted(set(table["singer_id"]))
         self.songs = Songs(table, self.singers)
+        say_what_is_taken(table, self.songs.origins)
         self.split = split_rows(table, split, split_seed)
         self.statistics = _statistics(self.songs, self.split.train)
         train, self.val_rows = self.split.train, self.split.val
         performed, self.references = None, None
         if loss == "likelihood":
             performed, wrong = self.songs.performed(train)
-            if len(wrong) > len(train) / 2:
+            if len(wrong) > len(train) / 2 and not self.songs.carried:
                 self.songs.scores, performed, requantize = True, self.songs.sung, False
                 self.statistics["scores"] = 1.0
                 log.info(
-                    "Most songs (%d of %d) cannot have been quantized with their error carried forward: the quantized "
-                    "durations are taken as scores, and onsets may lie anywhere.",
+                    "Most training songs (%d of %d) are not quantized with their error carried forward: what is given "
+                    "is taken as scores, against which onsets may lie anywhere.",
                     len(wrong),
                     len(train),
                 )
@@ -154,12 +156,12 @@ def _without(rows: np.ndarray, wrong: list[int], side: str) -> np.ndarray:
     """Returns the rows that have a likelihood, and names those that have none."""
     if len(wrong) == len(rows):
         raise InputError(
-            f"No {side} song can have been quantized with its error carried forward, so none has a likelihood; train a "
-            f"network that needs none, such as model=bigru."
+            f"No {side} song is known to have been quantized with its error carried forward, as most training songs "
+            f"are, so none has a likelihood; train a network that needs none, such as model=bigru."
         )
     if wrong:
         log.warning(
-            "Left out of %s, as they cannot have been quantized with their error carried forward: %s.",
+            "Left out of %s, as they are not known to have been quantized with their error carried forward: %s.",
             side,
             _rows(wrong),
         )

@@ -1,7 +1,6 @@
-"""Durations on a grid: quantized with the rounding error carried forward, and how quantized durations came about."""
+"""Durations on a grid: quantized with the rounding error carried forward, and what the quantizer leaves behind."""
 
 import re
-from enum import StrEnum
 
 import midii
 import numpy as np
@@ -125,38 +124,3 @@ def left_behind(sung: Tensor, quantized: Tensor) -> Tensor:
     after = (sung - quantized).cumsum(1)
     # The quantizer adds no error to a note that would become negative by it. Such a note keeps its sung duration.
     return torch.where(after + quantized >= 0, after + quantized, sung)
-
-
-class Origin(StrEnum):
-    """Where the durations of a songs table come from, going by how they fit the quantized ones.
-
-    A `SINGER`'s durations give the quantized ones when errors are carried forward. The `QUANTIZER`'s carried values
-    give them when each value is rounded by itself. Short songs can fit `EITHER` way, and other songs fit `NEITHER`.
-    """
-
-    SINGER = "singer"
-    QUANTIZER = "quantizer"
-    EITHER = "either"
-    NEITHER = "neither"
-
-
-def origin(durations: np.ndarray, quantized: np.ndarray) -> Origin:
-    """Returns where a song's durations come from.
-
-    Args:
-        durations: int64 `(T,)`, ticks; sung durations or carried values.
-        quantized: int64 `(T,)`, ticks.
-
-    >>> quantized = np.array([15, 30, 15])
-    >>> print(origin(np.array([22, 22, 22]), quantized), origin(np.array([22, 29, 21]), quantized))
-    singer quantizer
-    """
-    # Where all quantized durations are 0, a grid coarse enough gives them in either way.
-    if not quantized.any():
-        return Origin.EITHER
-    step = grid_step(quantized)
-    # Half a step is rounded up, as in midii.
-    rounded = (2 * durations + step) // (2 * step) * step
-    fits = np.array_equal(quantize(durations, step), quantized), np.array_equal(rounded, quantized)
-    by_fit = {(True, False): Origin.SINGER, (False, True): Origin.QUANTIZER, (True, True): Origin.EITHER}
-    return by_fit.get(fits, Origin.NEITHER)

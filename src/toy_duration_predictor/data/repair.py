@@ -22,7 +22,7 @@ import numpy as np
 from datasets import Dataset
 
 from toy_duration_predictor.data.notes import Notes
-from toy_duration_predictor.data.quantize import Origin, grid_step, origin
+from toy_duration_predictor.data.quantize import grid_step
 from toy_duration_predictor.data.schema import SUNG_COLUMN
 from toy_duration_predictor.errors import InputError
 
@@ -50,34 +50,29 @@ class Repaired(NamedTuple):
     undecided: list[np.ndarray]
 
 
-def repair_table(table: Dataset) -> tuple[Dataset, int]:
-    """Recovers the sung durations of all rows that have carried values in their place. Other rows stay as they are.
+def repair_table(table: Dataset, rows: list[int]) -> Dataset:
+    """Recovers the sung durations of the rows that have carried values in their place. Other rows stay as they are.
 
     Args:
         table: A validated songs table.
+        rows: Which rows these are; see `origin.origins`.
 
     Returns:
-        The table with one more column, `undecided`, a bool for each note; see `Repaired`. And the number of rows that
-        were repaired.
+        The table with one more column, `undecided`, a bool for each note; see `Repaired`.
 
     Raises:
-        InputError: No row has carried values.
+        InputError: There are no such rows, or a row has no carried values.
     """
-    sung, quantized = (list(Notes.of(table, name).songs(np.arange(len(table)))) for name in ("sung", "quantized"))
-    rows = [
-        row
-        for row, song in enumerate(zip(sung, quantized, strict=True))
-        if origin(*song) == Origin.QUANTIZER and _is_carried(*song)
-    ]
     if not rows:
-        raise InputError("No row of this table bears the mark of the published fault; there is nothing to repair.")
+        raise InputError("No row of this table is known to hold carried values, so there is nothing to repair.")
+    sung, quantized = (list(Notes.of(table, name).songs(np.arange(len(table)))) for name in ("sung", "quantized"))
     of_rows = [quantized[row] for row in rows]
     done = repair([sung[row] for row in rows], of_rows, list(map(grid_step, of_rows)))
     undecided = [np.zeros(len(song), dtype=bool) for song in sung]
     for row, *repaired in zip(rows, *done, strict=True):
         sung[row], undecided[row] = repaired
     others = {name: table[name] for name in table.column_names if name != SUNG_COLUMN}
-    return Dataset.from_dict({**others, SUNG_COLUMN: sung, "undecided": undecided}), len(rows)
+    return Dataset.from_dict({**others, SUNG_COLUMN: sung, "undecided": undecided})
 
 
 def repair(carried: list[np.ndarray], quantized: list[np.ndarray], resolutions: list[int]) -> Repaired:
@@ -112,7 +107,7 @@ def repair(carried: list[np.ndarray], quantized: list[np.ndarray], resolutions: 
     return Repaired([np.array(path) for path in paths], undecided)
 
 
-def _is_carried(durations: np.ndarray, quantized: np.ndarray) -> bool:
+def can_be_carried(durations: np.ndarray, quantized: np.ndarray) -> bool:
     """Returns whether a song's durations, int64 `(T,)`, can be carried values of its quantized ones, int64 `(T,)`."""
     try:
         _lattice(durations.tolist(), quantized.tolist(), 0)

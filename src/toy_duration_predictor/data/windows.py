@@ -16,7 +16,8 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Sampler
 
 from toy_duration_predictor.data.notes import Notes
-from toy_duration_predictor.data.quantize import Origin, grid_step, origin, requantize
+from toy_duration_predictor.data.origin import Origin, are_carried, origins
+from toy_duration_predictor.data.quantize import grid_step, requantize
 from toy_duration_predictor.data.repair import repair
 from toy_duration_predictor.data.rests import can_be_guessed, guess_rests
 from toy_duration_predictor.data.style import PART, References, style_sums
@@ -77,13 +78,14 @@ class Songs:
 
     Attributes:
         origins: Where the durations of each row come from.
-        carried: Whether the durations are carried values: those of all rows that can be told.
+        carried: Whether the durations are taken as carried values; see `are_carried`.
         guessed: Whether rests are guessed, because the table has no `pitch`.
         scores: Whether the quantized durations are scores that singers need not keep to: other than where a quantizer
             carries its error forward, onsets may lie anywhere. It is false until somebody says so.
 
     Raises:
-        InputError: The table has a singer that is not among `singers`.
+        InputError: The table has a singer that is not among `singers`, or durations that are not what they are said to
+            be; see `origins`.
     """
 
     def __init__(self, table: Dataset, singers: list[int]) -> None:
@@ -106,9 +108,8 @@ class Songs:
         of_rows = zip(self.quantized.songs(rows), self.ticks_per_beat.tolist(), strict=True)
         steps = [grid_step(song, None if math.isnan(ticks) else ticks) for song, ticks in of_rows]
         self.step = torch.tensor(steps).float()
-        songs = zip(self.sung.songs(rows), self.quantized.songs(rows), strict=True)
-        self.origins = [origin(*song) for song in songs]
-        self.carried = set(self.origins) - {Origin.EITHER} == {Origin.QUANTIZER}
+        self.origins = origins(table)
+        self.carried = are_carried(self.origins)
         self.guessed = "pitch" not in table.column_names
         if self.guessed:
             found = (guess_rests(song / step) for song, step in zip(self.quantized.songs(rows), steps, strict=True))
@@ -130,10 +131,10 @@ class Songs:
 
         Returns:
             The durations of all rows; in the given rows, sung durations take the place of carried values. And those of
-            the given rows that cannot have been quantized with their error carried forward.
+            the given rows that are not known to have been quantized with their error carried forward.
         """
-        fitting = (Origin.QUANTIZER,) if self.carried else (Origin.SINGER,)
-        wrong = [int(row) for row in rows if self.origins[row] not in (*fitting, Origin.EITHER)]
+        fitting = (Origin.QUANTIZER,) if self.carried else (Origin.SINGER, Origin.EITHER)
+        wrong = [int(row) for row in rows if self.origins[row] not in fitting]
         if not self.carried:
             return self.sung, wrong
         recovered: dict[int, np.ndarray] = {}

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from datasets import Dataset
 
-from toy_duration_predictor.data.quantize import Origin, grid_step, origin
+from toy_duration_predictor.data.origin import Origin, origin
+from toy_duration_predictor.data.quantize import grid_step
 from toy_duration_predictor.data.rests import guess_rests
 from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.data.style import Sums, whole_sums

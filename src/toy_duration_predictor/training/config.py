@@ -58,6 +58,7 @@ class DataSettings(SourceSettings):
     split_seed: Seed
     pairing: Literal["quantized", "sung"]
     anonymous: bool
+    durations: Literal["auto", "sung", "carried"] = "auto"
 
 
 class ModelSettings(OpenSettings):

@@ -7,6 +7,7 @@ import torch
 from datasets import Dataset
 from omegaconf import DictConfig
 
+from toy_duration_predictor.data.origin import declared, say_what_is_taken
 from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.data.windows import Songs, Windows
@@ -50,14 +51,17 @@ def evaluate(config: DictConfig | dict[str, Any]) -> Metrics:
         log.warning("The code has changed since this run was trained: %s.", changed)
     table = load_songs(settings.data.source, **settings.data.options)
     table_fingerprint = fingerprint(table)
+    said = "" if declared(table) == "auto" else f"-{declared(table)}"
     skip = "-skip" if settings.unknown == "skip" else ""
-    folder = settings.run / "evaluations" / f"{settings.data.source}-{table_fingerprint}{skip}-{code_digest()}"
+    folder = settings.run / "evaluations" / f"{settings.data.source}-{table_fingerprint}{said}{skip}-{code_digest()}"
     metrics = None if settings.force else read_metrics(folder)
     if metrics is None:
         use_threads(settings.trainer)
         rows = _known_rows(table, task.singers, settings.unknown == "skip")
         known = table.select(rows)
-        windows = Windows(Songs(known, task.singers), torch.arange(len(rows)), task.test_window)
+        songs = Songs(known, task.singers)
+        say_what_is_taken(known, songs.origins)
+        windows = Windows(songs, torch.arange(len(rows)), task.test_window)
         trainer = make_trainer(settings.trainer, logger=False)
         results = trainer.test(task, windows.in_order(settings.batch_size), verbose=False)[0]
         metrics = {

@@ -19,6 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from toy_duration_predictor.data.datamodule import SongsDataModule
+from toy_duration_predictor.data.origin import declared
 from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
@@ -59,7 +60,10 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
     """
     settings = validated(config, TrainConfig)
     console_log(quiet=_is_helper())
-    table = load_songs(settings.data.source, **settings.data.options)
+    table = load_songs(settings.data.source, settings.data.durations, **settings.data.options)
+    # What a recipe beside the table says can change numbers, so it belongs to the run's settings.
+    said = settings.data.model_copy(update={"durations": declared(table)})
+    settings = settings.model_copy(update={"data": said})
     songs = fingerprint(table)
     folder = run_folder(settings, songs)
     metrics = None if settings.force else read_metrics(folder)

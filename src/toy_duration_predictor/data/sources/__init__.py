@@ -6,11 +6,12 @@ The file, the function and the source have the same name. The options are the ke
 
 import importlib
 import pkgutil
-from typing import Any
+from typing import Any, get_args
 
 from datasets import Dataset
 from pydantic import ValidationError, validate_call
 
+from toy_duration_predictor.data.origin import Durations, declare
 from toy_duration_predictor.errors import InputError, did_you_mean, explain
 
 
@@ -19,11 +20,13 @@ def source_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
-def load_songs(source: str, **options: Any) -> Dataset:
+def load_songs(source: str, durations: Durations = "auto", **options: Any) -> Dataset:
     """Loads a songs table.
 
     Args:
         source: `hub`, `midi`, `parquet`, `simulated`, or any other file in this folder.
+        durations: What the durations are: `sung`, `carried` values of the quantizer, or `auto`, which goes by what the
+            source knows, and then by the durations themselves; see `data.origin`.
         options: The source's own options; see the function of its name.
 
     Raises:
@@ -31,9 +34,12 @@ def load_songs(source: str, **options: Any) -> Dataset:
     """
     if source not in source_names():
         raise InputError(f"data.source={source}: no such source; {did_you_mean(source, source_names())}")
+    if durations not in get_args(Durations):
+        raise InputError(f"data.durations={durations}: give {', '.join(get_args(Durations))}.")
     load = getattr(importlib.import_module(f"{__name__}.{source}"), source)
     try:
         table: Dataset = validate_call(load)(**options)
     except ValidationError as error:
         raise InputError(explain(error, within=f"data={source}")) from error
+    declare(table, durations)
     return table

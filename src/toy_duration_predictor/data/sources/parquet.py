@@ -1,5 +1,6 @@
 """A songs table in a Parquet file."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,12 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Dataset
 
+from toy_duration_predictor.data.origin import Durations, declare
 from toy_duration_predictor.data.songs import ROWS_AT_ONCE, used, validated
 from toy_duration_predictor.errors import InputError, first_line
 
 
 def parquet(path: Path) -> Dataset:
-    """Reads a songs table from a Parquet file.
+    """Reads a songs table from a Parquet file. The recipe of `prepare` beside it says what its durations are.
 
     Raises:
         InputError: There is no such file, or it is not a songs table in Parquet format.
@@ -24,7 +26,20 @@ def parquet(path: Path) -> Dataset:
         raise InputError(f"data.path={path} {what}; give the path of a songs table in Parquet format.")
     with _reading(path):
         columns = pq.read_schema(path).names
-    return validated(_parts(path, used(columns)), columns, str(path))
+    table = validated(_parts(path, used(columns)), columns, str(path))
+    declare(table, _by_recipe(path, len(table)))
+    return table
+
+
+def _by_recipe(path: Path, songs: int) -> Durations:
+    """Returns what durations are by the recipe that `prepare` writes beside a table of so many songs."""
+    try:
+        done = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
+        if done["songs"] == songs:  # otherwise it was written beside another table
+            return "carried" if done["recipe"]["published"] else "sung"
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return "auto"
 
 
 @contextmanager
