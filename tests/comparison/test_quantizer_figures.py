@@ -115,12 +115,14 @@ def test_published_figures_of_the_algorithm(mssv):
         found[name] += [of(waits, each) for each in (rounded, forwarded) for of in (times_moved, drift)]
         for denominator, values in coarser.items():
             values.append(times_moved(waits, quantize(waits, 4 * file.ticks_per_beat // denominator)))
-        grid.append([off_grid(waits, [step]), off_grid(forwarded, [step])])
+        notes = np.array([[note["start"], note["end"]] for note in file.to_json()])
+        if len(notes):  # midii finds no note in one file, as in one of theirs
+            grid.append(np.abs(notes - np.round(notes / step) * step).sum(axis=1).mean())
     for name, values in PUBLISHED.items():
         assert found[name] == pytest.approx(values, abs=1e-9)
-    # Of 200 songs they published 613.8, 1235.8, 9.98 and 0.9; 79.9, 35.2 and 17.9; and 20.3, which adds up a note's two
-    # ends. These are 160 of them.
+    # Of 200 songs they published 613.8, 1235.8, 9.98 and 0.9; 79.9, 35.2 and 17.9; and of 199 songs 20.3 off the grid,
+    # which adds up a note's two ends. These are 160 of them.
     means = np.mean(list(found.values()), axis=0)[1:]
     assert means == pytest.approx([654.4, 1323.0, 10.08, 0.775], rel=1e-3)
     assert [np.mean(values) for values in coarser.values()] == pytest.approx([81.46, 35.63, 18.08], rel=1e-3)
-    assert np.mean(grid, axis=0) == pytest.approx([10.08, 0], rel=1e-3)
+    assert (len(grid), np.mean(grid)) == (159, pytest.approx(20.47, rel=1e-3))

@@ -99,7 +99,8 @@ def _quantized(table: Dataset, settings: QuantizersConfig) -> tuple[Study, dict[
     for name in sorted(settings.ways, key=REFERENCE.__ne__):
         way = WAYS[name]
         if not way.installed:
-            log.warning("%s is left out: %s is not installed (extra 'quantizers').", name, way.package)
+            hint = "pip install 'toy-duration-predictor[quantizers]'"
+            log.warning("%s is left out, as %s is not installed: %s", name, way.package, hint)
             study.left_out[name] = str(way.package)
             continue
         log.info("Quantizing: %s", way.about)

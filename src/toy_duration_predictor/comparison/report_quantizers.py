@@ -89,10 +89,10 @@ def _answers(judged: "Judged") -> Section:
     remark = (
         f"By how much Model B's error is larger on the other way's table than on {REFERENCE}'s, in {judged.unit}: "
         f"above 0, {REFERENCE} is better. Test songs: {judged.test_songs}; seeds: {judged.seeds}. p is the larger of "
-        f"that over songs, corrected for the number of ways, and that over seeds, which is above 0.05 with fewer than "
-        f"six seeds. An interval within 1 % of {REFERENCE}'s copy error ({regions}) is too small to matter; it, too, is "
-        f"'{OPEN}', as no known effect of that size was planted here. A finer grid loses less by itself. So what counts "
-        f"is a way on the same grid, or one whose outcome is as regular."
+        f"that over songs, corrected for the number of ways, and that over seeds, which is above 0.05 with fewer "
+        f"than six seeds. An interval within 1 % of {REFERENCE}'s copy error ({regions}) is too small to matter; it, "
+        f"too, is '{OPEN}', as no known effect of that size was planted here. A finer grid loses less by itself. So "
+        f"what counts is a way on the same grid, or one whose outcome is as regular."
     )
     heads = ("error of", "against", f"difference, {judged.unit}", "p over songs", "p", f"{REFERENCE} is better")
     return Section("Q0: is the published way better than the others?", heads, rows, remark)
