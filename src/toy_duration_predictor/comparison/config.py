@@ -35,3 +35,16 @@ class PowerConfig(Settings):
     logs: Path
     out: Path
     resamples: Annotated[int, Field(ge=100)]
+
+
+class QuantizersConfig(Settings):
+    """`conf/quantizers.yaml`, composed."""
+
+    ways: Annotated[list[str], Field(min_length=1)]
+    seeds: Annotated[int, Field(ge=0)]
+    each: list[str]
+    data: SourceSettings
+    trainer: TrainerSettings
+    logs: Path
+    out: Path | None
+    resamples: Annotated[int, Field(ge=100)]
