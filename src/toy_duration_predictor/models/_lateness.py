@@ -3,9 +3,9 @@
 No quantizer keeps the onsets of a score near those that are sung: singers are more than half a grid step away from it,
 and drift. So nothing is on a grid here. Notes and rests come in *groups*: a group begins at an onset, with a note, and
 ends at the next onset, after the rests that follow the note. Lateness is how far behind the score a group ends. Given
-the lateness `l` at which a group begins, the one at its end has a Laplace distribution about `keep * l + shift`. With
-`keep` near 0, singers return to the score, as to an accompaniment; with `keep` near 1 they drift, as after quantizers
-that forget their error. A rest has a Laplace distribution about its own length, from 0 up. A note has what is left of
+the lateness `l` at which a group begins, the one at its end has a Laplace distribution about `l - pull * l + shift`.
+With a `pull` near 1, singers return to the score, as to an accompaniment; with a `pull` near 0 they drift, as after
+quantizers that forget their error. A rest has a Laplace distribution about its own length, from 0 up. A note has what is left of
 its group.
 
 The distributions are of whole ticks. So the probabilities of all performances add up to 1, the few among them with
@@ -29,8 +29,11 @@ OUTPUTS = 7
 # The least scale of a distribution, and the unit in which a network tells lengths, grid steps: with larger steps of the
 # weights than the distributions are wide, training fails.
 NARROWEST = 1 / 15
+LENGTHS_IN = 1 / 4
 # Longer notes than this count as this long; and the unit of a note's length, both grid steps.
 LONGEST, UNIT = 32, 8
+# So many grid steps from the score, half a beat, singers do not return to it at once.
+FAR = 4
 # Samples from which histograms are made, and the bins of a histogram on either side of its middle.
 SAMPLES, BINS = 400, 40
 
@@ -39,8 +42,9 @@ class Lateness(NamedTuple):
     """What a network says, float `(B, T)` each, and how notes and rests are grouped.
 
     Attributes:
-        keep: How much of a group's first lateness is left at its end, from 0 to 1.
+        pull: The share of a group's first lateness that is made up for at its end, from 0 to 1.
         shift: What is added to it, ticks.
+        far: Of a lateness beyond this, ticks, only as much is made up for.
         spread: The scale of its Laplace distribution, ticks.
         rest: The likeliest length of a rest, ticks, >= 0.
         rest_spread: The scale of its Laplace distribution, ticks.
@@ -48,18 +52,23 @@ class Lateness(NamedTuple):
         follows: bool `(B, T)`; true for the rests that follow the first note, or rest, of a group.
     """
 
-    keep: Tensor
+    pull: Tensor
     shift: Tensor
+    far: Tensor
     spread: Tensor
     rest: Tensor
     rest_spread: Tensor
     ends: Tensor
     follows: Tensor
 
+    def towards(self, late: Tensor) -> Tensor:
+        """Returns the likeliest lateness at each group's end, ticks, given that at its beginning."""
+        return _pulled(late, self.pull, self.shift, self.far)
+
 
 def read(outputs: Tensor, inputs: Inputs) -> Lateness:
     """Returns what a network's outputs `(B, T, OUTPUTS)` say; lengths are in grid steps, or relative to the note's."""
-    keep, shift, relative_shift, spread, rest, relative_rest, rest_spread = outputs.unbind(-1)
+    pull, shift, relative_shift, spread, rest, relative_rest, rest_spread = outputs.unbind(-1)
     step = inputs.step[:, None]
     # A rest goes by the note before it. Singers lengthen, and cut short, long notes by more than short ones.
     note = torch.where(inputs.rest, F.pad(inputs.quantized[:, :-1], (1, 0)), inputs.quantized)
@@ -71,9 +80,10 @@ def read(outputs: Tensor, inputs: Inputs) -> Lateness:
     def scale(logarithm: Tensor) -> Tensor:
         return step * (NARROWEST + logarithm.clamp(max=5).exp())
 
-    late = NARROWEST * (step * shift + note * relative_shift)
-    length = (inputs.quantized + NARROWEST * (step * rest + note * relative_rest)).clamp(min=0)
-    return Lateness(keep.sigmoid(), late, scale(spread - 1), length, scale(rest_spread - 1), ends, follows)
+    late = LENGTHS_IN * (step * shift + note * relative_shift)
+    length = (inputs.quantized + LENGTHS_IN * (step * rest + note * relative_rest)).clamp(min=0)
+    far = (FAR * step).expand_as(late)
+    return Lateness(pull.sigmoid(), late, far, scale(spread - 1), length, scale(rest_spread - 1), ends, follows)
 
 
 def path(found: Lateness, inputs: Inputs) -> Tensor:
@@ -103,7 +113,7 @@ def log_likelihood(found: Lateness, inputs: Inputs, sung: Tensor) -> Tensor:
     index = torch.arange(sung.shape[1], device=sung.device).expand_as(sung)
     first = torch.where(found.follows, 0, index).cummax(1).values
     began = late.gather(1, first)
-    of_group = _log_laplace(late[:, 1:] - found.keep * began - found.shift, found.spread)
+    of_group = _log_laplace(late[:, 1:] - found.towards(began), found.spread)
     below = 0.5 * torch.exp(-(found.rest + 0.5) / found.rest_spread)
     of_rest = _log_laplace(sung - found.rest, found.rest_spread) - torch.log1p(-below)
     return (torch.where(found.ends, of_group, 0.0) + torch.where(found.follows, of_rest, 0.0)).double().sum(1)
@@ -126,10 +136,10 @@ def _durations(found: Lateness, inputs: Inputs, shift: Tensor, rest: Tensor) -> 
     """Returns the durations by what is added to lateness, and by the lengths of rests, `(B, T)`, ticks."""
     start = inputs.start.nan_to_num()
 
-    def after(late: Tensor, ends: Tensor, keep: Tensor, shift: Tensor) -> Tensor:
-        return torch.where(ends, keep * late + shift, late)
+    def after(late: Tensor, ends: Tensor, pull: Tensor, shift: Tensor, far: Tensor) -> Tensor:
+        return torch.where(ends, _pulled(late, pull, shift, far), late)
 
-    late = loop(after, start, found.ends.T, found.keep.T, shift.T)[1:].T
+    late = loop(after, start, *(each.T for each in (found.ends, found.pull, shift, found.far)))[1:].T
     # Ends of groups by their lateness; within a group from its end back, rest by rest.
     ends = inputs.quantized.cumsum(1) + late
 
@@ -141,6 +151,10 @@ def _durations(found: Lateness, inputs: Inputs, shift: Tensor, rest: Tensor) -> 
     times = loop(before, ends[:, -1], *backwards)[1:].flip(0)
     # No later time is earlier; not by `cummax`, which ONNX does not have.
     return loop(torch.maximum, start, times).diff(dim=0).T * inputs.mask
+
+
+def _pulled(late: Tensor, pull: Tensor, shift: Tensor, far: Tensor) -> Tensor:
+    return late - pull * torch.minimum(torch.maximum(late, -far), far) + shift
 
 
 def _log_laplace(off: Tensor, scale: Tensor) -> Tensor:
