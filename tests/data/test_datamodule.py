@@ -149,6 +149,38 @@ def test_windows_are_quantized_anew_in_each_epoch():
             assert quantized[mask].tolist() == table[row]["quantized_durations"]
 
 
+def test_scores_are_known_by_their_songs_and_windows_know_how_late_they_begin(caplog):
+    table = simulate_songs(songs=20, against="score")
+    with caplog.at_level("INFO"):
+        data = SongsDataModule(table, loss="likelihood", window=64, batch_size=4, requantize=True)
+    assert "Most training songs (16 of 16) are not quantized with their error carried forward" in caplog.text
+    assert data.statistics["scores"] == 1
+    loader = data.train_dataloader()
+    loader.sampler.set_epoch(0)
+    late = 0
+    for batch in loader:
+        assert batch.style is not None
+        for row, start, *windows in zip(
+            batch.row.tolist(), batch.start.tolist(), batch.sung, batch.quantized, batch.mask, strict=True
+        ):
+            sung, score = (np.array(table[row][name]) for name in ("durations", "quantized_durations"))
+            own, given = (window[windows[2]].numpy() for window in windows[:2])
+            places = [i for i in range(len(sung)) if np.array_equal(sung[i : i + len(own)], own)]
+            [place] = [i for i in places if np.array_equal(score[i : i + len(own)], given)]
+            assert start == sung[:place].sum() - score[:place].sum()
+            late += start != 0
+    assert late > 5
+
+
+def test_few_songs_that_no_quantizer_made_do_not_make_scores_of_the_others():
+    table = simulate_songs(songs=20)
+    other = simulate_songs(songs=20, against="score")
+    mixed = [(other if row < 7 else table)[row] for row in range(20)]
+    data = SongsDataModule(Dataset.from_list(mixed), split="published", loss="likelihood", window=64)
+    assert data.statistics["scores"] == 0
+    assert not set(data.train_windows.row.tolist()) & set(range(7))
+
+
 def as_published(table):
     """The same songs with carried values in place of the sung durations."""
     steps = [grid_step(np.array(quantized)) for quantized in table["quantized_durations"]]
@@ -219,8 +251,12 @@ def test_songs_that_no_quantizer_could_have_made_are_named_and_left_out(caplog):
     assert data.notes_train == sum(len(table[int(row)]["durations"]) for row in data.split.train if row != train)
     # Other networks learn from them, too.
     assert train in SongsDataModule(spoilt).train_windows.row.tolist()
-    hopeless = table.map(lambda row: {"durations": [d + 40 for d in row["durations"]]})
-    with pytest.raises(InputError, match=r"No training song is known to have been quantized .* model=bigru"):
+    val = set(SongsDataModule(table).split.val.tolist())
+    hopeless = table.map(
+        lambda row, i: {"durations": [d + 40 for d in row["durations"]] if i in val else row["durations"]},
+        with_indices=True,
+    )
+    with pytest.raises(InputError, match=r"No validation song is known to have been quantized .* model=bigru"):
         SongsDataModule(hopeless, loss="likelihood")
 
 

@@ -34,6 +34,22 @@ def test_two_singers_sing_each_score(corpus):
         assert one["durations"] != other["durations"]
 
 
+def test_the_same_performances_against_their_scores(corpus):
+    scores = simulate_songs(against="score")
+    assert scores["durations"][:] == corpus["durations"][:]
+    for row in range(0, 40, 2):
+        one, other = scores[row], scores[row + 1]
+        # Two singers have one score, at the resolutions of their performances.
+        in_steps = [np.array(each["quantized_durations"]) / (each["ticks_per_beat"] // 8) for each in (one, other)]
+        assert np.array_equal(*in_steps)
+        assert not np.mod(in_steps[0], 1).any()
+        rests = in_steps[0][1::2]
+        # Rests are written at the ends of the 13 to 21 phrases, the last one excepted.
+        assert 12 <= (rests > 0).sum() <= 20
+        late = np.cumsum(np.array(one["durations"]) - one["quantized_durations"])
+        assert np.abs(late).max() < 2 * one["ticks_per_beat"]
+
+
 def test_notes_and_rests_take_turns(corpus):
     for pitch in corpus["pitch"][:20]:
         assert all(pitch[::2])

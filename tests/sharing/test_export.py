@@ -21,11 +21,11 @@ GRU_SIZES = {"hidden_size": 8, "singer_embedding_dim": 4, "num_layers": 2}
 PHASE_SIZES = {"width": 8, "layers": 2, "phases": 5}
 
 
-def save(folder, network, anonymous=False):
+def save(folder, network, anonymous=False, scores=0):
     """Writes a model of random weights, as the Hub keeps it."""
     torch.manual_seed(0)
     sizes = PHASE_SIZES if network.startswith("phase") else GRU_SIZES
-    model = HubModel(network, sizes, SINGERS, STATISTICS, anonymous)
+    model = HubModel(network, sizes, SINGERS, {**STATISTICS, "scores": scores}, anonymous)
     for parameter in model.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.3)  # what begins at zero says nothing yet
@@ -43,20 +43,21 @@ def test_without_the_extra_it_says_so(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("network", "anonymous"),
+    ("network", "anonymous", "scores"),
     [
-        ("bigru", True),
-        pytest.param("bigru_published", False, marks=pytest.mark.slow),
-        pytest.param("phase", False, marks=pytest.mark.slow),
-        pytest.param("phase", True, marks=pytest.mark.slow),
-        pytest.param("phase_gru", False, marks=pytest.mark.slow),
-        pytest.param("phase_transformer", False, marks=pytest.mark.slow),
+        ("bigru", True, 0),
+        pytest.param("bigru_published", False, 0, marks=pytest.mark.slow),
+        pytest.param("phase", False, 0, marks=pytest.mark.slow),
+        pytest.param("phase", True, 0, marks=pytest.mark.slow),
+        pytest.param("phase", False, 1, marks=pytest.mark.slow),
+        pytest.param("phase_gru", False, 0, marks=pytest.mark.slow),
+        pytest.param("phase_transformer", False, 0, marks=pytest.mark.slow),
     ],
 )
-def test_the_same_numbers_come_out(network, anonymous, tmp_path, rng, capsys):
+def test_the_same_numbers_come_out(network, anonymous, scores, tmp_path, rng, capsys):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    predictor = Predictor.load(save(tmp_path / "saved", network, anonymous))
+    predictor = Predictor.load(save(tmp_path / "saved", network, anonymous, scores))
     cli.main(["export", str(tmp_path / "saved"), "-o", str(tmp_path / "model.onnx")])
     assert "model.onnx: the model " in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.onnx", "saved"]

@@ -88,8 +88,6 @@ def as_sung(predictions: pa.Table, table: Dataset) -> pa.Table:
         for name in ("quantized", "sung", "predicted")
     }
     columns["ticks_per_beat"] = pa.array(ticks_per_beat)
-    # Rounded durations look like carried values, which these are known not to be.
-    columns["carried"] = pa.array([False] * len(predictions))
     for name, column in columns.items():
         predictions = predictions.set_column(predictions.column_names.index(name), name, column)
     return predictions

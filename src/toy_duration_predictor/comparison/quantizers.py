@@ -23,10 +23,10 @@ from toy_duration_predictor.comparison.report import plain
 from toy_duration_predictor.comparison.report_quantizers import TITLE, sections
 from toy_duration_predictor.comparison.statistics import Interval
 from toy_duration_predictor.data.notes import Notes
+from toy_duration_predictor.data.origin import are_carried, origins
 from toy_duration_predictor.data.quantizers import REFERENCE, WAYS, check_ways, quantized_by, songs_of
 from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
-from toy_duration_predictor.data.windows import Songs
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.files import write
 from toy_duration_predictor.sections import write_report
@@ -76,7 +76,7 @@ def quantizers(config: DictConfig | dict[str, Any], compose: Compose) -> Study:
     console_log()
     check_ways(settings.ways)
     table = load_songs(settings.data.source, **settings.data.options)
-    if Songs(table, sorted(set(table["singer_id"]))).carried:
+    if are_carried(origins(table)):
         raise InputError("These durations are carried values, not sung; recover them: tdp audit TABLE --repair OUT.")
     out = settings.out or settings.logs / "quantizers" / f"{settings.data.source}-{fingerprint(table)}"
     study, tables = _quantized(table, settings)
@@ -133,7 +133,8 @@ def _trained(
         path = out.absolute() / "tables" / f"{name}.parquet"
         write(path, lambda part, table=table: table.to_parquet(str(part)))  # type: ignore[misc]
         for seed in range(settings.seeds):
-            run = compose([f"experiment={MODEL}", "data=parquet", f"data.path='{path}'", *settings.each])
+            data = ("data=parquet", f"data.path='{path}'", "data.durations=sung")
+            run = compose([f"experiment={MODEL}", *data, *settings.each])
             with open_dict(run):
                 run.trainer = settings.trainer.model_dump()
                 run.logs, run.seed = str(settings.logs), seed

@@ -20,6 +20,7 @@ import numpy as np
 from datasets import Dataset
 
 from toy_duration_predictor.data.notes import Notes
+from toy_duration_predictor.data.origin import declare
 from toy_duration_predictor.data.quantize import grid_ticks, quantize
 from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.data.songs import validate_songs
@@ -192,7 +193,10 @@ def songs_of(table: Dataset) -> list[Song]:
 
 
 def quantized_by(way: Way, table: Dataset) -> Dataset:
-    """Returns a table of the same songs, quantized by a way; all else is as it was, but for more ticks per beat."""
+    """Returns a table of the same songs, quantized by a way; all else is as it was, but for more ticks per beat.
+
+    It says that its durations are sung: those that were rounded one by one look like carried values.
+    """
     songs = [way.finer(song)[0] for song in songs_of(table)]
     columns = {
         SUNG_COLUMN: [song.sung for song in songs],
@@ -200,4 +204,6 @@ def quantized_by(way: Way, table: Dataset) -> Dataset:
         "ticks_per_beat": [song.ticks_per_beat for song in songs],
     }
     kept = {name: table[name][:] for name in table.column_names}
-    return validate_songs(Dataset.from_dict({name: columns.get(name, kept[name]) for name in kept}))
+    quantized = validate_songs(Dataset.from_dict({name: columns.get(name, kept[name]) for name in kept}))
+    declare(quantized, "sung")
+    return quantized

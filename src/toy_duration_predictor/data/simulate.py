@@ -185,7 +185,7 @@ def _perform(lengths: np.ndarray, rests: np.ndarray, style: Style, rng: np.rando
 
 
 def _written(lengths: np.ndarray, rests: np.ndarray, step: int) -> np.ndarray:
-    """Returns the score's durations of note, rest, note, ... in ticks, int64 `(2N - 1,)`; arguments as of `_perform`."""
+    """Returns the score's durations of note, rest, note, ... in ticks, int64 `(2N - 1,)`; see `_perform`."""
     written = np.empty(2 * len(lengths) - 1)
     written[::2], written[1::2] = lengths - rests, rests[:-1]
     return np.rint(written * 8).astype(np.int64) * step  # lengths are whole grid steps, eight a beat

@@ -5,8 +5,8 @@ and drift. So nothing is on a grid here. Notes and rests come in *groups*: a gro
 ends at the next onset, after the rests that follow the note. Lateness is how far behind the score a group ends. Given
 the lateness `l` at which a group begins, the one at its end has a Laplace distribution about `l - pull * l + shift`.
 With a `pull` near 1, singers return to the score, as to an accompaniment; with a `pull` near 0 they drift, as after
-quantizers that forget their error. A rest has a Laplace distribution about its own length, from 0 up. A note has what is left of
-its group.
+quantizers that forget their error. A rest has a Laplace distribution about its own length, from 0 up. A note has what
+is left of its group.
 
 The distributions are of whole ticks. So the probabilities of all performances add up to 1, the few among them with
 notes shorter than 0. What is likeliest is a median, and so the prediction with the least expected error.
@@ -26,10 +26,9 @@ from toy_duration_predictor.models._loop import loop
 
 # What a network says of a note or rest: the fields of `Lateness`.
 OUTPUTS = 7
-# The least scale of a distribution, and the unit in which a network tells lengths, grid steps: with larger steps of the
-# weights than the distributions are wide, training fails.
-NARROWEST = 1 / 15
-LENGTHS_IN = 1 / 4
+# The least scale of a distribution, and the unit in which a network tells lengths, grid steps. Training fails where its
+# updates move lengths by much more than the distributions are wide.
+NARROWEST, OUTPUT_UNIT = 1 / 15, 1 / 4
 # Longer notes than this count as this long; and the unit of a note's length, both grid steps.
 LONGEST, UNIT = 32, 8
 # So many grid steps from the score, half a beat, singers do not return to it at once.
@@ -80,8 +79,8 @@ def read(outputs: Tensor, inputs: Inputs) -> Lateness:
     def scale(logarithm: Tensor) -> Tensor:
         return step * (NARROWEST + logarithm.clamp(max=5).exp())
 
-    late = LENGTHS_IN * (step * shift + note * relative_shift)
-    length = (inputs.quantized + LENGTHS_IN * (step * rest + note * relative_rest)).clamp(min=0)
+    late = OUTPUT_UNIT * (step * shift + note * relative_shift)
+    length = (inputs.quantized + OUTPUT_UNIT * (step * rest + note * relative_rest)).clamp(min=0)
     far = (FAR * step).expand_as(late)
     return Lateness(pull.sigmoid(), late, far, scale(spread - 1), length, scale(rest_spread - 1), ends, follows)
 

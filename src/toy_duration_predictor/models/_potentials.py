@@ -30,8 +30,8 @@ class PhasePotentials(nn.Module):
         phases: `K`, odd, so that the middle phase is an onset on the grid line.
         width: `W`.
         dropout: Dropout before the output layer.
-        scores: Whether it predicts from scores, which no quantizer made: it then has the outputs of `_lateness`, and
-            no log-potentials.
+        scores: Whether it predicts from scores, which no quantizer made: it then has the outputs of `_lateness`, no
+            log-potentials, and half of the dropout.
 
     Raises:
         ValueError: `phases` is even.
@@ -59,7 +59,8 @@ class PhasePotentials(nn.Module):
         nn.init.zeros_(self.rest_style.weight)
         self.logarithms = nn.Linear(2, width)
         self.beat_means = BeatMeans(width)
-        self.dropout = nn.Dropout(dropout)
+        # Scores come as they are; performances are quantized anew in each epoch, and so can be learned longer.
+        self.dropout = nn.Dropout(dropout / 2 if scores else dropout)
         # Zeros: training begins with all phases equally likely, where the median is the quantized duration.
         self.out = nn.Linear(width, outputs)
         nn.init.zeros_(self.out.weight)
