@@ -109,6 +109,20 @@ def test_predictions_are_medians_of_samples():
     torch.testing.assert_close(below, torch.full((2,), 0.5), atol=0.15, rtol=0)
 
 
+def test_samples_are_as_likely_as_the_likelihood_says():
+    score = inputs([60, 2], [NOTE, REST], step=15, rows=20_000)
+    network = make()
+    sampled = network.sample(score, generator=torch.Generator().manual_seed(0))
+    rests = torch.arange(40.0)
+    # Whatever the note, by which the likelihood of both is summed.
+    notes = torch.arange(-100.0, 400.0)
+    both = torch.cartesian_prod(notes, rests)
+    likelihood = network.log_likelihood(inputs([60, 2], [NOTE, REST], rows=len(both)), both).exp()
+    expected = likelihood.view(len(notes), -1).sum(0)
+    found = torch.histc(sampled[:, 1].round(), bins=40, min=-0.5, max=39.5) / len(sampled)
+    torch.testing.assert_close(found[1:].double(), expected[1:], atol=0.01, rtol=0)
+
+
 def of_rows(score):
     return ((name, part) for name, part in score._asdict().items() if part is not None)
 

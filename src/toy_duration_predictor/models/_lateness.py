@@ -93,15 +93,18 @@ def path(found: Lateness, inputs: Inputs) -> Tensor:
 def sample(found: Lateness, inputs: Inputs, temperature: float, generator: torch.Generator | None) -> Tensor:
     """Samples durations, float `(B, T)`, ticks, >= 0; scales are multiplied by the temperature."""
 
-    def laplace(scale: Tensor) -> Tensor:
-        uniform = torch.rand(scale.shape, generator=generator, device=scale.device) - 0.5
-        return -scale * temperature * uniform.sign() * torch.log1p(-2 * uniform.abs().clamp(max=0.4999999))
+    def drawn(scale: Tensor, below: Tensor) -> Tensor:
+        """Returns distances from the middle of Laplace distributions, of which these shares are cut off below."""
+        uniform = torch.rand(scale.shape, generator=generator, device=scale.device)
+        uniform = (below + (1 - below) * uniform).clamp(1e-7, 1 - 1e-7)
+        beyond = -torch.log(2 * torch.minimum(uniform, 1 - uniform))
+        return scale * torch.where(uniform < 0.5, -beyond, beyond)
 
-    shift = found.shift + laplace(found.spread)
-    # Below 0 there is no rest: what would be there is spread as the rests above 0 are.
-    rest = found.rest + laplace(found.rest_spread)
-    again = -(found.rest_spread * temperature) * torch.rand(rest.shape, generator=generator, device=rest.device).log()
-    return _durations(found, inputs, shift, torch.where(rest < 0, again, rest))
+    spread, rest_spread = found.spread * temperature, found.rest_spread * temperature
+    shift = found.shift + drawn(spread, torch.zeros_like(spread))
+    # No rest is below 0.
+    rest = found.rest + drawn(rest_spread, 0.5 * torch.exp(-found.rest / rest_spread))
+    return _durations(found, inputs, shift, rest)
 
 
 def log_likelihood(found: Lateness, inputs: Inputs, sung: Tensor) -> Tensor:
@@ -121,7 +124,14 @@ def log_likelihood(found: Lateness, inputs: Inputs, sung: Tensor) -> Tensor:
 def histogram(found: Lateness, inputs: Inputs) -> tuple[Tensor, Tensor]:
     """Returns a histogram of each duration from samples; see `DistributionNetwork.distribution`."""
     generator = torch.Generator(inputs.quantized.device).manual_seed(0)
-    every = torch.stack([sample(found, inputs, 1.0, generator) for _ in range(SAMPLES)], dim=-1)
+
+    def repeated(part: Tensor) -> Tensor:
+        return part.repeat_interleave(SAMPLES, dim=0)
+
+    # All samples of a row are rows of their own.
+    rows = inputs._replace(**{name: repeated(getattr(inputs, name)) for name in ("quantized", "mask", "start")})
+    sampled = sample(Lateness(*map(repeated, found)), rows, 1.0, generator)
+    every = sampled.view(-1, SAMPLES, sampled.shape[1]).mT
     # As wide as what is sampled, in even bins; equal ones have bins of a tick.
     low, high = every.amin(-1, keepdim=True), every.amax(-1, keepdim=True)
     share = torch.arange(2 * BINS + 1, device=every.device) / (2 * BINS)

@@ -97,7 +97,8 @@ class PhaseCRF(PhasePotentials):
             carried: Whether they are carried values. Several performances may have the same ones; all are counted.
 
         Returns:
-            float64 `(B,)`, nats a row; minus infinity for what is not quantized to `inputs.quantized`.
+            float64 `(B,)`, nats a row; minus infinity for what is not quantized to `inputs.quantized`, unless that is a
+            score.
         """
         if self.scores:
             return _lateness.log_likelihood(self.lateness(inputs), inputs, sung)
@@ -114,7 +115,7 @@ class PhaseCRF(PhasePotentials):
         Args:
             inputs: See `Inputs`.
             temperature: Log-potentials are divided by it. Near 0 the likeliest path is sampled; above 1 unlikely paths
-                are sampled more often.
+                are sampled more often. Against a score, distributions are so many times as wide.
             generator: Of random numbers, on the network's device.
 
         Returns:
@@ -131,7 +132,8 @@ class PhaseCRF(PhasePotentials):
 
     def lateness(self, inputs: Inputs) -> _lateness.Lateness:
         """Returns what the network says of onsets and rests against a score."""
-        return _lateness.read(sum(self.outputs(inputs), torch.zeros(())), inputs)
+        outputs, of_kind = self.outputs(inputs)
+        return _lateness.read(outputs + of_kind, inputs)
 
     def chain(self, inputs: Inputs) -> _crf.Chain:
         """Returns the CRF of some windows."""

@@ -90,9 +90,11 @@ class PhasePotentials(nn.Module):
         raise NotImplementedError
 
     def outputs(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Returns what the output layer says of each note, float `(B, T, outputs)`; and of which kind it is, and whose.
+        """Returns the two parts of what the network says of each note; their sum counts.
 
-        The second, float `(B, T, of_rests)`, is what all rests share, and all notes, and what a style says of rests.
+        Returns:
+            What the notes around it tell, float `(B, T, outputs)`. And what its being a note or a rest tells, with the
+            singer's style, float `(B, T, of_rests)`; it is added to the last outputs.
         """
         step = inputs.step
         steps = inputs.quantized / step[:, None]
