@@ -14,9 +14,10 @@ from bench_networks import Trial, share
 from datasets import Dataset
 from numpy.lib.stride_tricks import sliding_window_view
 
+from toy_duration_predictor.data.batches import Songs
 from toy_duration_predictor.data.notes import Notes
 from toy_duration_predictor.data.sources import load_songs
-from toy_duration_predictor.data.windows import Songs, Windows
+from toy_duration_predictor.data.windows import Windows
 from toy_duration_predictor.models._potentials import PhasePotentials
 from toy_duration_predictor.sections import Section
 

@@ -13,8 +13,9 @@ from lightning.fabric.utilities import move_data_to_device
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from toy_duration_predictor.data.batches import OF_ROWS, Batch
 from toy_duration_predictor.data.sources import load_songs
-from toy_duration_predictor.data.windows import OF_ROWS, Batch, Windows
+from toy_duration_predictor.data.windows import Windows
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.models import network_names
 from toy_duration_predictor.sections import Section

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 # For type checkers, which do not run `__getattr__`.
 if TYPE_CHECKING:
     from toy_duration_predictor.data.audit import audit as audit
+    from toy_duration_predictor.data.batches import Batch as Batch
     from toy_duration_predictor.data.datamodule import SongsDataModule as SongsDataModule
     from toy_duration_predictor.data.midi.prepare import prepare as prepare
     from toy_duration_predictor.data.midi.recipe import Limit as Limit
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from toy_duration_predictor.data.songs import fingerprint as fingerprint
     from toy_duration_predictor.data.songs import validate_songs as validate_songs
     from toy_duration_predictor.data.sources import load_songs as load_songs
-    from toy_duration_predictor.data.windows import Batch as Batch
     from toy_duration_predictor.errors import InputError as InputError
     from toy_duration_predictor.inference.predictor import Predictor as Predictor
     from toy_duration_predictor.scores.humanize import humanize as humanize
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from toy_duration_predictor.training.train import train as train
 
 _MODULE_OF = {
-    "Batch": "data.windows",
+    "Batch": "data.batches",
     "DurationTask": "training.task",
     "HumanizeSettings": "scores.perform",
     "InputError": "errors",

@@ -17,12 +17,12 @@ from toy_duration_predictor.comparison.baselines import (
     song_arrays,
 )
 from toy_duration_predictor.comparison.evidence import song_errors
+from toy_duration_predictor.data.batches import Songs
 from toy_duration_predictor.data.quantize import grid_step
 from toy_duration_predictor.data.rests import guess_rests
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.songs import validate_songs
 from toy_duration_predictor.data.split import split_rows
-from toy_duration_predictor.data.windows import Songs
 
 LOOKUPS = [name for name in BASELINES if not name.startswith("boosting")]
 BOOSTED = [name for name in BASELINES if name.startswith("boosting")]

@@ -4,12 +4,13 @@ import torch
 from datasets import Dataset
 
 from tests.conftest import flat
+from toy_duration_predictor.data.batches import OF_ROWS, Songs, whole_songs
 from toy_duration_predictor.data.datamodule import SongsDataModule
 from toy_duration_predictor.data.origin import declare
 from toy_duration_predictor.data.quantize import carried, grid_step, quantize
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.style import FEATURES
-from toy_duration_predictor.data.windows import OF_ROWS, ShuffledBatches, Songs, Windows, whole_songs
+from toy_duration_predictor.data.windows import ShuffledBatches, Windows
 from toy_duration_predictor.errors import InputError
 
 PER_NOTE = ("durations", "quantized_durations", "pitch")

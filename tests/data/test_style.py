@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from toy_duration_predictor.data.batches import Songs
 from toy_duration_predictor.data.simulate import Style, simulate_songs, singer_styles
 from toy_duration_predictor.data.style import FEATURES, References, StylePrior, Sums, style_sums
-from toy_duration_predictor.data.windows import Songs
 
 SINGERS = list(range(1, 19))
 

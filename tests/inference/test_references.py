@@ -6,11 +6,11 @@ import torch
 from datasets import Dataset
 
 from tests.inference.conftest import SINGERS, SONG, inputs, network
+from toy_duration_predictor.data.batches import Songs
 from toy_duration_predictor.data.quantize import carried, quantize
 from toy_duration_predictor.data.rests import guess_rests
 from toy_duration_predictor.data.songs import validate_songs
 from toy_duration_predictor.data.style import FEATURES, References, StylePrior, Sums, style_sums
-from toy_duration_predictor.data.windows import Songs
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.inference.references import reference_sums

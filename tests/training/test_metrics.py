@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from toy_duration_predictor.data.windows import OF_ROWS, Batch
+from toy_duration_predictor.data.batches import OF_ROWS, Batch
 from toy_duration_predictor.training.metrics import METRICS, collection, metric, results
 from toy_duration_predictor.training.task import VALIDATED
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from toy_duration_predictor.data.batches import Batch
 from toy_duration_predictor.data.datamodule import SongsDataModule
-from toy_duration_predictor.data.windows import Batch
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training.task import DurationTask, warm_up_and_cosine
 

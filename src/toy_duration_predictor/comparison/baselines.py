@@ -33,10 +33,10 @@ from datasets import Dataset
 from threadpoolctl import threadpool_limits
 
 from toy_duration_predictor.comparison.evidence import deciding, measured
+from toy_duration_predictor.data.batches import Songs
 from toy_duration_predictor.data.quantize import grid_step
 from toy_duration_predictor.data.songs import ragged
 from toy_duration_predictor.data.split import Split
-from toy_duration_predictor.data.windows import Songs
 from toy_duration_predictor.training.predictions import predictions_table
 
 # A key of a lookup is used from this many training notes on; the median of fewer says little. Set beforehand; by

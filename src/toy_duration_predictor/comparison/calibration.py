@@ -16,8 +16,8 @@ import torch
 from datasets import Dataset
 
 from toy_duration_predictor.comparison.statistics import Interval, mae_interval
+from toy_duration_predictor.data.batches import Batch
 from toy_duration_predictor.data.quantize import left_behind
-from toy_duration_predictor.data.windows import Batch
 from toy_duration_predictor.models import DistributionNetwork
 from toy_duration_predictor.training.predictions import predict_songs, predictions_table
 from toy_duration_predictor.training.task import DurationTask

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from datasets import Dataset
 
+from toy_duration_predictor.data.batches import PUBLISHED_WINDOW
 from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP
-from toy_duration_predictor.data.windows import PUBLISHED_WINDOW
 from toy_duration_predictor.training.predictions import predict_songs
 from toy_duration_predictor.training.task import DurationTask
 

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from toy_duration_predictor.comparison.evidence import deciding, measured
 from toy_duration_predictor.comparison.questions import COPY
+from toy_duration_predictor.data.batches import Batch, Songs
 from toy_duration_predictor.data.songs import ragged
 from toy_duration_predictor.data.style import FEATURES, StylePrior, Sums, whole_sums
-from toy_duration_predictor.data.windows import Batch, Songs
 from toy_duration_predictor.training.predictions import predict_songs, predictions_table
 from toy_duration_predictor.training.task import DurationTask
 from toy_duration_predictor.training.timing_errors import MEASURES

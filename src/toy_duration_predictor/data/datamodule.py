@@ -9,10 +9,11 @@ import torch
 from datasets import Dataset
 from torch.utils.data import DataLoader
 
+from toy_duration_predictor.data.batches import Batch, Songs
 from toy_duration_predictor.data.origin import say_what_is_taken
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.data.style import FEATURES
-from toy_duration_predictor.data.windows import Batch, ShuffledBatches, Songs, Windows
+from toy_duration_predictor.data.windows import ShuffledBatches, Windows
 from toy_duration_predictor.errors import InputError
 
 # The published recipe clamps its targets here, in training and in its metric.

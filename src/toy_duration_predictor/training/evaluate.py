@@ -7,10 +7,11 @@ import torch
 from datasets import Dataset
 from omegaconf import DictConfig
 
+from toy_duration_predictor.data.batches import Songs
 from toy_duration_predictor.data.origin import declared, say_what_is_taken
 from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
-from toy_duration_predictor.data.windows import Songs, Windows
+from toy_duration_predictor.data.windows import Windows
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training.config import EvaluateConfig, validated
 from toy_duration_predictor.training.provenance import changed_sources, code_digest, provenance

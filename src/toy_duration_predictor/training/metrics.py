@@ -26,8 +26,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
+from toy_duration_predictor.data.batches import PUBLISHED_WINDOW, Batch
 from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP
-from toy_duration_predictor.data.windows import PUBLISHED_WINDOW, Batch
 from toy_duration_predictor.training.timing_errors import timing_errors
 
 # Of the predicted durations, float `(B, T)`, ticks, and their batch; returns float `(N,)`.

@@ -25,9 +25,10 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
+from toy_duration_predictor.data.batches import Batch, Songs
 from toy_duration_predictor.data.datamodule import SONGS_A_BATCH
 from toy_duration_predictor.data.songs import ragged
-from toy_duration_predictor.data.windows import Batch, Songs, Windows
+from toy_duration_predictor.data.windows import Windows
 
 if TYPE_CHECKING:
     from toy_duration_predictor.training.task import DurationTask

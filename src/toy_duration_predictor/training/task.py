@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from toy_duration_predictor.data.batches import Batch, whole_songs
 from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP
 from toy_duration_predictor.data.quantize import left_behind
-from toy_duration_predictor.data.windows import Batch, whole_songs
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.models import DistributionNetwork, Inputs, build
 from toy_duration_predictor.training import metrics
