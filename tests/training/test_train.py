@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from datasets import Dataset
 from omegaconf import OmegaConf
 
 from tests.conftest import FEW_SONGS, ONE_EPOCH, ROOT, RUN, SHORT, SMALL, flat
@@ -60,6 +61,38 @@ def test_the_run_folder(config, tmp_path):
     assert str(torch.__version__).startswith(on_disk["version/torch"])
     assert OmegaConf.load(folder / "config.yaml").data.pairing == "quantized"
     assert "epoch 3/3" in (folder / "train.log").read_text()
+
+
+def test_scores_from_notation_programs_are_learned(config, tmp_path, capfd):
+    """Singers of triplets and grace notes, a little faster or slower than the score, are far from it in the end."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for row in range(60):
+        score = rng.choice([160, 240, 320, 480, 960, 7], size=80, p=[0.2, 0.3, 0.1, 0.25, 0.1, 0.05])
+        score[1::4] = 0  # no rest is written after every second note, and one is sung
+        sung = (1 + 0.01 * (row % 5 - 2)) * score + 20 * rng.standard_normal(80)
+        sung[1::4], sung[::4] = 30 + rng.integers(0, 9, 20), sung[::4] - 34
+        rows.append(
+            {
+                "singer_id": row % 3,
+                "ticks_per_beat": 480,
+                "tempo": 500_000,
+                "pitch": [0 if i % 4 == 1 else 60 for i in range(80)],
+                "durations": np.maximum(sung, 1).astype(int),
+                "quantized_durations": score,
+            }
+        )
+    path = tmp_path / "scores.parquet"
+    Dataset.from_list(rows).to_parquet(str(path))
+    sizes = ("model.width=16", "model.layers=2", "training.max_epochs=12", "trainer.threads=1")
+    metrics = train(config("experiment=model_b", "data=parquet", f"data.path='{path}'", *sizes))
+    assert (
+        "are not quantized with their error carried forward" in (Path(metrics["run/folder"]) / "train.log").read_text()
+    )
+    assert metrics["test/mae_rests"] < 0.3 * metrics["test/copy_mae_rests"]
+    assert metrics["test/mae_notes"] < metrics["test/copy_mae_notes"]
+    # Nobody can know how fast they will be; but the prediction must not run away.
+    assert metrics["test/onset_mae"] < 1.3 * metrics["test/copy_onset_mae"]
 
 
 def test_metrics_and_predictions_agree(shared_run):
