@@ -63,7 +63,7 @@ def test_the_run_folder(config, tmp_path):
     assert "epoch 3/3" in (folder / "train.log").read_text()
 
 
-def test_scores_from_notation_programs_are_learned(config, tmp_path, caplog):
+def test_scores_from_notation_programs_are_learned(config, tmp_path, capsys):
     """Singers of triplets and grace notes, a little faster or slower than the score, are far from it in the end."""
     rng = np.random.default_rng(0)
     rows = []
@@ -84,10 +84,9 @@ def test_scores_from_notation_programs_are_learned(config, tmp_path, caplog):
         )
     path = tmp_path / "scores.parquet"
     Dataset.from_list(rows).to_parquet(str(path))
-    caplog.set_level("INFO")
     sizes = ("model.width=16", "model.layers=2", "training.max_epochs=12", "trainer.threads=1")
     metrics = train(config("experiment=model_b", "data=parquet", f"data.path='{path}'", *sizes))
-    assert "are not quantized with their error carried forward" in caplog.text
+    assert "are not quantized with their error carried forward" in capsys.readouterr().err
     assert metrics["test/mae_rests"] < 0.3 * metrics["test/copy_mae_rests"]
     assert metrics["test/mae_notes"] < metrics["test/copy_mae_notes"]
     # Nobody can know how fast they will be; but the prediction must not run away.
