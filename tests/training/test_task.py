@@ -7,7 +7,7 @@ from torch import nn
 from toy_duration_predictor.data.batches import Batch
 from toy_duration_predictor.data.datamodule import SongsDataModule
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.training.task import DurationTask, warm_up_and_cosine
+from toy_duration_predictor.training.task import SCORES_CLIP, DurationTask, warm_up_and_cosine
 
 SIZES = {"hidden_size": 8, "singer_embedding_dim": 4, "num_layers": 2}
 
@@ -181,3 +181,20 @@ def test_the_learning_rate_rises_then_falls(steps):
     assert 0 < rates[0] <= rates.max() <= 1
     assert rates[steps] == pytest.approx(0)
     assert peak == pytest.approx(steps / 5, abs=1)
+
+
+@pytest.mark.parametrize(("scores", "told", "norm"), [(1.0, None, SCORES_CLIP), (1.0, 2.0, 2.0), (0.0, None, None)])
+def test_gradients_are_clipped_with_scores_and_where_it_is_told(scores, told, norm):
+    statistics = {"target_mean": 100.0, "target_std": 100.0, "style_features": 4.0, "scores": scores}
+    task = DurationTask("phase", {"width": 8, "layers": 1, "phases": 5}, [1, 2], statistics, loss="likelihood")
+    task.trainer = pl.Trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False, accelerator="cpu")
+    optimizer = torch.optim.SGD(task.parameters(), lr=1)
+    for parameter in task.parameters():
+        parameter.grad = torch.full_like(parameter, 3.0)
+    before = task.network.out.weight.grad.clone()
+    task.configure_gradient_clipping(optimizer, told, "norm" if told else None)
+    found = torch.stack([parameter.grad.norm() for parameter in task.parameters()]).norm()
+    if norm is None:
+        assert torch.equal(task.network.out.weight.grad, before)
+    else:
+        assert found.item() == pytest.approx(norm, rel=1e-3)

@@ -22,6 +22,10 @@ from toy_duration_predictor.training import metrics
 # The metrics of every epoch.
 VALIDATED = ("mae", "copy_mae", "onset_mae", "copy_onset_mae")
 
+# The largest norm of a gradient where a network learns from scores. Nothing bounds how far a duration is off its score,
+# and without this one song in a batch can spoil all weights for good. Most norms are about 1.
+SCORES_CLIP = 0.5
+
 
 class DurationTask(pl.LightningModule):
     """Trains and tests a network that predicts sung durations.
@@ -116,6 +120,17 @@ class DurationTask(pl.LightningModule):
         size = len(batch.mask)
         self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
         return loss
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clips gradients as the trainer is told; with scores, to `SCORES_CLIP` where it is told nothing."""
+        if gradient_clip_val is None and self.hparams["statistics"].get("scores"):
+            gradient_clip_val = SCORES_CLIP
+        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Accumulates `val/loss`, `val/mae`, `val/onset_mae` and the skills."""
