@@ -12,7 +12,7 @@ from toy_duration_predictor.training import figures
 from toy_duration_predictor.training.task import DurationTask
 
 # The metrics that runs are compared by in the tab HPARAMS, which shows those that it is given first.
-COMPARED = ("test/onset_mae", "test/mae", "test/skill", "val/mae")
+COMPARED = ("test/onset_mae", "test/mae", "test/skill", "val/quantized_mae")
 
 
 def write_results(

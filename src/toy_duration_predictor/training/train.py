@@ -1,6 +1,8 @@
 """One run: a configuration in, a run folder with a trained and tested model out."""
 
+import hashlib
 import inspect
+import json
 import logging
 import math
 import shutil
@@ -43,6 +45,9 @@ from toy_duration_predictor.training.terminal import console_log, file_log, show
 from toy_duration_predictor.training.trainer import end_processes, make_fit_trainer, make_trainer, use_threads
 
 log = logging.getLogger(__name__)
+
+# Metrics of validation that a run has of quantized input, too, whatever its pairing.
+COMPARED = ("mae", "onset_mae")
 
 
 def train(config: DictConfig | dict[str, Any]) -> Metrics:
@@ -103,6 +108,7 @@ def _train_and_test(settings: TrainConfig, table: Dataset, songs: str, folder: P
             **_fit(trainer, stop, task, data),
             **_test(settings, tester, table, data, folder, logger),
             "data/fingerprint": songs,
+            "data/validated": _validated(settings, songs, data),
             "data/source": settings.data.source,
             "data/songs": len(table),
             "data/singers": len(data.singers),
@@ -151,6 +157,12 @@ def _say_what_changed(folder: Path) -> None:
             other,
             changed_sources(other),
         )
+
+
+def _validated(settings: TrainConfig, songs: str, data: SongsDataModule) -> str:
+    """Returns a digest of the validation songs and of what is to be predicted of them."""
+    rows = sorted(map(int, data.val_rows))
+    return hashlib.sha256(json.dumps([songs, settings.data.durations, rows]).encode()).hexdigest()[:8]
 
 
 def _is_helper() -> bool:
@@ -206,12 +218,16 @@ def _test(
 ) -> Metrics:
     """Validates and tests the best weights, writes the predictions, and shows both in TensorBoard."""
     best = load_run(folder)
-    metrics: Metrics = {}
-    for results in (
-        tester.validate(best, data.val_dataloader(), verbose=False),
-        tester.test(best, data.test_dataloader(), verbose=False),
-    ):
-        metrics |= {name: float(value) for name, value in results[0].items()}
+
+    def validate(pairing: str) -> Metrics:
+        return dict(tester.validate(best, data.val_dataloader(pairing), verbose=False)[0])
+
+    own = validate(data.pairing)
+    metrics: Metrics = {**own, **tester.test(best, data.test_dataloader(), verbose=False)[0]}
+    # What runs of different pairings are compared by: Model A's own validation is of sung input, which it copies.
+    quantized = own if data.pairing == "quantized" else validate("quantized")
+    metrics |= {f"val/quantized_{name}": quantized[f"val/{name}"] for name in COMPARED if f"val/{name}" in quantized}
+    metrics = {name: float(value) for name, value in metrics.items()}
     if not math.isfinite(float(metrics["val/mae"])):
         raise InputError(f"{folder}: the training diverged; try a lower training.learning_rate.")
     predictions = write_predictions(folder, table, data.split.test.tolist(), best.predicted)
