@@ -7,7 +7,7 @@ import logging
 import math
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -50,11 +50,12 @@ log = logging.getLogger(__name__)
 COMPARED = ("mae", "onset_mae")
 
 
-def train(config: DictConfig | dict[str, Any]) -> Metrics:
+def train(config: DictConfig | dict[str, Any], watchers: Sequence[pl.Callback] = ()) -> Metrics:
     """Trains and tests one model; a finished run is recognised and not run again.
 
     Args:
         config: `conf/train.yaml`, composed.
+        watchers: Further callbacks, which change no number: they may only look on, or end the training by an error.
 
     Returns:
         The contents of `metrics.json`, and `run/folder`.
@@ -76,12 +77,14 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
         log.info("This run is finished; force=true runs it again.")
     else:
         _say_what_changed(folder)
-        metrics = _train_and_test(settings, table, songs, folder)
+        metrics = _train_and_test(settings, table, songs, folder, watchers)
     show_results(metrics, folder)
     return {**metrics, "run/folder": str(folder)}
 
 
-def _train_and_test(settings: TrainConfig, table: Dataset, songs: str, folder: Path) -> Metrics:
+def _train_and_test(
+    settings: TrainConfig, table: Dataset, songs: str, folder: Path, watchers: Sequence[pl.Callback]
+) -> Metrics:
     """Trains and tests a model and writes its run folder; `songs` is the table's fingerprint."""
     use_threads(settings.trainer)
     torch.manual_seed(settings.seed)  # the initial weights follow from it; dropout has the task's own seeding
@@ -91,7 +94,7 @@ def _train_and_test(settings: TrainConfig, table: Dataset, songs: str, folder: P
     # tester is of the hardware alone: extras such as a limit of batches must not touch the test.
     tester = make_trainer(settings.trainer.model_copy(update={"progress": False}), logger=False)
     stop = StopOnSignal(folder / "checkpoints" / "last.ckpt")
-    trainer = make_fit_trainer(settings, stop, logger)
+    trainer = make_fit_trainer(settings, stop, logger, watchers)
     if _is_helper():  # it writes nothing: the run folder is the first process's
         _fit(trainer, stop, task, data)
         sys.exit()
