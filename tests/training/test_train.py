@@ -215,11 +215,14 @@ def test_settings_and_songs_decide_the_folder(config, shared_songs, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Encountered `nan` values:UserWarning")
-def test_a_training_that_diverges_says_so(config, monkeypatch):
+def test_a_training_that_diverges_says_so(config, monkeypatch, tmp_path):
     forward = DurationTask.forward
     monkeypatch.setattr(DurationTask, "forward", lambda task, batch: forward(task, batch) * float("nan"))
     with pytest.raises(InputError, match=r"the training diverged; try a lower training\.learning_rate"):
         train(config(*SHORT))
+    assert "the training diverged" in next(tmp_path.glob("logs/*/failed.txt")).read_text()
+    monkeypatch.undo()
+    assert not (Path(train(config(*SHORT, "resume=never"))["run/folder"]) / "failed.txt").exists()
 
 
 def test_a_place_that_cannot_be_written_is_refused(config, tmp_path):

@@ -35,6 +35,7 @@ from toy_duration_predictor.training.run_folder import (
     read_metrics,
     run_folder,
     same_run_by_other_code,
+    saying_why,
     write_config,
     write_metrics,
     write_predictions,
@@ -77,7 +78,8 @@ def train(config: DictConfig | dict[str, Any], watchers: Sequence[pl.Callback] =
         log.info("This run is finished; force=true runs it again.")
     else:
         _say_what_changed(folder)
-        metrics = _train_and_test(settings, table, songs, folder, watchers)
+        with saying_why(folder):
+            metrics = _train_and_test(settings, table, songs, folder, watchers)
     show_results(metrics, folder)
     return {**metrics, "run/folder": str(folder)}
 
