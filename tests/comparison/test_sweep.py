@@ -4,6 +4,8 @@ import json
 import runpy
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import metadata
 
 from tests.conftest import FEW_SONGS, ONE_EPOCH, ROOT, SMALL
 from toy_duration_predictor.comparison.report_sweep import find, sections
@@ -92,6 +94,11 @@ def test_a_failing_trial_does_not_end_the_sweep(monkeypatch, tmp_path, capsys):
     facts = json.loads(report.read_text())
     assert [trial["state"] for trial in facts["trials"]] == ["failed", "finished"]
     assert facts["trials"][1]["metrics"]["val/quantized_mae"] > 0
+    events = EventAccumulator(facts["trials"][1]["folder"]).Reload()
+    experiment = events.SummaryMetadata(metadata.EXPERIMENT_TAG).plugin_data.content
+    infos = metadata.parse_experiment_plugin_data(experiment).hparam_infos
+    given = {"seed", *(setting.partition("=")[0] for setting in (*SMALL, *FEW_SONGS)), "training.learning_rate"}
+    assert {info.name for info in infos if info.differs} == given
     assert {path.name for path in report.parent.iterdir()} == {
         "multirun.yaml", "report.html", "report.json", "report.md", "trials"
     }  # fmt: skip
