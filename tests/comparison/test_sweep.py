@@ -120,3 +120,17 @@ def test_an_interruption_ends_the_sweep(monkeypatch, tmp_path, capsys):
     assert "Traceback" not in capsys.readouterr().err
     (record,) = tmp_path.glob("logs/sweeps/*/trials/*.json")
     assert json.loads(record.read_text())["state"] == "interrupted"
+
+
+@pytest.mark.slow
+def test_trials_side_by_side(script, tmp_path):
+    """In processes of their own: none is lost by the failure of another."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    several = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "training.learning_rate=0.01,7,0.02"]
+    done = script("train.py", "-m", *several, *SMALL, *FEW_SONGS, ONE_EPOCH, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    (report,) = tmp_path.glob("logs/sweeps/*/report.json")
+    facts = json.loads(report.read_text())
+    assert [trial["state"] for trial in facts["trials"]] == ["finished", "failed", "finished"]
+    assert facts["best"]["training.learning_rate"] in ("0.01", "0.02")
