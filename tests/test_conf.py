@@ -115,7 +115,7 @@ def test_every_key_has_a_comment():
         (["training.learning_rate=0"], "training.learning_rate=0 cannot be used: input should be greater than 0."),
         (["model.width=big"], "configuration: model.width"),
         (["name=a/b"], "configuration: name='a/b' cannot be used"),
-        (["optimize=test/mae"], "optimize='test/mae' cannot be used: input should be 'val/loss'"),
+        (["optimize=test/mae"], "optimize='test/mae' cannot be used: input should be 'val/quantized_mae'"),
         (["+training.lr=1"], "configuration: there is no setting 'training.lr'."),
         (
             ["optimize=val/skill", "experiment=model_a"],

@@ -123,6 +123,18 @@ def _parser() -> argparse.ArgumentParser:
     humanize.add_argument("--tempo", type=float, help="beats a minute; needed for .ds files, which do not say it")
     humanize.add_argument("--device", default="cpu", help="where to compute, such as cuda (default: %(default)s)")
 
+    runs = commands.add_parser("runs", help="list runs, sweeps, searches and comparisons, and delete some")
+    runs.set_defaults(run=_runs)
+    runs.add_argument(
+        "folder", type=Path, nargs="?", default=Path("logs"), help="where they lie (default: %(default)s)"
+    )
+    runs.add_argument("--arm", help="only runs of this arm, such as model_b")
+    runs.add_argument("--data", help="only runs on this source of songs, such as parquet")
+    runs.add_argument("--state", choices=("finished", "interrupted", "failed"), help="only those in this state")
+    runs.add_argument("--sort", metavar="METRIC", help="the best first, such as test/mae (default: the newest first)")
+    runs.add_argument("--clean", action="store_true", help="delete what is listed by --arm, --data or --state")
+    runs.add_argument("--yes", action="store_true", help="do not ask before that")
+
     push = commands.add_parser("push", help="put a trained run or a songs table on the Hugging Face Hub")
     push.set_defaults(run=_push)
     push.add_argument("what", type=Path, metavar="RUN", help="a finished run's folder, or a .parquet songs table")
@@ -235,6 +247,35 @@ def _humanize(arguments: argparse.Namespace) -> None:
     _show_refused(done.refused)
     files = f" {done.files:,} {'file' if done.files == 1 else 'files'}" if arguments.score.is_dir() else ""
     sys.stdout.write(f"{arguments.out}:{files} with the timing of {', '.join(timing)}\n")
+
+
+def _runs(arguments: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from toy_duration_predictor.comparison.runs import chosen, delete, find_entries, in_order, size_text, table
+    from toy_duration_predictor.sections import render_text
+
+    filters = {name: getattr(arguments, name) for name in ("arm", "data", "state")}
+    if arguments.clean and not any(filters.values()):
+        raise InputError("--clean deletes what is listed; say what, by --state, --arm or --data.")
+    entries, refused = find_entries(arguments.folder)
+    entries = in_order(chosen(entries, **filters), arguments.sort)
+    Console().print(render_text("Runs", [table(entries, arguments.folder, arguments.sort)]))
+    _show_refused(refused)
+    if not (arguments.clean and entries):
+        return
+    if not arguments.yes:
+        question = f"Delete these {len(entries)} folders, {size_text(sum(e.size for e in entries))}? [y/N] "
+        if not sys.stdin.isatty():
+            raise InputError("Nothing is deleted without an answer; give --yes where nobody can be asked.")
+        if input(question).strip().lower() not in ("y", "yes"):
+            raise InputError("Nothing was deleted.")
+
+    def at_work(entry: Any) -> None:
+        sys.stderr.write(f"Left {entry.folder}: it has changed within ten minutes, and may be at work.\n")
+
+    for entry in delete(entries, at_work):
+        sys.stdout.write(f"{entry.folder}: deleted\n")
 
 
 def _push(arguments: argparse.Namespace) -> None:

@@ -59,6 +59,7 @@ def test_help_and_mistakes_answer_without_torch(script, tmp_path):
         ("train.py", ["training.max_epochs=0"]),
         ("train.py", ["sede=1"]),
         ("evaluate.py", ["--help"]),
+        ("search.py", ["--help"]),
         ("evaluate.py", []),
     ):
         done = script(name, *arguments, cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1")

@@ -111,6 +111,12 @@ def test_the_test_input_is_quantized_for_model_a_too(config, shared_run):
     assert a["test/copy_mae"] == b["test/copy_mae"] > 0
     assert a["data/notes_train"] == b["data/notes_train"]
     assert "val/skill" not in a  # copying is perfect where the input is the target
+    # Model A has learned to copy; so on quantized input its error is that of copying, on the same songs as Model B's.
+    assert a["val/mae"] == pytest.approx(0, abs=1e-3)
+    assert a["val/quantized_mae"] == pytest.approx(b["val/mae"] / (1 - b["val/skill"]), rel=1e-4)
+    assert a["val/quantized_onset_mae"] == pytest.approx(b["val/onset_mae"] / (1 - b["val/onset_skill"]), rel=1e-4)
+    assert b["val/quantized_mae"] == b["val/mae"]
+    assert a["data/validated"] == b["data/validated"]
 
 
 def test_same_seed_same_numbers(config, shared_run):
@@ -240,11 +246,14 @@ def test_settings_and_songs_decide_the_folder(config, shared_songs, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Encountered `nan` values:UserWarning")
-def test_a_training_that_diverges_says_so(config, monkeypatch):
+def test_a_training_that_diverges_says_so(config, monkeypatch, tmp_path):
     forward = DurationTask.forward
     monkeypatch.setattr(DurationTask, "forward", lambda task, batch: forward(task, batch) * float("nan"))
     with pytest.raises(InputError, match=r"the training diverged; try a lower training\.learning_rate"):
         train(config(*SHORT))
+    assert "the training diverged" in next(tmp_path.glob("logs/*/failed.txt")).read_text()
+    monkeypatch.undo()
+    assert not (Path(train(config(*SHORT, "resume=never"))["run/folder"]) / "failed.txt").exists()
 
 
 def test_a_place_that_cannot_be_written_is_refused(config, tmp_path):

@@ -5,7 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from toy_duration_predictor.training.config import Count, Settings, SourceSettings, TrainerSettings
+from toy_duration_predictor.training.config import Count, Seed, Settings, SourceSettings, TrainerSettings
+
+# What a search may make low. Nothing of the test songs is among it.
+Objective = Literal["val/quantized_mae", "val/quantized_onset_mae", "train/seconds", "model/parameters"]
 
 
 class CompareConfig(Settings):
@@ -48,3 +51,20 @@ class QuantizersConfig(Settings):
     logs: Path
     out: Path | None
     resamples: Annotated[int, Field(ge=100)]
+
+
+class SearchConfig(Settings):
+    """`conf/search.yaml`, composed."""
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    trials: Count
+    space: Annotated[list[str], Field(min_length=1)]
+    each: list[str]
+    objectives: Annotated[list[Objective], Field(min_length=1, max_length=2)]
+    prune: bool
+    startup: Count
+    warmup: Annotated[int, Field(ge=0)]
+    seed: Seed
+    data: SourceSettings
+    trainer: TrainerSettings
+    logs: Path

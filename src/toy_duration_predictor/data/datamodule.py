@@ -140,9 +140,9 @@ class SongsDataModule(pl.LightningDataModule):
         )
         return DataLoader(self.train_windows, sampler=batches, batch_size=None)
 
-    def val_dataloader(self) -> DataLoader[Batch]:
-        """Returns the validation rows, paired as in training."""
-        return self._in_order(self.val_rows, self.pairing)
+    def val_dataloader(self, pairing: str | None = None) -> DataLoader[Batch]:
+        """Returns the validation rows, paired as in training unless another pairing is named."""
+        return self._in_order(self.val_rows, pairing or self.pairing)
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """Returns the test rows, whose input is quantized whatever the pairing."""

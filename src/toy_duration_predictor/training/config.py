@@ -17,6 +17,10 @@ Config = TypeVar("Config", bound=BaseModel)
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 
+# Metrics of validation that runs are compared by. Those named `quantized` are of quantized input, whatever the pairing;
+# the others are of the input that the pairing gives.
+Metric = Literal["val/quantized_mae", "val/quantized_onset_mae", "val/loss", "val/mae", "val/skill"]
+
 # Settings of `trainer` that change no number, arguments of `lightning.pytorch.Trainer` among them.
 NEUTRAL = (
     "progress",
@@ -133,12 +137,14 @@ class TrainConfig(Settings):
     logs: Path
     resume: Literal["auto", "never"]
     force: bool
-    optimize: Literal["val/loss", "val/mae", "val/skill"]
+    optimize: Metric
 
     @model_validator(mode="after")
     def _check_optimize(self) -> Self:
         if self.optimize == "val/skill" and self.data.pairing == "sung":
-            raise ValueError("optimize=val/skill has no value where the copy baseline is perfect; use val/mae")
+            raise ValueError(
+                "optimize=val/skill has no value where the copy baseline is perfect; use val/quantized_mae"
+            )
         return self
 
     def decisive(self) -> dict[str, Any]:

@@ -9,6 +9,8 @@
 import glob
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,8 +21,9 @@ from datasets import Dataset
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.errors import InputError, first_line
 from toy_duration_predictor.files import write, write_text
+from toy_duration_predictor.training.commands import Interrupted
 from toy_duration_predictor.training.config import TrainConfig
 from toy_duration_predictor.training.predictions import predictions_table
 from toy_duration_predictor.training.provenance import SOURCES, changed_sources, code_digest
@@ -79,6 +82,21 @@ def read_metrics(folder: Path) -> Metrics | None:
     if not isinstance(metrics, dict) or "name" not in metrics:
         raise InputError(f"{path} does not hold a run's metrics; delete it to run again.")
     return metrics
+
+
+@contextmanager
+def saying_why(folder: Path) -> Iterator[None]:
+    """Leaves `failed.txt` in the folder of a run that ends by an error: so nobody takes it for an interrupted one."""
+    with suppress(OSError):  # it is not there, as a rule; who cannot write will hear of it later
+        (folder / "failed.txt").unlink()
+    try:
+        yield
+    except Interrupted:
+        raise
+    except Exception as error:
+        if folder.is_dir():
+            write_text(folder / "failed.txt", f"{first_line(error)}\n")
+        raise
 
 
 def best_checkpoint(run: str | Path) -> Path:

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pyarrow as pa
+from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import OmegaConf
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard.summary import hparams
 
 from toy_duration_predictor.models import singer_embedding
@@ -12,7 +14,7 @@ from toy_duration_predictor.training import figures
 from toy_duration_predictor.training.task import DurationTask
 
 # The metrics that runs are compared by in the tab HPARAMS, which shows those that it is given first.
-COMPARED = ("test/onset_mae", "test/mae", "test/skill", "val/mae")
+COMPARED = ("test/onset_mae", "test/mae", "test/skill", "val/quantized_mae")
 
 
 def write_results(
@@ -51,10 +53,21 @@ def write_results(
     compared = {name: results[name] for name in COMPARED if name in results}
     # Not by `SummaryWriter.add_hparams`, which writes to a folder of its own: TensorBoard would show it as another run.
     for summary in hparams(settings, compared):  # type: ignore[no-untyped-call]
+        _mark_given(summary.value[0].metadata.plugin_data)
         writer.file_writer.add_summary(summary)
     for name, value in results.items():
         writer.add_scalar(name if name.startswith("test/") else f"best/{name}", value)
     logger.finalize("success")
+
+
+def _mark_given(summary: Any) -> None:
+    """Marks the settings that the command names, swept ones among them: HPARAMS shows those that differ first."""
+    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    given = tuple(override.lstrip("+").partition("=")[0] for override in overrides)
+    data = HParamsPluginData.FromString(summary.content)
+    for info in data.experiment.hparam_infos:
+        info.differs = info.name.startswith(given)
+    summary.content = data.SerializeToString()
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

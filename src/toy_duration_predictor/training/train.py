@@ -1,11 +1,13 @@
 """One run: a configuration in, a run folder with a trained and tested model out."""
 
+import hashlib
 import inspect
+import json
 import logging
 import math
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,6 +35,7 @@ from toy_duration_predictor.training.run_folder import (
     read_metrics,
     run_folder,
     same_run_by_other_code,
+    saying_why,
     write_config,
     write_metrics,
     write_predictions,
@@ -44,12 +47,16 @@ from toy_duration_predictor.training.trainer import end_processes, make_fit_trai
 
 log = logging.getLogger(__name__)
 
+# Metrics of validation that a run has of quantized input, too, whatever its pairing.
+COMPARED = ("mae", "onset_mae")
 
-def train(config: DictConfig | dict[str, Any]) -> Metrics:
+
+def train(config: DictConfig | dict[str, Any], watchers: Sequence[pl.Callback] = ()) -> Metrics:
     """Trains and tests one model; a finished run is recognised and not run again.
 
     Args:
         config: `conf/train.yaml`, composed.
+        watchers: Further callbacks, which change no number: they may only look on, or end the training by an error.
 
     Returns:
         The contents of `metrics.json`, and `run/folder`.
@@ -71,12 +78,15 @@ def train(config: DictConfig | dict[str, Any]) -> Metrics:
         log.info("This run is finished; force=true runs it again.")
     else:
         _say_what_changed(folder)
-        metrics = _train_and_test(settings, table, songs, folder)
+        with saying_why(folder):
+            metrics = _train_and_test(settings, table, songs, folder, watchers)
     show_results(metrics, folder)
     return {**metrics, "run/folder": str(folder)}
 
 
-def _train_and_test(settings: TrainConfig, table: Dataset, songs: str, folder: Path) -> Metrics:
+def _train_and_test(
+    settings: TrainConfig, table: Dataset, songs: str, folder: Path, watchers: Sequence[pl.Callback]
+) -> Metrics:
     """Trains and tests a model and writes its run folder; `songs` is the table's fingerprint."""
     use_threads(settings.trainer)
     torch.manual_seed(settings.seed)  # the initial weights follow from it; dropout has the task's own seeding
@@ -86,7 +96,7 @@ def _train_and_test(settings: TrainConfig, table: Dataset, songs: str, folder: P
     # tester is of the hardware alone: extras such as a limit of batches must not touch the test.
     tester = make_trainer(settings.trainer.model_copy(update={"progress": False}), logger=False)
     stop = StopOnSignal(folder / "checkpoints" / "last.ckpt")
-    trainer = make_fit_trainer(settings, stop, logger)
+    trainer = make_fit_trainer(settings, stop, logger, watchers)
     if _is_helper():  # it writes nothing: the run folder is the first process's
         _fit(trainer, stop, task, data)
         sys.exit()
@@ -103,6 +113,7 @@ def _train_and_test(settings: TrainConfig, table: Dataset, songs: str, folder: P
             **_fit(trainer, stop, task, data),
             **_test(settings, tester, table, data, folder, logger),
             "data/fingerprint": songs,
+            "data/validated": _validated(settings, songs, data),
             "data/source": settings.data.source,
             "data/songs": len(table),
             "data/singers": len(data.singers),
@@ -151,6 +162,12 @@ def _say_what_changed(folder: Path) -> None:
             other,
             changed_sources(other),
         )
+
+
+def _validated(settings: TrainConfig, songs: str, data: SongsDataModule) -> str:
+    """Returns a digest of the validation songs and of what is to be predicted of them."""
+    rows = sorted(map(int, data.val_rows))
+    return hashlib.sha256(json.dumps([songs, settings.data.durations, rows]).encode()).hexdigest()[:8]
 
 
 def _is_helper() -> bool:
@@ -206,12 +223,16 @@ def _test(
 ) -> Metrics:
     """Validates and tests the best weights, writes the predictions, and shows both in TensorBoard."""
     best = load_run(folder)
-    metrics: Metrics = {}
-    for results in (
-        tester.validate(best, data.val_dataloader(), verbose=False),
-        tester.test(best, data.test_dataloader(), verbose=False),
-    ):
-        metrics |= {name: float(value) for name, value in results[0].items()}
+
+    def validate(pairing: str) -> Metrics:
+        return dict(tester.validate(best, data.val_dataloader(pairing), verbose=False)[0])
+
+    own = validate(data.pairing)
+    metrics: Metrics = {**own, **tester.test(best, data.test_dataloader(), verbose=False)[0]}
+    # What runs of different pairings are compared by: Model A's own validation is of sung input, which it copies.
+    quantized = own if data.pairing == "quantized" else validate("quantized")
+    metrics |= {f"val/quantized_{name}": quantized[f"val/{name}"] for name in COMPARED if f"val/{name}" in quantized}
+    metrics = {name: float(value) for name, value in metrics.items()}
     if not math.isfinite(float(metrics["val/mae"])):
         raise InputError(f"{folder}: the training diverged; try a lower training.learning_rate.")
     predictions = write_predictions(folder, table, data.split.test.tolist(), best.predicted)

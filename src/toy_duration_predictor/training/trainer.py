@@ -3,6 +3,7 @@
 import logging
 import os
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import lightning.pytorch as pl
@@ -56,13 +57,16 @@ def make_trainer(settings: HardwareSettings, **arguments: Any) -> pl.Trainer:
         raise InputError(f"trainer={settings.accelerator} cannot be used on this machine: {error}") from error
 
 
-def make_fit_trainer(settings: TrainConfig, stop: StopOnSignal, logger: TensorBoardLogger) -> pl.Trainer:
+def make_fit_trainer(
+    settings: TrainConfig, stop: StopOnSignal, logger: TensorBoardLogger, watchers: Sequence[pl.Callback] = ()
+) -> pl.Trainer:
     """Returns the trainer that a run trains with, extras of its configuration included.
 
     Args:
         settings: The run's.
         stop: The callback that ends the training after a signal.
         logger: The run's own.
+        watchers: Callbacks beside those of the configuration.
 
     Raises:
         InputError: Lightning refuses an extra, or a class refuses its arguments.
@@ -72,6 +76,7 @@ def make_fit_trainer(settings: TrainConfig, stop: StopOnSignal, logger: TensorBo
         stop,
         *callbacks(settings, stop.last.parent),
         *instantiate_classes("callbacks", settings.callbacks),
+        *watchers,
     ]
     try:
         return make_trainer(
