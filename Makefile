@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: train test test-all docs setup
+.PHONY: train test test-all test-faults docs setup
 
 train: setup
 	$(PY) scripts/train.py experiment=model_b $(ARGS)
@@ -15,11 +15,15 @@ test: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PYTEST) -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow and not faults" $(ARGS)
 
 # What `make test` leaves out, and the documents.
 test-all: test docs
 	$(PYTEST) -m slow $(ARGS)
+
+# Kills, damaged files and the same command twice at once, for minutes; see docs/reliability.md. One after the other.
+test-faults: setup
+	$(PY) -m pytest -m faults tests $(ARGS)
 
 # The documents' site, in build/site; a warning is an error.
 docs: setup

@@ -128,9 +128,14 @@ def test_the_recipe_beside_a_table_decides(tmp_path, recipe, expected):
     assert origins(load_songs("parquet", path=path)) == [expected]
     # The key is worth more than the recipe.
     assert origins(load_songs("parquet", "sung", path=path)) == [Origin.ROUNDED]
-    for other in (json.dumps({"recipe": written, "songs": 2}), "{}", "[]", "no recipe"):
+    for other in (json.dumps({"recipe": written, "songs": 2}), "{}", "[]"):
         sidecar.write_text(other)
         assert origins(load_songs("parquet", path=path)) == [Origin.UNDECIDED]
+    sidecar.write_text("no recipe")
+    with pytest.raises(
+        InputError, match=r"songs\.parquet\.json cannot be read .*; prepare the table again, or delete it"
+    ):
+        load_songs("parquet", path=path)
 
 
 def test_what_cannot_be_carried_values_is_refused():

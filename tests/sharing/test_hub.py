@@ -245,6 +245,16 @@ def test_what_is_no_model_is_refused(model_b, file, content, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_saved_model_that_was_changed_is_refused(shared_run, tmp_path, name):
+    hub.save_model(shared_run, tmp_path / "saved")
+    path = tmp_path / "saved" / name
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"0", b"1", 1) if name == "config.json" else content[:-1] + b"!")
+    with pytest.raises(InputError, match=f"its {name} is damaged or was changed"):
+        load_model(tmp_path / "saved")
+
+
 @pytest.fixture
 def on_the_hub(model_b, online):
     online.repositories["models/a/b"] = {path.name: path.read_bytes() for path in model_b.iterdir()}

@@ -74,7 +74,7 @@ def test_a_checkpoint_runs_no_code(config, shared_songs, own_run, tmp_path):
     checkpoint = torch.load(best, weights_only=True)
     checkpoint["hyper_parameters"]["_instantiator"] = "lightning.pytorch.cli.instantiate_module"
     torch.save(checkpoint, best)
-    with pytest.raises(InputError, match=r"best\.ckpt cannot be read as a checkpoint of this project"):
+    with pytest.raises(InputError, match=r"best\.ckpt names code to run, under '_instantiator'"):
         evaluation(config, own_run, shared_songs, tmp_path)
 
 

@@ -2,6 +2,7 @@ import json
 import os
 import runpy
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from omegaconf import OmegaConf
 from tests.conftest import FEW_SONGS, ONE_EPOCH, ROOT, RUN, SHORT, SMALL, flat
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.files import alone, unsealed
 from toy_duration_predictor.training.callbacks import LogEpochs
 from toy_duration_predictor.training.commands import Interrupted
 from toy_duration_predictor.training.run_folder import read_metrics
@@ -50,7 +52,7 @@ def test_the_run_folder(config, tmp_path):
     assert {path.name for path in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
 
     on_disk = json.loads((folder / "metrics.json").read_text())
-    assert {**on_disk, "run/folder": str(folder)} == metrics
+    assert {**unsealed(on_disk), "run/folder": str(folder)} == metrics
     promised = (
         "test/mae test/mae_published test/copy_mae test/copy_mae_published test/skill test/rmse test/mae_beats "
         "data/fingerprint data/source data/notes_train seed train/seconds train/epochs train/notes_per_second "
@@ -216,12 +218,13 @@ def test_resume_never_starts_anew(config, monkeypatch, tmp_path):
     assert steps
 
 
-def test_a_spoilt_checkpoint_is_refused(config, monkeypatch, tmp_path):
+def test_spoilt_checkpoints_are_refused(config, monkeypatch, tmp_path):
     monkeypatch.setattr("toy_duration_predictor.training.train._test", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         train(config(*SHORT))
-    last = next(tmp_path.glob("logs/*/checkpoints/last.ckpt"))
-    last.write_bytes(last.read_bytes()[:1000])
+    for name in ("last", "previous"):
+        checkpoint = next(tmp_path.glob(f"logs/*/checkpoints/{name}.ckpt"))
+        checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     with pytest.raises(InputError, match=r"last\.ckpt cannot be read .*resume=never"):
         train(config(*SHORT))
 
@@ -245,15 +248,71 @@ def test_settings_and_songs_decide_the_folder(config, shared_songs, tmp_path):
     assert "durations: sung" in (Path(said["run/folder"]) / "config.yaml").read_text()
 
 
-@pytest.mark.filterwarnings("ignore:Encountered `nan` values:UserWarning")
-def test_a_training_that_diverges_says_so(config, monkeypatch, tmp_path):
+def test_predictions_that_diverge_end_the_run(config, monkeypatch, tmp_path):
     forward = DurationTask.forward
     monkeypatch.setattr(DurationTask, "forward", lambda task, batch: forward(task, batch) * float("nan"))
-    with pytest.raises(InputError, match=r"the training diverged; try a lower training\.learning_rate"):
+    where = r"the validation after epoch 1, batch 1, with songs of rows \[\d+, \d+\]"
+    with pytest.raises(InputError, match=rf"diverged in {where}; try a lower training\.learning_rate"):
         train(config(*SHORT))
-    assert "the training diverged" in next(tmp_path.glob("logs/*/failed.txt")).read_text()
+    assert "diverged in the validation" in next(tmp_path.glob("logs/*/failed.txt")).read_text()
     monkeypatch.undo()
     assert not (Path(train(config(*SHORT, "resume=never"))["run/folder"]) / "failed.txt").exists()
+
+
+def test_a_loss_that_diverges_ends_the_run_until_it_begins_anew(config, monkeypatch, tmp_path):
+    loss = DurationTask.loss
+    monkeypatch.setattr(DurationTask, "loss", lambda task, *a: loss(task, *a) / (task.global_step != 7))
+    with pytest.raises(InputError, match=r"diverged in epoch 2, batch 3, with songs of rows \[") as first:
+        train(config(*RUN))
+    monkeypatch.setattr(DurationTask, "loss", loss)
+    with pytest.raises(InputError) as again:
+        train(config(*RUN))
+    assert str(again.value) == str(first.value)
+    assert train(config(*RUN, "resume=never"))["train/epochs"] == 3
+    assert not list(tmp_path.glob("logs/*/diverged.txt"))
+
+
+def test_a_run_in_a_thread_has_the_same_numbers(config, shared_run):
+    with ThreadPoolExecutor(1) as threads:
+        metrics = threads.submit(train, config(*RUN)).result()
+    assert metrics["test/mae"] == read_metrics(shared_run)["test/mae"]
+
+
+@pytest.mark.parametrize("spoil", [lambda last: last.write_bytes(b"cut"), Path.unlink])
+def test_the_checkpoint_before_takes_the_place_of_one_that_cannot_be_read(
+    config, shared_run, tmp_path, monkeypatch, spoil
+):
+    """As after a fault of the disk, or a kill between the two moves."""
+    monkeypatch.setattr("toy_duration_predictor.training.train._test", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(config(*RUN))
+    monkeypatch.undo()
+    folder = next((tmp_path / "logs").iterdir())
+    spoil(folder / "checkpoints" / "last.ckpt")
+    (folder / "checkpoints" / ".last.ckpt.123").touch()  # what a kill leaves
+    steps = []
+    step = DurationTask.training_step
+    monkeypatch.setattr(DurationTask, "training_step", lambda *a: steps.append(1) or step(*a))
+    assert train(config(*RUN))["test/mae"] == read_metrics(shared_run)["test/mae"]
+    assert len(steps) == 5  # the last epoch
+    for name in ("best", "last"):
+        assert same_weights(weights(folder, name), weights(shared_run, name))
+    assert {path.name for path in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+
+
+def test_a_second_run_waits_and_finds_the_first_one_finished(config, own_run, monkeypatch, capsys):
+    metrics = own_run / "metrics.json"
+    finished = metrics.read_text()
+    metrics.unlink()
+    monkeypatch.setattr(DurationTask, "training_step", no_step)
+    with ThreadPoolExecutor(1) as threads:
+        with alone(own_run, lambda: None):
+            second = threads.submit(train, config(*RUN))
+            while "waiting for its end" not in capsys.readouterr().err:
+                assert not second.done()
+            metrics.write_text(finished)
+        assert second.result()["test/mae"] == read_metrics(own_run)["test/mae"]
+    assert not (own_run / ".lock").exists()
 
 
 def test_a_place_that_cannot_be_written_is_refused(config, tmp_path):

@@ -107,7 +107,7 @@ class SongsDataModule(pl.LightningDataModule):
             log.warning(
                 "Rests are guessed, because the table has no column 'pitch', and in %s the guess must fail: there are "
                 "no short rests to go by. Prepare the table with pitch.",
-                _rows(unclear),
+                named_rows(unclear),
             )
         self.train_windows = Windows(
             self.songs,
@@ -164,12 +164,12 @@ def _without(rows: np.ndarray, wrong: list[int], side: str) -> np.ndarray:
         log.warning(
             "Left out of %s, as they are not known to have been quantized with their error carried forward: %s.",
             side,
-            _rows(wrong),
+            named_rows(wrong),
         )
     return np.setdiff1d(rows, wrong)
 
 
-def _rows(rows: list[int]) -> str:
+def named_rows(rows: list[int]) -> str:
     """Returns rows as messages name them."""
     return f"rows {rows}" if len(rows) <= 20 else f"{len(rows)} rows, the first of them {rows[:20]}"
 

@@ -99,7 +99,11 @@ class Predictor:
         """
         path = DEMO_MODEL if place == DEMO else Path(place)
         # A run's folder has checkpoints; a saved model's folder has none.
-        if not best_checkpoint(path).is_file():
+        try:
+            is_run = best_checkpoint(path).is_file()
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}).") from error
+        if not is_run:
             return cls(*load_model(path if place == DEMO else place), device)
         task = load_run(path)
         return cls(task.network, task.singers, task.hparams["anonymous"], device)

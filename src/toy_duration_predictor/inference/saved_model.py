@@ -6,7 +6,7 @@ The published models, `model_A` and `model_B` of `ccss17/toy-duration-predictor`
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, cast
 
 import torch
 from huggingface_hub import ModelCard, PyTorchModelHubMixin
@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from toy_duration_predictor.errors import InputError, explain
+from toy_duration_predictor.files import damaged, sealed
 from toy_duration_predictor.models import Inputs, build
 
 CONFIG, WEIGHTS, PICKLE, CARD = "config.json", "model.safetensors", "pytorch_model.bin", "README.md"
@@ -102,6 +103,13 @@ class HubModel(nn.Module, PyTorchModelHubMixin):
         predicted: Tensor = self.network(inputs._replace(singer=inputs.singer * (not self.anonymous)))
         return predicted
 
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """Saves the weights, and the configuration with checksums of both."""
+        super()._save_pretrained(save_directory)
+        config = cast("dict[str, Any]", self._hub_mixin_config)
+        text = json.dumps(sealed(config, save_directory / WEIGHTS), sort_keys=True, indent=2)
+        (save_directory / CONFIG).write_text(text, encoding="utf-8")
+
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """Returns the card that was made from a run, if there is one."""
         return self.card or super().generate_model_card(*args, **kwargs)
@@ -132,7 +140,7 @@ def read_folder(folder: Path, name: str) -> LoadedModel:
 
 
 def _config(path: Path, name: str) -> Config:
-    """Reads `config.json`, of this project's layout or of the published one."""
+    """Reads `config.json`, of this project's layout or of the published one, and checks what it has checksums of."""
     if not path.is_file():
         raise InputError(
             f"{name} is no model: give a run's folder, a checkpoint, or a folder or name on the Hub with a {CONFIG}; "
@@ -140,8 +148,13 @@ def _config(path: Path, name: str) -> Config:
         )
     try:
         raw = json.loads(path.read_bytes())
+        wrong = damaged(path, raw, path.with_name(WEIGHTS)) if isinstance(raw, dict) else None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{name}: its {CONFIG} is not JSON; get it again, or save the run again.") from error
+    except OSError as error:
+        raise InputError(f"{name} cannot be read ({error.strerror}); get it again, or save the run again.") from error
+    if wrong:
+        raise InputError(f"{name}: its {wrong.name} is damaged or was changed; get it again, or save the run again.")
     try:
         if isinstance(raw, dict) and "network" in raw:
             return Config(**raw)

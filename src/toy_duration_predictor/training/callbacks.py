@@ -3,6 +3,7 @@
 import logging
 import math
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -44,7 +45,9 @@ class StopOnSignal(Callback):
         Raises:
             Interrupted: A signal came.
         """
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        # Python sets handlers in the main thread only. Elsewhere, as in a trial of Ray Tune, signals are the host's.
+        main = threading.current_thread() is threading.main_thread()
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM) if main}
 
         def restore() -> None:
             for number, handler in handlers.items():

@@ -35,6 +35,21 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 2048
 
+_TICKS = pa.list_(pa.int64())
+SCHEMA = pa.schema(
+    {
+        "row": pa.int64(),
+        "singer_id": pa.int64(),
+        "quantized": _TICKS,
+        "sung": _TICKS,
+        "predicted": pa.list_(pa.float32()),
+        "rest": pa.list_(pa.bool_()),
+        "ticks_per_beat": pa.int64(),
+        "tempo": pa.int64(),
+        "carried": pa.bool_(),
+    }
+)
+
 
 def predictions_table(table: Dataset, rows: Iterable[int], predicted: np.ndarray) -> pa.Table:
     """Puts predictions beside what was sung, in the format above.

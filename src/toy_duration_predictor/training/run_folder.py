@@ -3,7 +3,8 @@
     config.yaml  sources.json  metrics.json  predictions.parquet  checkpoints/best.ckpt  checkpoints/last.ckpt
     train.log  events.*
 
-`metrics.json` is written last, so a folder that has it belongs to a finished run.
+`metrics.json` is written last, so a folder that has it belongs to a finished run. It has checksums of itself, of
+`config.yaml` and of `predictions.parquet`; a checkpoint has its own.
 """
 
 import glob
@@ -16,20 +17,24 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
+import yaml
 from datasets import Dataset
 from omegaconf import OmegaConf
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from torch import Tensor
 
 from toy_duration_predictor.errors import InputError, first_line
-from toy_duration_predictor.files import write, write_text
+from toy_duration_predictor.files import damaged, sealed, unsealed, write, write_text
+from toy_duration_predictor.training.checkpoints import BEST, read_checkpoint
 from toy_duration_predictor.training.commands import Interrupted
-from toy_duration_predictor.training.config import TrainConfig
-from toy_duration_predictor.training.predictions import predictions_table
+from toy_duration_predictor.training.config import DataSettings, TrainConfig
+from toy_duration_predictor.training.predictions import SCHEMA, predictions_table
 from toy_duration_predictor.training.provenance import SOURCES, changed_sources, code_digest
 from toy_duration_predictor.training.task import DurationTask
 
 Metrics = dict[str, float | int | str]
+
+CONFIG, METRICS, PREDICTIONS = "config.yaml", "metrics.json", "predictions.parquet"
 
 
 def run_folder(config: TrainConfig, fingerprint: str) -> Path:
@@ -57,13 +62,14 @@ def same_run_by_other_code(folder: Path) -> Path | None:
 
 def write_config(folder: Path, config: TrainConfig) -> None:
     """Writes `config.yaml`."""
-    write_text(folder / "config.yaml", OmegaConf.to_yaml(config.model_dump(mode="json")))
+    write_text(folder / CONFIG, OmegaConf.to_yaml(config.model_dump(mode="json")))
 
 
 def write_metrics(folder: Path, metrics: Metrics) -> None:
-    """Writes `metrics.json`: flat, sorted by key."""
-    text = json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False) + "\n"
-    write_text(folder / "metrics.json", text)
+    """Writes `metrics.json`: flat, sorted by key, with checksums of the files that it belongs to."""
+    files = (path for name in (CONFIG, PREDICTIONS) if (path := folder / name).is_file())
+    text = json.dumps(sealed(metrics, *files), indent=2, sort_keys=True, allow_nan=False) + "\n"
+    write_text(folder / METRICS, text)
 
 
 def read_metrics(folder: Path) -> Metrics | None:
@@ -72,14 +78,29 @@ def read_metrics(folder: Path) -> Metrics | None:
     Raises:
         InputError: The file is there and cannot be read.
     """
-    path = folder / "metrics.json"
-    if not path.is_file():
-        return None
+    metrics = _sealed_metrics(folder)
+    return None if metrics is None else unsealed(metrics)
+
+
+def _sealed_metrics(folder: Path, *files: Path) -> Metrics | None:
+    """Returns what is in `metrics.json`, checksums included, or None; the files are checked, too."""
+    path = folder / METRICS
     try:
-        metrics: Metrics = json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON ({error}); delete it to run again.") from error
-    if not isinstance(metrics, dict) or "name" not in metrics:
+        metrics = TypeAdapter(Metrics).validate_python(json.loads(path.read_text(encoding="utf-8")), strict=True)
+        wrong = damaged(path, metrics, *files)
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_file():  # then it is one of the others
+            raise
+        return None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error}).") from error
+    except ValidationError as error:
+        raise InputError(f"{path} does not hold a run's metrics; delete it to run again.") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON ({first_line(error)}); delete it to run again.") from error
+    if wrong:
+        raise InputError(f"{wrong} is damaged or was changed after the run; run it again with force=true.")
+    if "name" not in metrics:
         raise InputError(f"{path} does not hold a run's metrics; delete it to run again.")
     return metrics
 
@@ -101,7 +122,7 @@ def saying_why(folder: Path) -> Iterator[None]:
 
 def best_checkpoint(run: str | Path) -> Path:
     """Returns the checkpoint of a run folder's best weights; a checkpoint itself is returned as it is."""
-    return Path(run, "checkpoints", "best.ckpt") if Path(run).is_dir() else Path(run)
+    return Path(run, "checkpoints", BEST) if Path(run).is_dir() else Path(run)
 
 
 def load_run(run: str | Path) -> DurationTask:
@@ -111,17 +132,17 @@ def load_run(run: str | Path) -> DurationTask:
         InputError: There is no such run, or its checkpoint cannot be read.
     """
     best = best_checkpoint(run)
-    if not best.is_file():
-        raise InputError(f"run={run} has no checkpoints/best.ckpt; give the folder of a trained run.")
     try:
-        # Not by `load_from_checkpoint`, which would call whatever function the checkpoint names under `_instantiator`.
-        # Here such a checkpoint ends in an error, as the task has no such argument.
-        checkpoint = torch.load(best, map_location="cpu", weights_only=True)
+        if not best.is_file():
+            raise InputError(f"run={run} has no checkpoints/best.ckpt; give the folder of a trained run.")
+        checkpoint = read_checkpoint(best)
         task = DurationTask(**checkpoint["hyper_parameters"])
         task.load_state_dict(checkpoint["state_dict"])
         return task
     except InputError:
         raise
+    except OSError as error:
+        raise InputError(f"{best} cannot be read ({error.strerror or error}).") from error
     except Exception as error:
         changed = changed_sources(Path(run)) if Path(run, SOURCES).is_file() else ""
         since = f"; the code has changed since: {changed}" if changed else ""
@@ -142,8 +163,18 @@ def write_predictions(folder: Path, table: Dataset, rows: list[int], predicted: 
         What was written.
     """
     predictions = predictions_table(table, rows, predicted.float().numpy())
-    write(folder / "predictions.parquet", lambda path: pq.write_table(predictions, path))
+    write(folder / PREDICTIONS, lambda path: pq.write_table(predictions, path))
     return predictions
+
+
+class RunConfig(BaseModel):
+    """What is needed of a run's `config.yaml`; other code may have written further settings."""
+
+    name: str
+    seed: int
+    data: DataSettings
+    model: dict[str, Any]
+    training: dict[str, Any]
 
 
 class FinishedRun(NamedTuple):
@@ -181,17 +212,29 @@ def read_run(folder: Path) -> FinishedRun:
     Raises:
         InputError: It is not finished, or a file of it cannot be read.
     """
-    metrics = read_metrics(folder)
-    if metrics is None:
-        raise InputError(f"{folder} is no finished run; the command that began it goes on.")
     try:
-        config: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
-        predictions = pq.read_table(folder / "predictions.parquet")
-        data = config["data"]
-        return FinishedRun(
-            folder, config["name"], config["seed"], data["split"], data["split_seed"], config, metrics, predictions
-        )
-    except (OSError, KeyError, pa.ArrowException) as error:
+        metrics = _sealed_metrics(folder, folder / CONFIG, folder / PREDICTIONS)
+        if metrics is None:
+            raise InputError(f"{folder} is no finished run; the command that began it goes on.")
+        config = _read_config(folder / CONFIG)
+        predictions = pq.read_table(folder / PREDICTIONS)
+        predictions.select(SCHEMA.names).cast(SCHEMA)
+        said = RunConfig.model_validate(config, strict=True)
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file can raise anything
         raise InputError(
-            f"{folder} cannot be read ({type(error).__name__}: {error}); run it again with force=true."
+            f"{folder} cannot be read ({type(error).__name__}: {first_line(error)}); run it again with force=true."
         ) from error
+    split = said.data.split, said.data.split_seed
+    return FinishedRun(folder, said.name, said.seed, *split, config, unsealed(metrics), predictions)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """Reads `config.yaml`."""
+    text = path.read_text(encoding="utf-8")
+    # An alias stands for as much as its writer likes, and a run writes none.
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+        raise ValueError(f"{path.name} has aliases")
+    config: Any = OmegaConf.to_container(OmegaConf.create(text))
+    return dict(config)

@@ -18,6 +18,7 @@ from toy_duration_predictor.data.quantize import left_behind
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.models import DistributionNetwork, Inputs, build
 from toy_duration_predictor.training import metrics
+from toy_duration_predictor.training.divergence import check_finite
 
 # The metrics of every epoch.
 VALIDATED = ("mae", "copy_mae", "onset_mae", "copy_onset_mae")
@@ -117,6 +118,7 @@ class DurationTask(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Returns the loss."""
         loss = self.loss(batch)
+        check_finite(f"epoch {self.current_epoch + 1}, batch {batch_idx + 1}", batch, loss)
         size = len(batch.mask)
         self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
         return loss
@@ -135,8 +137,11 @@ class DurationTask(pl.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Accumulates `val/loss`, `val/mae`, `val/onset_mae` and the skills."""
         predicted = self(batch)
+        loss = self.loss(batch, predicted)
+        where = f"the validation after epoch {self.current_epoch + 1}, batch {batch_idx + 1}"
+        check_finite(where, batch, loss, predicted[batch.mask])
         # Batches count alike, whatever their size, as in the published recipe.
-        self.log("val/loss", self.loss(batch, predicted), prog_bar=True, batch_size=1, sync_dist=True)
+        self.log("val/loss", loss, prog_bar=True, batch_size=1, sync_dist=True)
         self.val_metrics.update(predicted, batch)
 
     def on_validation_epoch_end(self) -> None:

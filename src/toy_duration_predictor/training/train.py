@@ -4,8 +4,6 @@ import hashlib
 import inspect
 import json
 import logging
-import math
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,10 +22,13 @@ from toy_duration_predictor.data.datamodule import SongsDataModule
 from toy_duration_predictor.data.origin import declared
 from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
-from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.errors import InputError, first_line
+from toy_duration_predictor.files import alone, clear
 from toy_duration_predictor.models._potentials import PhasePotentials
 from toy_duration_predictor.training.callbacks import StopOnSignal
+from toy_duration_predictor.training.checkpoints import LAST, PREVIOUS, read_checkpoint
 from toy_duration_predictor.training.config import DataSettings, TrainConfig, validated
+from toy_duration_predictor.training.divergence import remembered, say_that_it_diverged
 from toy_duration_predictor.training.provenance import changed_sources, provenance, write_sources
 from toy_duration_predictor.training.run_folder import (
     Metrics,
@@ -95,35 +96,41 @@ def _train_and_test(
     # The trainers refuse what this machine or Lightning does not take, so they are made before anything is written. The
     # tester is of the hardware alone: extras such as a limit of batches must not touch the test.
     tester = make_trainer(settings.trainer.model_copy(update={"progress": False}), logger=False)
-    stop = StopOnSignal(folder / "checkpoints" / "last.ckpt")
+    stop = StopOnSignal(folder / "checkpoints" / LAST)
     trainer = make_fit_trainer(settings, stop, logger, watchers)
     if _is_helper():  # it writes nothing: the run folder is the first process's
         _fit(trainer, stop, task, data)
         sys.exit()
-    if settings.force or settings.resume == "never":
-        shutil.rmtree(folder, ignore_errors=True)
-    write_config(folder, settings)
-    write_sources(folder)
-    with file_log(folder / "train.log"):
-        log.info("Run folder: %s", folder)
-        log.info("%d songs, fingerprint %s, split into %d / %d / %d", len(table), songs, *map(len, data.split))
-        metrics = {
-            # First, as the commit may be another one when the training ends.
-            **provenance(),
-            **_fit(trainer, stop, task, data),
-            **_test(settings, tester, table, data, folder, logger),
-            "data/fingerprint": songs,
-            "data/validated": _validated(settings, songs, data),
-            "data/source": settings.data.source,
-            "data/songs": len(table),
-            "data/singers": len(data.singers),
-            "data/unheard_singers": len(data.unheard_singers),
-            "data/notes_train": data.notes_train,
-            "name": settings.name,
-            "model": settings.model.name,
-            "seed": settings.seed,
-        }
-        write_metrics(folder, metrics)  # the last file: with it the run is finished
+    with alone(folder, lambda: log.info("The same run is under way in another process: waiting for its end.")):
+        finished = None if settings.force else read_metrics(folder)
+        if finished is not None:
+            return finished
+        if settings.force or settings.resume == "never":
+            clear(folder)
+        say_that_it_diverged(folder)
+        write_config(folder, settings)
+        write_sources(folder)
+        with file_log(folder / "train.log"):
+            log.info("Run folder: %s", folder)
+            log.info("%d songs, fingerprint %s, split into %d / %d / %d", len(table), songs, *map(len, data.split))
+            metrics = {
+                # First, as the commit may be another one when the training ends.
+                **provenance(),
+                **_fit(trainer, stop, task, data),
+                **_test(settings, tester, table, data, folder, logger),
+                "data/fingerprint": songs,
+                "data/validated": _validated(settings, songs, data),
+                "data/source": settings.data.source,
+                "data/songs": len(table),
+                "data/singers": len(data.singers),
+                "data/unheard_singers": len(data.unheard_singers),
+                "data/notes_train": data.notes_train,
+                "name": settings.name,
+                "model": settings.model.name,
+                "seed": settings.seed,
+            }
+            write_metrics(folder, metrics)  # the last file: with it the run is finished
+        stop.last.with_name(PREVIOUS).unlink(missing_ok=True)
     return metrics
 
 
@@ -178,12 +185,12 @@ def _is_helper() -> bool:
 def _fit(trainer: pl.Trainer, stop: StopOnSignal, task: DurationTask, data: SongsDataModule) -> Metrics:
     """Trains, from `last.ckpt` if there is one; returns the metrics of the training."""
     last = stop.last
-    progress = _progress(last) if last.exists() else None
+    progress = _resumed(last)
     # A run that was interrupted after early stopping would otherwise train for another epoch.
     if progress is None or not progress["stopped"]:
         if progress is not None:
             log.info("Going on after epoch %d, from %s", progress["epochs"], last)
-        with stop.fitting(trainer):
+        with stop.fitting(trainer), remembered(last.parents[1]):
             trainer.fit(task, datamodule=data, ckpt_path=last if progress else None, weights_only=True)
         end_processes()
         progress = _progress(last)
@@ -196,10 +203,27 @@ def _fit(trainer: pl.Trainer, stop: StopOnSignal, task: DurationTask, data: Song
     }
 
 
+def _resumed(last: Path) -> dict[str, Any] | None:
+    """Returns the progress at `last.ckpt`, or None without one. The one before takes its place if it cannot be read."""
+    previous = last.with_name(PREVIOUS)
+    if not (last.exists() or previous.exists()):
+        return None
+    try:
+        return _progress(last)
+    except InputError as error:
+        try:
+            progress = _progress(previous)
+        except InputError:
+            raise error from None
+        log.warning("%s cannot be read; going on from the one before it.", last)
+        previous.replace(last)
+        return progress
+
+
 def _progress(last: Path) -> dict[str, Any]:
     """Returns the epochs and seconds of the training up to `last.ckpt`, and whether early stopping ended it."""
     try:
-        checkpoint = torch.load(last, map_location="cpu", weights_only=True)
+        checkpoint = read_checkpoint(last)
         states = checkpoint["callbacks"].items()
         stopped = [state["stopped_epoch"] for name, state in states if name.startswith(EarlyStopping.__name__)]
         return {
@@ -209,7 +233,7 @@ def _progress(last: Path) -> dict[str, Any]:
         }
     except Exception as error:
         raise InputError(
-            f"{last} cannot be read ({type(error).__name__}); train from the start with resume=never."
+            f"{last} cannot be read ({first_line(error)}); train from the start with resume=never."
         ) from error
 
 
@@ -233,8 +257,6 @@ def _test(
     quantized = own if data.pairing == "quantized" else validate("quantized")
     metrics |= {f"val/quantized_{name}": quantized[f"val/{name}"] for name in COMPARED if f"val/{name}" in quantized}
     metrics = {name: float(value) for name, value in metrics.items()}
-    if not math.isfinite(float(metrics["val/mae"])):
-        raise InputError(f"{folder}: the training diverged; try a lower training.learning_rate.")
     predictions = write_predictions(folder, table, data.split.test.tolist(), best.predicted)
     write_results(logger, settings.decisive(), metrics, predictions, best)
     return metrics

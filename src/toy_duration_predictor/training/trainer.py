@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training.callbacks import StopOnSignal, callbacks
+from toy_duration_predictor.training.checkpoints import CheckpointFiles
 from toy_duration_predictor.training.config import HardwareSettings, TrainConfig
 from toy_duration_predictor.training.extras import instantiate_classes
 from toy_duration_predictor.training.terminal import shows_progress
@@ -78,14 +79,17 @@ def make_fit_trainer(
         *instantiate_classes("callbacks", settings.callbacks),
         *watchers,
     ]
+    options = dict(settings.trainer.options)
+    plugins = options.pop("plugins", None) or []
     try:
         return make_trainer(
             settings.trainer,
             max_epochs=settings.training.max_epochs,
             logger=loggers,
             callbacks=all_callbacks,
+            plugins=[CheckpointFiles(), *(plugins if isinstance(plugins, list) else [plugins])],
             # No validation before the training: its metrics would mean nothing.
-            **{"num_sanity_val_steps": 0, **settings.trainer.options},
+            **{"num_sanity_val_steps": 0, **options},
         )
     except InputError as error:
         if not (settings.trainer.options or settings.callbacks):

@@ -273,3 +273,15 @@ def test_published_and_corrected_tables_value_for_value(mssv, tmp_path):
             for column in ("singer_id", "ticks_per_beat", "durations", "quantized_durations"):
                 assert row[column] == expected[file.removesuffix(".mid")][column]
         validate_songs(load_songs("parquet", path=tmp_path / f"{name}.parquet"))
+
+
+@pytest.mark.parametrize("name", ["songs.parquet", "songs.parquet.json"])
+def test_a_table_that_was_changed_is_refused(folder, tmp_path, name):
+    prepare(folder, tmp_path / "songs.parquet", jobs=1)
+    changed = tmp_path / name
+    content = changed.read_bytes()
+    changed.write_bytes(
+        content.replace(b"s", b"t", 1) if name.endswith(".json") else content.replace(b"C0632", b"C0633")
+    )
+    with pytest.raises(InputError, match=f"{name} is damaged or was changed"):
+        load_songs("parquet", path=tmp_path / "songs.parquet")

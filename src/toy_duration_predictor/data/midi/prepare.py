@@ -24,7 +24,7 @@ from toy_duration_predictor.data.midi.engines import ENGINES, Part
 from toy_duration_predictor.data.midi.recipe import NAMES, Recipe, read_row, validate_recipe
 from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.files import write, write_text
+from toy_duration_predictor.files import sealed, write, write_text
 
 # Files of a part, on average. All of them are read again when one of them has changed.
 FILES_A_PART = 100
@@ -220,4 +220,4 @@ def _write_sidecar(out: Path, folder: Path, recipe: Recipe, names: str, summary:
         **summary._asdict(),
     }
     del done["read"]  # the table does not depend on it
-    write_text(out.with_name(f"{out.name}.json"), json.dumps(done, indent=2, ensure_ascii=False) + "\n")
+    write_text(out.with_name(f"{out.name}.json"), json.dumps(sealed(done, out), indent=2, ensure_ascii=False) + "\n")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ from datasets import Dataset
 from toy_duration_predictor.data.origin import Durations, declare
 from toy_duration_predictor.data.songs import ROWS_AT_ONCE, used, validated
 from toy_duration_predictor.errors import InputError, first_line
+from toy_duration_predictor.files import damaged
 
 
 def parquet(path: Path) -> Dataset:
@@ -26,18 +28,37 @@ def parquet(path: Path) -> Dataset:
         raise InputError(f"data.path={path} {what}; give the path of a songs table in Parquet format.")
     with _reading(path):
         columns = pq.read_schema(path).names
+    recipe = _recipe(path)
     table = validated(_parts(path, used(columns)), columns, str(path))
-    declare(table, _by_recipe(path, len(table)))
+    declare(table, _by_recipe(recipe, len(table)))
     return table
 
 
-def _by_recipe(path: Path, songs: int) -> Durations:
-    """Returns what durations are by the recipe that `prepare` writes beside a table of so many songs."""
+def _recipe(path: Path) -> Any:
+    """Returns what `prepare` writes beside a table, if it is there; the table must have its checksum."""
+    beside = path.with_name(f"{path.name}.json")
     try:
-        done = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
+        done = json.loads(beside.read_text(encoding="utf-8"))
+        wrong = damaged(beside, done, path) if isinstance(done, dict) else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        reason = first_line(error)
+        raise InputError(f"{beside} cannot be read ({reason}); prepare the table again, or delete it.") from error
+    if wrong:
+        raise InputError(
+            f"data.path={path}: {wrong.name} is damaged or was changed after `tdp prepare`; prepare the table again, "
+            f"or delete {beside.name} to use the table as it is."
+        )
+    return done
+
+
+def _by_recipe(done: Any, songs: int) -> Durations:
+    """Returns what durations are by what `prepare` wrote beside a table of so many songs."""
+    try:
         if done["songs"] == songs:  # otherwise it was written beside another table
             return "carried" if done["recipe"]["published"] else "sung"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         pass
     return "auto"
 
