@@ -272,7 +272,7 @@ def _runs(arguments: argparse.Namespace) -> None:
             raise InputError("Nothing was deleted.")
 
     def at_work(entry: Any) -> None:
-        sys.stderr.write(f"Left {entry.folder}: it has changed within ten minutes, and may be at work.\n")
+        sys.stderr.write(f"Left {entry.folder}: a process is in it, or it has changed within ten minutes.\n")
 
     for entry in delete(entries, at_work):
         sys.stdout.write(f"{entry.folder}: deleted\n")

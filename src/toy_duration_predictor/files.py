@@ -119,6 +119,19 @@ def alone(folder: Path, wait: Callable[[], object]) -> Iterator[None]:
         lock.release()
 
 
+def occupied(folder: Path) -> bool:
+    """Returns whether a process is in an `alone` block of this folder."""
+    if not (folder / LOCK).exists():
+        return False
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
 def clear(folder: Path) -> None:
     """Removes all that is in a folder but its lock."""
     for path in folder.iterdir():

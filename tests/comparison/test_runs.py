@@ -8,6 +8,7 @@ import pytest
 
 from toy_duration_predictor import cli
 from toy_duration_predictor.comparison import runs as listing
+from toy_duration_predictor.files import alone
 
 
 @pytest.fixture
@@ -95,7 +96,10 @@ def test_cleaning(logs, capsys, monkeypatch):
 
     (logs / "cut" / "train.log").write_text("epoch 1")  # now
     cli.main(["runs", str(logs), "--clean", "--arm", "model_b", "--yes"])
-    assert "may be at work" in capsys.readouterr().err
+    assert "it has changed within ten minutes" in capsys.readouterr().err
+    with alone(logs / "a", lambda: None):
+        cli.main(["runs", str(logs), "--clean", "--arm", "model_a", "--yes"])
+    assert f"Left {logs / 'a'}" in capsys.readouterr().err
     assert {path.name for path in logs.iterdir()} == {"a", "cut", "sweeps", "searches", "comparisons", "elsewhere"}
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from omegaconf import OmegaConf
 
 from toy_duration_predictor.errors import InputError, first_line
+from toy_duration_predictor.files import occupied
 from toy_duration_predictor.sections import Section
 
 STATES = ("finished", "interrupted", "failed")
@@ -163,7 +164,8 @@ def delete(entries: Iterable[Entry], at_work: Callable[[Entry], object]) -> Iter
         InputError: A folder cannot be deleted.
     """
     for entry in entries:
-        if entry.state != "finished" and time.time() - entry.changed < AT_WORK:
+        recent = entry.state != "finished" and time.time() - entry.changed < AT_WORK
+        if recent or occupied(entry.folder):
             at_work(entry)
             continue
         try:

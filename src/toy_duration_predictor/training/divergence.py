@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from toy_duration_predictor.data.datamodule import named_rows
 from toy_duration_predictor.data.batches import Batch
+from toy_duration_predictor.data.datamodule import named_rows
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.files import write_text
 
