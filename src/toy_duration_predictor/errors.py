@@ -16,6 +16,11 @@ class InputError(ValueError):
     """
 
 
+def reason_of(error: Exception) -> str:
+    """Returns why something failed, for a record of it: the sentence, or the kind of an error that nobody foresaw."""
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {first_line(error)}"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Returns a question for a misspelt name, or a list of the known names if no known name is near.
 

@@ -14,6 +14,7 @@ from toy_duration_predictor.comparison.arms import ANONYMOUS, MODEL, check_names
 from toy_duration_predictor.comparison.config import CompareConfig
 from toy_duration_predictor.comparison.gather import gather
 from toy_duration_predictor.comparison.report import write_comparison
+from toy_duration_predictor.comparison.study_runs import finished, of_study
 from toy_duration_predictor.data.split import FOLDS
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.files import write
@@ -21,7 +22,6 @@ from toy_duration_predictor.training.config import SourceSettings, TrainConfig, 
 from toy_duration_predictor.training.provenance import changed_sources
 from toy_duration_predictor.training.run_folder import FinishedRun, read_run
 from toy_duration_predictor.training.terminal import console_log
-from toy_duration_predictor.training.train import train
 from toy_duration_predictor.training.trainer import use_threads
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def _train_missing(settings: CompareConfig, compose: Callable[[list[str]], DictC
         # A line, not a bar: each run has a bar of its own, and two at a time garble each other.
         split = f"split {run.data.split} of seed {run.data.split_seed}"
         log.info("Run %d/%d: %s, seed %d, %s", number, len(plan), run.name, run.seed, split)
-        runs.append(read_run(Path(str(train(run)["run/folder"]))))
+        runs.append(finished(run))
     return runs
 
 
@@ -103,13 +103,10 @@ def _plan(settings: CompareConfig, compose: Callable[[list[str]], DictConfig]) -
                 run.data.update(settings.data.options)
                 # Whatever the experiment's own: the test songs are the same.
                 run.data.split = fold or runs[MODEL].data.split
-                run.trainer = settings.trainer.model_dump()
-                run.logs = str(settings.logs)
-                # Where only the split varies, all runs have the experiment's own seed.
-                if settings.vary != "split":
-                    run.seed = repetition
                 if settings.vary in ("split", "both"):
                     run.data.split_seed += repetition
+            # Where only the split varies, all runs have the experiment's own seed.
+            of_study(run, settings, None if settings.vary == "split" else repetition)
             validated(run, TrainConfig)
             plan.append(run)
     return plan

@@ -11,13 +11,12 @@ planted effect (see `sensitivity`). What is tried is the rest of the rule, which
 import logging
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from datasets import Dataset
 from matplotlib.figure import Figure
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 from scipy.stats import binomtest
 
 from toy_duration_predictor.comparison.arms import ANONYMOUS, MODEL
@@ -36,14 +35,14 @@ from toy_duration_predictor.comparison.questions import (
 from toy_duration_predictor.comparison.report import plain
 from toy_duration_predictor.comparison.sensitivity import sensitivity
 from toy_duration_predictor.comparison.statistics import Interval, song_sign_flip
+from toy_duration_predictor.comparison.study_runs import finished, of_study
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.files import write
 from toy_duration_predictor.sections import Section, write_report
-from toy_duration_predictor.training.config import TrainConfig, validated
-from toy_duration_predictor.training.run_folder import FinishedRun, read_run
+from toy_duration_predictor.training.config import validated
+from toy_duration_predictor.training.run_folder import FinishedRun
 from toy_duration_predictor.training.terminal import console_log
 from toy_duration_predictor.training.timing_errors import MEASURES
-from toy_duration_predictor.training.train import train
 
 log = logging.getLogger(__name__)
 
@@ -116,11 +115,7 @@ def trial(effect: float, songs: int, seed: int, settings: PowerConfig, compose: 
         for arm in (MODEL, ANONYMOUS):
             split = ("data.split=grouped", f"data.split_seed={seed}")
             run = compose([f"experiment={arm}", *data, *split, *settings.each])
-            with open_dict(run):
-                run.trainer = settings.trainer.model_dump()
-                run.logs, run.seed = str(settings.logs), seed
-            validated(run, TrainConfig)
-            runs[arm] = read_run(Path(str(train(run)["run/folder"])))
+            runs[arm] = finished(of_study(run, settings, seed))
         return runs
 
     def train_planted(table: Dataset, measure: str) -> list[FinishedRun]:

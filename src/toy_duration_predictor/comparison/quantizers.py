@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from datasets import Dataset
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
 from toy_duration_predictor.comparison.arms import MODEL
 from toy_duration_predictor.comparison.config import QuantizersConfig
@@ -22,6 +22,7 @@ from toy_duration_predictor.comparison.quantizer_questions import Judged, judge_
 from toy_duration_predictor.comparison.report import plain
 from toy_duration_predictor.comparison.report_quantizers import TITLE, sections
 from toy_duration_predictor.comparison.statistics import Interval
+from toy_duration_predictor.comparison.study_runs import finished, of_study
 from toy_duration_predictor.data.notes import Notes
 from toy_duration_predictor.data.origin import are_carried, origins
 from toy_duration_predictor.data.quantizers import REFERENCE, WAYS, check_ways, quantized_by, songs_of
@@ -30,10 +31,9 @@ from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.files import write
 from toy_duration_predictor.sections import write_report
-from toy_duration_predictor.training.config import TrainConfig, validated
-from toy_duration_predictor.training.run_folder import FinishedRun, read_run
+from toy_duration_predictor.training.config import validated
+from toy_duration_predictor.training.run_folder import FinishedRun
 from toy_duration_predictor.training.terminal import console_log
-from toy_duration_predictor.training.train import train
 from toy_duration_predictor.training.trainer import use_threads
 
 log = logging.getLogger(__name__)
@@ -135,10 +135,6 @@ def _trained(
         for seed in range(settings.seeds):
             data = ("data=parquet", f"data.path='{path}'", "data.durations=sung")
             run = compose([f"experiment={MODEL}", *data, *settings.each])
-            with open_dict(run):
-                run.trainer = settings.trainer.model_dump()
-                run.logs, run.seed = str(settings.logs), seed
-            validated(run, TrainConfig)
             log.info("%s, seed %d of %d", name, seed, settings.seeds)
-            runs[name].append(read_run(Path(str(train(run)["run/folder"]))))
+            runs[name].append(finished(of_study(run, settings, seed)))
     return runs

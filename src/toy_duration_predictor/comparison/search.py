@@ -22,7 +22,8 @@ from optuna_integration.pytorch_lightning import PyTorchLightningPruningCallback
 
 from toy_duration_predictor.comparison.config import SearchConfig
 from toy_duration_predictor.comparison.report_search import write_search
-from toy_duration_predictor.errors import InputError, first_line
+from toy_duration_predictor.comparison.study_runs import of_study
+from toy_duration_predictor.errors import InputError, first_line, reason_of
 from toy_duration_predictor.training.commands import Interrupted
 from toy_duration_predictor.training.config import validated
 from toy_duration_predictor.training.provenance import code_digest
@@ -161,11 +162,10 @@ def _try(study: optuna.Study, settings: SearchConfig, number: int, compose: Comp
         study.tell(trial, state=TrialState.FAIL)
         raise
     except Exception as error:
-        mistake = isinstance(error, InputError)
-        reason = str(error) if mistake else f"{type(error).__name__}: {first_line(error)}"
+        reason = reason_of(error)
         trial.set_user_attr("reason", reason)
         study.tell(trial, state=TrialState.FAIL)
-        log.error("Failed: %s", reason, exc_info=not mistake)
+        log.error("Failed: %s", reason, exc_info=not isinstance(error, InputError))
     else:
         trial.set_user_attr("folder", str(metrics["run/folder"]))
         trial.set_user_attr("seconds", metrics["train/seconds"])
@@ -176,9 +176,7 @@ def _compose(settings: SearchConfig, overrides: list[str], compose: Compose) -> 
     run = compose([f"data={settings.data.source}", *settings.each, *overrides])
     with open_dict(run):
         run.data.update(settings.data.options)
-        run.trainer = settings.trainer.model_dump()
-        run.logs = str(settings.logs)
-    return run
+    return of_study(run, settings)
 
 
 def _watchers(trial: optuna.Trial, settings: SearchConfig, run: DictConfig) -> list[Callback]:

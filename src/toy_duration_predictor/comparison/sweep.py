@@ -16,7 +16,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from toy_duration_predictor.errors import InputError, first_line
+from toy_duration_predictor.errors import InputError, first_line, reason_of
 from toy_duration_predictor.files import write_text
 from toy_duration_predictor.training.commands import Interrupted, ending_in_a_sentence
 
@@ -71,9 +71,8 @@ def recorded(run: Callable[[], Metrics], optimize: str) -> Metrics | None:
     except Interrupted:
         raise
     except Exception as error:
-        mistake = isinstance(error, InputError)
-        reason = str(error) if mistake else f"{type(error).__name__}: {first_line(error)}"
-        log.error("Trial %s failed: %s", hydra.job.num, reason, exc_info=not mistake)
+        reason = reason_of(error)
+        log.error("Trial %s failed: %s", hydra.job.num, reason, exc_info=not isinstance(error, InputError))
         record("failed", reason)
         return None
     record("finished", folder=str(metrics["run/folder"]))
