@@ -95,12 +95,7 @@ def alone(folder: Path, wait: Callable[[], object]) -> Iterator[None]:
     """
     lock = FileLock(folder / LOCK)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            wait()
-            lock.acquire()
+        _acquire(lock, folder, wait)
         try:
             for path in (*folder.glob(".*"), *folder.glob("*/.*")):
                 if re.fullmatch(r"\..+\.\d+", path.name):  # as `write` names them
@@ -117,6 +112,19 @@ def alone(folder: Path, wait: Callable[[], object]) -> Iterator[None]:
         with suppress(OSError):
             Path(lock.lock_file).unlink()
         lock.release()
+
+
+def _acquire(lock: FileLock, folder: Path, wait: Callable[[], object]) -> None:
+    waits = False
+    while not lock.is_locked:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=-1 if waits else 0)
+        except Timeout:
+            waits = True
+            wait()
+        except FileNotFoundError:  # the folder is one that its last process removes, and has just been removed
+            continue
 
 
 def occupied(folder: Path) -> bool:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -24,7 +25,12 @@ PROCESSES.set_forkserver_preload([__name__])
 
 def start(logs: Path, *overrides: str) -> BaseProcess:
     """Starts a run; what it says goes to `LOGS.txt`."""
-    process = PROCESSES.Process(target=_run, args=(logs, overrides))
+    return start_work(logs, _run, logs, overrides)
+
+
+def start_work(logs: Path, work: Callable[..., object], *arguments: Any) -> BaseProcess:
+    """Starts any work; what it says goes to `LOGS.txt`."""
+    process = PROCESSES.Process(target=_say, args=(logs, work, *arguments))
     process.start()
     return process
 
@@ -36,10 +42,14 @@ def finish(logs: Path, *overrides: str) -> None:
     assert process.exitcode == 0, said(logs)
 
 
-def _run(logs: Path, overrides: tuple[str, ...]) -> None:
+def _say(logs: Path, work: Callable[..., object], *arguments: Any) -> None:
     file = os.open(f"{logs}.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for output in (sys.stdout, sys.stderr):
         os.dup2(file, output.fileno())
+    work(*arguments)
+
+
+def _run(logs: Path, overrides: tuple[str, ...]) -> None:
     train(composed(*overrides, f"logs={logs}"))
 
 

@@ -3,10 +3,15 @@
 import random
 import shutil
 
+import midii
 import pytest
 
 from tests.conftest import RUN
 from tests.faults.processes import result, same
+from toy_duration_predictor.data.midi.prepare import prepare
+from toy_duration_predictor.data.origin import declared
+from toy_duration_predictor.data.songs import fingerprint
+from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.download import load_model
 from toy_duration_predictor.sharing.hub import save_model
@@ -14,8 +19,8 @@ from toy_duration_predictor.training.train import train
 
 pytestmark = pytest.mark.faults
 
-# Of a finished run, and of a saved model; and of an interrupted run, which then goes on, in a second.
-DAMAGES, DAMAGES_BEFORE_THE_END = 200, 60
+# Of a finished run, and of a saved model; of an interrupted run, which then goes on, in a second; of prepared songs.
+DAMAGES, DAMAGES_BEFORE_THE_END, DAMAGES_OF_SONGS = 200, 60, 60
 
 FINISHED = ("config.yaml", "sources.json", "metrics.json", "predictions.parquet", "checkpoints/best.ckpt")
 INTERRUPTED = ("sources.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt", "checkpoints/previous.ckpt")
@@ -109,3 +114,47 @@ def test_damages_of_an_interrupted_run(shared_run, config, damaged, tmp_path, mo
         went_on += (folder / "metrics.json").is_file()
     assert not found
     assert went_on
+
+
+def test_damages_of_a_prepared_table(midi, damaged, tmp_path):
+    prepare(midi, tmp_path / "made" / "songs.parquet")
+
+    def use(folder):
+        table = load_songs("parquet", path=folder / "songs.parquet")
+        return {"songs": fingerprint(table), "durations": declared(table)}
+
+    expected = use(tmp_path / "made")
+    found = []
+    for number in range(DAMAGES_OF_SONGS):
+        folder = damaged(tmp_path / "made", ("songs.parquet", "songs.parquet.json"), random.Random(number))
+        if silent(lambda folder=folder: use(folder), expected):
+            found.append(number)
+    assert not found
+
+
+def test_a_damaged_cache_is_made_again(midi, tmp_path, monkeypatch, caplog):
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("TDP_CACHE_DIR", str(cache))
+    expected = fingerprint(load_songs("midi", path=midi))
+    kept = {path: path.read_bytes() for path in cache.rglob("*") if path.is_file()}
+    assert len(kept) == 4  # the table and one part, and the file beside either
+    said = 0
+    for number in range(DAMAGES_OF_SONGS):
+        chance = random.Random(number)
+        path = chance.choice(sorted(kept))
+        path.write_bytes(damage(kept[path], chance))
+        caplog.clear()
+        assert fingerprint(load_songs("midi", path=midi)) == expected
+        assert {path: path.read_bytes() for path in kept} == kept
+        said += "is damaged, and is made again" in caplog.text
+    assert said
+
+
+@pytest.fixture
+def midi(tmp_path):
+    """The folder of the real songs of the midii package."""
+    folder = tmp_path / "midi"
+    folder.mkdir()
+    for path in midii.sample.dataset:
+        shutil.copy(path, folder)
+    return folder

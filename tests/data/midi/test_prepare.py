@@ -1,6 +1,9 @@
 import json
 import os
 import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import midii
@@ -129,13 +132,40 @@ def test_another_recipe_reads_all_again(folder, tmp_path, reads):
     assert rows(out) != before
 
 
-def test_a_damaged_part_is_made_anew(folder, tmp_path):
+def test_a_damaged_part_is_made_anew(folder, tmp_path, caplog):
     out = tmp_path / "songs.parquet"
     prepare(folder, out, keep_parts=True)
-    [part] = (tmp_path / ".songs.parquet.parts").iterdir()
-    part.write_bytes(part.read_bytes()[:-100])
-    assert prepare(folder, out, keep_parts=True).read == 4
-    assert prepare(folder, out, keep_parts=True).read == 0
+    before = out.read_bytes()
+    parts = sorted((tmp_path / ".songs.parquet.parts").iterdir())
+    assert [part.suffix for part in parts] == [".json", ".parquet"]
+    for part in parts:
+        for damaged in (part.read_bytes()[:-1], part.read_bytes().replace(b"0", b"1", 1), b"[]", b""):
+            part.write_bytes(damaged)
+            assert prepare(folder, out, keep_parts=True).read == 4
+            assert caplog.messages == [f"{part.with_suffix('.parquet')} is damaged, and is made again."]
+            assert prepare(folder, out, keep_parts=True).read == 0
+            assert out.read_bytes() == before
+            caplog.clear()
+
+
+def test_a_second_preparation_waits_for_the_first(folder, tmp_path, reads, caplog):
+    out = tmp_path / "songs.parquet"
+    begun = threading.Event()
+
+    def slowly(parts, _):
+        begun.set()
+        while not caplog.messages:
+            time.sleep(0.01)
+        yield from parts
+
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(prepare, folder, out, progress=slowly)
+        begun.wait()
+        second = threads.submit(prepare, folder, out)
+        assert second.result() == first.result()
+    assert caplog.messages == [f"Another process is making {out}: waiting for its end."]
+    assert len(reads) == 8
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["my songs", "songs.parquet", "songs.parquet.json"]
 
 
 def test_a_file_more_leaves_the_other_parts_as_they_are(monkeypatch, tmp_path):

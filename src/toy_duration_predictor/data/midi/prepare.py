@@ -1,15 +1,17 @@
 """A folder of MIDI files to a songs table, on all cores, in memory that does not grow with the folder.
 
-The folder is read in parts. Until the table is written, every part is a file beside it. So interrupted work goes on
-where it stopped, and a part whose files have not changed is not read again.
+The folder is read in parts. Until the table is written, every part is a file beside it, with a `.json` file of what was
+done and of checksums. So interrupted work goes on where it stopped, and a part whose files have not changed is not read
+again.
 """
 
 import hashlib
 import json
+import logging
 import os
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
 from itertools import pairwise
@@ -24,7 +26,9 @@ from toy_duration_predictor.data.midi.engines import ENGINES, Part
 from toy_duration_predictor.data.midi.recipe import NAMES, Recipe, read_row, validate_recipe
 from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.files import sealed, write, write_text
+from toy_duration_predictor.files import LOCK, alone, clear, damaged, sealed, unsealed, write, write_text
+
+log = logging.getLogger(__name__)
 
 # Files of a part, on average. All of them are read again when one of them has changed.
 FILES_A_PART = 100
@@ -69,7 +73,8 @@ def prepare(
 ) -> Summary:
     """Makes a songs table of all `.mid` and `.midi` files below a folder, in the order of their paths.
 
-    Beside the table, `OUT.json` says what was done, and names the files that cannot be used and were left out.
+    Beside the table, `OUT.json` says what was done, and names the files that cannot be used and were left out. Of two
+    processes that make the same table one waits for the other.
 
     Args:
         folder: Where the files are.
@@ -94,43 +99,54 @@ def prepare(
         raise InputError(f"engine={engine}: there is no such engine; known: {', '.join(ENGINES)}")
     validate_recipe(recipe, names)
     files = find_files(folder)
+    with _store(out) as store:
+        # Parts with another summary were written by other code; they have another name, so they are not read.
+        made_by = (recipe, names, version("toy-duration-predictor"), folder.resolve(), Summary._fields)
+        parts = _parts(files, store, made_by)
+        done = {path: _what_was_done(path) for path in parts}
+        # A strict preparation reads refused files again, to end at the first of them.
+        new = [(path, parts[path]) for path, known in done.items() if known is None or (strict and known["refused"])]
+        work = partial(_read_part, folder=folder, recipe=recipe, names=names, strict=strict)
+        for failure in progress(ENGINES[engine](work, new, jobs or os.cpu_count() or 1), len(new)):
+            if failure:
+                raise InputError(failure)
+        done |= {path: _what_was_done(path) for path, _ in new}
+        if None in done.values():
+            raise InputError(f"{store} cannot be read; look at its disk, and give the command again.")
 
+        refused = {file: reason for part in done.values() for file, reason in part["refused"].items()}
+        if len(refused) == len(files):
+            clear(store)
+            file, reason = next(iter(refused.items()))
+            raise InputError(f"None of {len(files)} files can be used; the first is {file}: {reason}.")
+        write(out, partial(_write_table, parts))
+        summary = Summary(
+            files=len(files),
+            read=sum(len(some) for _, some in new),
+            songs=len(files) - len(refused),
+            notes=sum(part["notes"] for part in done.values()),
+            refused=refused,
+            mended=dict(sum((Counter(part["mended"]) for part in done.values()), Counter())),
+        )
+        _write_sidecar(out, folder, recipe, names, summary)
+        if keep_parts:
+            for path in set(store.glob("*.*")) - {store / LOCK, *parts, *map(_beside, parts)}:
+                path.unlink(missing_ok=True)
+        else:
+            clear(store)
+        return summary
+
+
+@contextmanager
+def _store(out: Path) -> Iterator[Path]:
+    """Gives one process at a time the folder of a table's parts, and removes it where nothing is left in it."""
     store = out.with_name(f".{out.name}.parts")
-    # Parts with another summary were written by other code; they have another name, so they are not read.
-    made_by = (recipe, names, version("toy-duration-predictor"), folder.resolve(), Summary._fields)
-    parts = _parts(files, store, made_by)
-    done = {path: _what_was_done(path) for path in parts}
-    # A strict preparation reads refused files again, to end at the first of them.
-    new = [(path, parts[path]) for path, known in done.items() if known is None or (strict and known["refused"])]
-    work = partial(_read_part, folder=folder, recipe=recipe, names=names, strict=strict)
-    for failure in progress(ENGINES[engine](work, new, jobs or os.cpu_count() or 1), len(new)):
-        if failure:
-            raise InputError(failure)
-    done |= {path: _what_was_done(path) for path, _ in new}
-    if None in done.values():
-        raise InputError(f"{store} is gone; is another preparation writing the same table? Give the command again.")
-
-    refused = {file: reason for part in done.values() for file, reason in part["refused"].items()}
-    if len(refused) == len(files):
-        shutil.rmtree(store, ignore_errors=True)
-        file, reason = next(iter(refused.items()))
-        raise InputError(f"None of {len(files)} files can be used; the first is {file}: {reason}.")
-    write(out, partial(_write_table, parts))
-    summary = Summary(
-        files=len(files),
-        read=sum(len(some) for _, some in new),
-        songs=len(files) - len(refused),
-        notes=sum(part["notes"] for part in done.values()),
-        refused=refused,
-        mended=dict(sum((Counter(part["mended"]) for part in done.values()), Counter())),
-    )
-    _write_sidecar(out, folder, recipe, names, summary)
-    if keep_parts:
-        for path in set(store.glob("*.parquet")) - parts.keys():
-            path.unlink(missing_ok=True)
-    else:
-        shutil.rmtree(store, ignore_errors=True)
-    return summary
+    try:
+        with alone(store, lambda: log.warning("Another process is making %s: waiting for its end.", out)):
+            yield store
+    finally:
+        with suppress(OSError):
+            store.rmdir()
 
 
 def find_files(folder: Path) -> dict[str, str]:
@@ -167,7 +183,7 @@ def _parts(files: dict[str, str], store: Path, made_by: Any) -> dict[Path, list[
 
 
 def _read_part(part: Part, folder: Path, recipe: Recipe, names: str, strict: bool) -> str:
-    """Writes the rows of a part, with `notes`, `refused` and `mended` of a `Summary` as metadata.
+    """Writes the rows of a part, and beside them `notes`, `refused` and `mended` of a `Summary`.
 
     This is the work of a process, whichever engine starts it.
 
@@ -187,20 +203,31 @@ def _read_part(part: Part, folder: Path, recipe: Recipe, names: str, strict: boo
             rows.append(row)
             mended.update(of_file)
     done = {"notes": sum(len(row["pitch"]) for row in rows), "refused": refused, "mended": mended}
-    table = pa.Table.from_pylist(rows, SCHEMA.with_metadata({"done": json.dumps(done)}))
+    table = pa.Table.from_pylist(rows, SCHEMA)
     try:
         write(path, partial(pq.write_table, table))
+        write_text(_beside(path), json.dumps(sealed(done, path)))
     except InputError as error:
         return str(error)
     return ""
 
 
 def _what_was_done(path: Path) -> Any:
-    """Returns the metadata of a part; None if it has not been written, or is damaged."""
+    """Returns what is written beside a part; None if it has not been written, or is damaged."""
     try:
-        return json.loads(pq.read_schema(path).metadata[b"done"])
-    except (OSError, pa.ArrowInvalid):
+        done = json.loads(_beside(path).read_bytes())
+        if unsealed(done) != done and not damaged(_beside(path), done, path):
+            return done
+    except FileNotFoundError:
         return None
+    except (OSError, ValueError, AttributeError, RecursionError):  # it is no JSON, or no dictionary
+        pass
+    log.warning("%s is damaged, and is made again.", path)
+    return None
+
+
+def _beside(part: Path) -> Path:
+    return part.with_suffix(".json")
 
 
 def _write_table(parts: Iterable[Path], path: Path) -> None:
