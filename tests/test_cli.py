@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ from toy_duration_predictor import cli
 from toy_duration_predictor.data.midi.smf import parse
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.scores.midi import read_score
+from toy_duration_predictor.training.commands import ending_in_a_sentence
 from toy_duration_predictor.training.train import train
 
 
@@ -193,3 +195,49 @@ def test_help_is_quick():
     code = "import sys; from toy_duration_predictor import cli; cli._parser(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "numpy", "datasets"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("environment", "shown"),
+    [
+        ({"PYTHONIOENCODING": "ascii"}, r"\uc0c8.mid: with the timing of singer 1"),
+        ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, r".mid: with the timing of singer 1"),
+    ],
+)
+def test_names_that_the_terminal_cannot_show(folder, tmp_path, environment, shown):
+    """In a process of its own: it is the interpreter that decides of its output."""
+    song = tmp_path / "노래.mid"
+    song.write_bytes(next(folder.rglob("*.mid")).read_bytes())
+    command = [sys.executable, "-m", "toy_duration_predictor.cli", "humanize", song, "-o", tmp_path / "새.mid"]
+    done = subprocess.run(
+        [*command, "--singer", "1"], env={**os.environ, **environment}, capture_output=True, text=True, encoding="ascii"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert shown in done.stdout
+    assert (tmp_path / "새.mid").is_file()
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "x.mid"),
+            "x.mid cannot be written or read: No space left on",
+        ),
+        (PermissionError(errno.EACCES, "Permission denied"), "A file cannot be written or read: Permission denied."),
+        (UnicodeEncodeError("utf-8", "a\udce9", 1, 2, "surrogates not allowed"), r"'a\\udce9' is not in UTF-8; rename"),
+    ],
+)
+def test_what_the_system_refuses_is_a_sentence(monkeypatch, error, message):
+    monkeypatch.setattr(cli, "_audit", lambda _: (_ for _ in ()).throw(error))
+    with pytest.raises(SystemExit, match=message):
+        cli.main(["audit", "songs.parquet"])
+    with pytest.raises(SystemExit) as ended, ending_in_a_sentence():
+        raise error
+    assert ended.value.code == 1
+
+
+def test_other_errors_of_the_system_keep_their_traceback(monkeypatch):
+    monkeypatch.setattr(cli, "_audit", lambda _: Path("nowhere").read_text())
+    with pytest.raises(FileNotFoundError):
+        cli.main(["audit", "songs.parquet"])

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.errors import InputError, refusal, show_any_text
 
 # The terminal shows the first files that cannot be used; the .json file beside a table names them all.
 REFUSED_SHOWN = 10
@@ -21,12 +21,17 @@ MODEL_HELP = (
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command; ends the process with status 1 on bad input, and with 130 when interrupted."""
+    show_any_text()
     parsed = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's way to end a job is Ctrl-C's
     try:
         parsed.run(parsed)
     except InputError as error:
         sys.exit(str(error))
+    except (OSError, UnicodeError) as error:
+        if sentence := refusal(error):
+            sys.exit(sentence)
+        raise
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted; the same command goes on from there.\n")
         sys.exit(130)
@@ -130,7 +135,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     runs.add_argument("--arm", help="only runs of this arm, such as model_b")
     runs.add_argument("--data", help="only runs on this source of songs, such as parquet")
-    runs.add_argument("--state", choices=("finished", "interrupted", "failed"), help="only those in this state")
+    runs.add_argument(
+        "--state", choices=("finished", "interrupted", "pruned", "failed"), help="only those in this state"
+    )
     runs.add_argument("--sort", metavar="METRIC", help="the best first, such as test/mae (default: the newest first)")
     runs.add_argument("--clean", action="store_true", help="delete what is listed by --arm, --data or --state")
     runs.add_argument("--yes", action="store_true", help="do not ask before that")

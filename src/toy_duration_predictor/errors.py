@@ -1,5 +1,8 @@
 """The one exception that stands for bad input, and the sentences that it carries."""
 
+import errno
+import io
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -19,6 +22,42 @@ class InputError(ValueError):
 def reason_of(error: Exception) -> str:
     """Returns why something failed, for a record of it: the sentence, or the kind of an error that nobody foresaw."""
     return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {first_line(error)}"
+
+
+# What the system or a disk refuses, whatever the program does.
+_REFUSED = (
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOSPC,
+    errno.EPERM,
+    errno.EROFS,
+)
+
+
+def refusal(error: OSError | UnicodeError, place: object = "A file") -> str | None:
+    """Returns a sentence for what the system refuses, as on a full disk; None for an error of another kind.
+
+    Args:
+        error: The error.
+        place: What cannot be written or read, where the error does not say it.
+    """
+    # So Python stands for bytes of a name that are none in the encoding of the system's names.
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        return f"{error.object!r:.160} is not in UTF-8; rename the file, or set PYTHONUTF8=1."
+    if not isinstance(error, OSError) or error.errno not in _REFUSED:
+        return None
+    return f"{error.filename or place} cannot be written or read: {error.strerror}."
+
+
+def show_any_text() -> None:
+    """Lets this process print letters that its output has no code for: they are shown by their numbers."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -187,5 +187,19 @@ def _digest_of_content(content: dict[str, Any]) -> str:
 def cache_folder() -> Path:
     """Returns the folder of files that can be made again: TDP_CACHE_DIR, or a folder in the user's cache."""
     own = os.environ.get("TDP_CACHE_DIR")
-    users = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(own) if own else Path(users, "toy_duration_predictor")
+    users = os.environ.get("XDG_CACHE_HOME")
+    return Path(own) if own else Path(users or expanded(Path("~", ".cache")), "toy_duration_predictor")
+
+
+def expanded(path: Path) -> Path:
+    """Returns a path with a user's home in place of a `~` at its beginning.
+
+    Raises:
+        InputError: There is no such home.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise InputError(
+            f"{path} cannot be found: this user has no home. Give a path without ~, or set HOME."
+        ) from error

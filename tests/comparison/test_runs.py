@@ -13,7 +13,7 @@ from toy_duration_predictor.files import alone
 
 @pytest.fixture
 def logs(tmp_path):
-    """Two finished runs, an interrupted one, a failed one, a sweep, a search and a comparison; all of an hour ago."""
+    """Finished, interrupted, failed and pruned runs, a sweep, a search and a comparison; all of an hour ago."""
     files = {
         "a/config.yaml": "name: model_a\ndata: {source: hub}\n",
         "a/metrics.json": '{"name": "model_a", "test/mae": 3.5, "test/skill": 0.1}',
@@ -23,7 +23,10 @@ def logs(tmp_path):
         "cut/sources.json": "{}",
         "ill/config.yaml": "name: model_b\ndata: {source: parquet}\n",
         "ill/sources.json": "{}",
-        "ill/failed.txt": "the training diverged.",
+        "ill/failed.json": '{"kind": "DivergedError", "reason": "the training diverged."}',
+        "worse/config.yaml": "name: model_b\ndata: {source: parquet}\n",
+        "worse/sources.json": "{}",
+        "worse/failed.json": '{"kind": "TrialPruned", "reason": "TrialPruned: TrialPruned"}',
         "sweeps/today/multirun.yaml": "",
         "searches/one/study.db": "x" * 2_000_000,
         "comparisons/c/report.json": "{}",
@@ -45,6 +48,7 @@ def test_what_is_there(logs):
         "b": ("run", "finished"),
         "cut": ("run", "interrupted"),
         "ill": ("run", "failed"),
+        "worse": ("run", "pruned"),
         "sweeps/today": ("sweep", "interrupted"),
         "searches/one": ("search", "interrupted"),
         "comparisons/c": ("comparison", "finished"),
@@ -60,6 +64,7 @@ def test_what_is_there(logs):
         (["--sort", "test/skill", "--state", "finished"], ["b", "a", "comparisons/c"]),
         (["--arm", "model_a"], ["a"]),
         (["--data", "parquet", "--state", "failed"], ["ill"]),
+        (["--state", "pruned"], ["worse"]),
     ],
 )
 def test_what_is_shown(logs, capsys, options, shown):

@@ -254,9 +254,9 @@ def test_predictions_that_diverge_end_the_run(config, monkeypatch, tmp_path):
     where = r"the validation after epoch 1, batch 1, with songs of rows \[\d+, \d+\]"
     with pytest.raises(InputError, match=rf"diverged in {where}; try a lower training\.learning_rate"):
         train(config(*SHORT))
-    assert "diverged in the validation" in next(tmp_path.glob("logs/*/failed.txt")).read_text()
+    assert "diverged in the validation" in next(tmp_path.glob("logs/*/failed.json")).read_text()
     monkeypatch.undo()
-    assert not (Path(train(config(*SHORT, "resume=never"))["run/folder"]) / "failed.txt").exists()
+    assert not (Path(train(config(*SHORT, "resume=never"))["run/folder"]) / "failed.json").exists()
 
 
 def test_a_loss_that_diverges_ends_the_run_until_it_begins_anew(config, monkeypatch, tmp_path):
@@ -269,7 +269,7 @@ def test_a_loss_that_diverges_ends_the_run_until_it_begins_anew(config, monkeypa
         train(config(*RUN))
     assert str(again.value) == str(first.value)
     assert train(config(*RUN, "resume=never"))["train/epochs"] == 3
-    assert not list(tmp_path.glob("logs/*/diverged.txt"))
+    assert not list(tmp_path.glob("logs/*/failed.json"))
 
 
 def test_a_run_in_a_thread_has_the_same_numbers(config, shared_run):

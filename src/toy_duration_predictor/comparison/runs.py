@@ -13,8 +13,9 @@ from omegaconf import OmegaConf
 from toy_duration_predictor.errors import InputError, first_line
 from toy_duration_predictor.files import occupied
 from toy_duration_predictor.sections import Section
+from toy_duration_predictor.training.failure import kind_of_failure
 
-STATES = ("finished", "interrupted", "failed")
+STATES = ("finished", "interrupted", "pruned", "failed")
 
 # What is not finished, and has changed within so many seconds, may still be at work. It is not deleted.
 AT_WORK = 600.0
@@ -95,7 +96,9 @@ def _state(folder: Path, last: str) -> str:
     """Returns the state of a folder whose last file has this name."""
     if (folder / last).is_file():
         return "finished"
-    return "failed" if (folder / "failed.txt").is_file() else "interrupted"
+    kind = kind_of_failure(folder)
+    # A search has ended the run, by the error of this name.
+    return "pruned" if kind == "TrialPruned" else "failed" if kind else "interrupted"
 
 
 def chosen(

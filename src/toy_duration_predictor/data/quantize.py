@@ -1,13 +1,28 @@
 """Durations on a grid: quantized with the rounding error carried forward, and what the quantizer leaves behind."""
 
+import atexit
+import os
 import re
+import shutil
+import tempfile
 
-import midii
 import numpy as np
 import torch
 from torch import Tensor
 
 from toy_duration_predictor.errors import InputError
+
+try:
+    import midii
+except RuntimeError:
+    # midii's loop is compiled by numba, which refuses where it finds no folder to keep it in: where there is no home,
+    # and the package's own folder cannot be written. So it is kept for this process and those that it starts.
+    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
+    import numba
+
+    numba.config.reload_config()
+    import midii
 
 
 def grid_ticks(ticks_per_beat: int, grid: str = "32") -> int:
@@ -70,8 +85,7 @@ def quantize(durations: np.ndarray, step: int, forward_error: bool = True) -> np
     array([15, 30, 15])
     """
     # midii changes the array that it is given, so it gets a copy.
-    quantized, _ = midii.quantize(np.array(durations, dtype=np.int64), unit=step, sync_error_mitigation=forward_error)
-    return np.asarray(quantized, dtype=np.int64)
+    return _quantize(np.array(durations, dtype=np.int64), step, forward_error)
 
 
 def carried(sung: np.ndarray, step: int) -> np.ndarray:
@@ -88,8 +102,23 @@ def carried(sung: np.ndarray, step: int) -> np.ndarray:
     array([22, 29, 21])
     """
     changed = np.array(sung, dtype=np.int64)
-    midii.quantize(changed, unit=step)
+    _quantize(changed, step)
     return changed
+
+
+def _quantize(durations: np.ndarray, step: int, forward_error: bool = True) -> np.ndarray:
+    """Calls `midii.quantize`, which is compiled the first time.
+
+    Raises:
+        InputError: What is compiled cannot be kept, as on a full disk.
+    """
+    try:
+        quantized, _ = midii.quantize(durations, unit=step, sync_error_mitigation=forward_error)
+    except OSError as error:
+        raise InputError(
+            f"numba cannot keep what it compiles ({error}); name a folder with room in the variable NUMBA_CACHE_DIR."
+        ) from error
+    return np.asarray(quantized, dtype=np.int64)
 
 
 def requantize(sung: Tensor, step: Tensor, start: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ The published models, `model_A` and `model_B` of `ccss17/toy-duration-predictor`
 `pytorch_model.bin`.
 """
 
+import errno
 import json
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, cast
@@ -15,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from toy_duration_predictor.errors import InputError, explain
+from toy_duration_predictor.errors import InputError, explain, first_line
 from toy_duration_predictor.files import damaged, sealed
 from toy_duration_predictor.models import Inputs, build
 
@@ -105,7 +106,10 @@ class HubModel(nn.Module, PyTorchModelHubMixin):
 
     def _save_pretrained(self, save_directory: Path) -> None:
         """Saves the weights, and the configuration with checksums of both."""
-        super()._save_pretrained(save_directory)
+        try:
+            super()._save_pretrained(save_directory)
+        except SafetensorError as error:  # the disk's fault, by another name
+            raise OSError(errno.EIO, first_line(error)) from error
         config = cast("dict[str, Any]", self._hub_mixin_config)
         text = json.dumps(sealed(config, save_directory / WEIGHTS), sort_keys=True, indent=2)
         (save_directory / CONFIG).write_text(text, encoding="utf-8")

@@ -9,7 +9,7 @@ import omegaconf
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from toy_duration_predictor.errors import InputError, did_you_mean
+from toy_duration_predictor.errors import InputError, did_you_mean, refusal, show_any_text
 
 # Groups of `conf` whose choices set keys of other groups: a configuration has no key of their names.
 GLOBAL_GROUPS = ("experiment", "sweep")
@@ -43,10 +43,15 @@ def ending_in_a_sentence() -> Iterator[None]:
     Errors that are not the user's keep their traceback. It belongs within a Hydra main, too: Hydra lets the end of a
     process pass, and announces everything else.
     """
+    show_any_text()
     try:
         yield
     except InputError as error:
         _end(str(error), 1)
+    except (OSError, UnicodeError) as error:
+        if sentence := refusal(error):
+            _end(sentence, 1)
+        raise
     except (HydraException, OmegaConfBaseException) as error:
         _end(_sentence(error), 1)
     except Interrupted as error:

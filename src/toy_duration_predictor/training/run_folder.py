@@ -10,8 +10,6 @@
 import glob
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +24,6 @@ from torch import Tensor
 from toy_duration_predictor.errors import InputError, first_line
 from toy_duration_predictor.files import damaged, sealed, unsealed, write, write_text
 from toy_duration_predictor.training.checkpoints import BEST, read_checkpoint
-from toy_duration_predictor.training.commands import Interrupted
 from toy_duration_predictor.training.config import DataSettings, TrainConfig
 from toy_duration_predictor.training.predictions import SCHEMA, predictions_table
 from toy_duration_predictor.training.provenance import SOURCES, changed_sources, code_digest
@@ -103,21 +100,6 @@ def _sealed_metrics(folder: Path, *files: Path) -> Metrics | None:
     if "name" not in metrics:
         raise InputError(f"{path} does not hold a run's metrics; delete it to run again.")
     return metrics
-
-
-@contextmanager
-def saying_why(folder: Path) -> Iterator[None]:
-    """Leaves `failed.txt` in the folder of a run that ends by an error: so nobody takes it for an interrupted one."""
-    with suppress(OSError):  # it is not there, as a rule; who cannot write will hear of it later
-        (folder / "failed.txt").unlink()
-    try:
-        yield
-    except Interrupted:
-        raise
-    except Exception as error:
-        if folder.is_dir():
-            write_text(folder / "failed.txt", f"{first_line(error)}\n")
-        raise
 
 
 def best_checkpoint(run: str | Path) -> Path:

@@ -1,5 +1,7 @@
 """A finished run in TensorBoard: settings, test metrics, pictures, and singers in the projector."""
 
+import threading
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -7,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import OmegaConf
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+from tensorboard.summary.writer.event_file_writer import _AsyncWriterThread
 from torch.utils.tensorboard.summary import hparams
 
 from toy_duration_predictor.models import singer_embedding
@@ -15,6 +18,25 @@ from toy_duration_predictor.training.task import DurationTask
 
 # The metrics that runs are compared by in the tab HPARAMS, which shows those that it is given first.
 COMPARED = ("test/onset_mae", "test/mae", "test/skill", "val/quantized_mae")
+
+
+def make_logger(folder: Path) -> TensorBoardLogger:
+    """Returns the logger of a run, whose event files lie in the run's folder."""
+    global _hook
+    if threading.excepthook is not _say_no_more:
+        _hook, threading.excepthook = threading.excepthook, _say_no_more
+    return TensorBoardLogger(folder.parent, name=folder.name, version="")
+
+
+_hook = threading.excepthook
+
+
+def _say_no_more(failed: threading.ExceptHookArgs) -> None:
+    """Keeps a thread of TensorBoard's from showing why it cannot write: the run's next use of it raises the same."""
+    if isinstance(failed.exc_value, OSError) and isinstance(failed.thread, _AsyncWriterThread):
+        failed.exc_value.filename = failed.exc_value.filename or "TensorBoard's event file"
+    else:
+        _hook(failed)
 
 
 def write_results(

@@ -3,12 +3,13 @@
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training.config import HardwareSettings
 
 PACKAGE = logging.getLogger("toy_duration_predictor")
@@ -49,14 +50,25 @@ def console_log(quiet: bool = False) -> None:
 @contextmanager
 def file_log(path: Path) -> Iterator[None]:
     """Appends this package's log to a file within a `with` block."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _FileLog(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     PACKAGE.addHandler(handler)
     try:
         yield
     finally:
         PACKAGE.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):  # what it could not write, which has ended the run already
+            handler.close()
+
+
+class _FileLog(logging.FileHandler):
+    """A log that ends a run where it cannot be written, as a checkpoint would a moment later."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        error = sys.exception()
+        if isinstance(error, OSError):
+            raise InputError(f"{self.baseFilename} cannot be written: {error.strerror or error}.") from error
+        super().handleError(record)
 
 
 def show_results(metrics: dict[str, float | int | str], folder: Path) -> None:

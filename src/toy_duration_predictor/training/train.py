@@ -28,7 +28,7 @@ from toy_duration_predictor.models._potentials import PhasePotentials
 from toy_duration_predictor.training.callbacks import StopOnSignal
 from toy_duration_predictor.training.checkpoints import LAST, PREVIOUS, read_checkpoint
 from toy_duration_predictor.training.config import DataSettings, TrainConfig, validated
-from toy_duration_predictor.training.divergence import remembered, say_that_it_diverged
+from toy_duration_predictor.training.failure import forget_failure, saying_why
 from toy_duration_predictor.training.provenance import changed_sources, provenance, write_sources
 from toy_duration_predictor.training.run_folder import (
     Metrics,
@@ -36,13 +36,12 @@ from toy_duration_predictor.training.run_folder import (
     read_metrics,
     run_folder,
     same_run_by_other_code,
-    saying_why,
     write_config,
     write_metrics,
     write_predictions,
 )
 from toy_duration_predictor.training.task import DurationTask
-from toy_duration_predictor.training.tensorboard import write_results
+from toy_duration_predictor.training.tensorboard import make_logger, write_results
 from toy_duration_predictor.training.terminal import console_log, file_log, show_results
 from toy_duration_predictor.training.trainer import end_processes, make_fit_trainer, make_trainer, use_threads
 
@@ -92,7 +91,7 @@ def _train_and_test(
     use_threads(settings.trainer)
     torch.manual_seed(settings.seed)  # the initial weights follow from it; dropout has the task's own seeding
     data, task = make_data_and_task(settings, table)
-    logger = TensorBoardLogger(folder.parent, name=folder.name, version="")
+    logger = make_logger(folder)
     # The trainers refuse what this machine or Lightning does not take, so they are made before anything is written. The
     # tester is of the hardware alone: extras such as a limit of batches must not touch the test.
     tester = make_trainer(settings.trainer.model_copy(update={"progress": False}), logger=False)
@@ -107,7 +106,7 @@ def _train_and_test(
             return finished
         if settings.force or settings.resume == "never":
             clear(folder)
-        say_that_it_diverged(folder)
+        forget_failure(folder)
         write_config(folder, settings)
         write_sources(folder)
         with file_log(folder / "train.log"):
@@ -190,7 +189,7 @@ def _fit(trainer: pl.Trainer, stop: StopOnSignal, task: DurationTask, data: Song
     if progress is None or not progress["stopped"]:
         if progress is not None:
             log.info("Going on after epoch %d, from %s", progress["epochs"], last)
-        with stop.fitting(trainer), remembered(last.parents[1]):
+        with stop.fitting(trainer):
             trainer.fit(task, datamodule=data, ckpt_path=last if progress else None, weights_only=True)
         end_processes()
         progress = _progress(last)

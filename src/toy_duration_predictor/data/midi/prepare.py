@@ -164,7 +164,9 @@ def find_files(folder: Path) -> dict[str, str]:
         try:
             path.as_posix().encode()
         except UnicodeEncodeError as error:
-            raise InputError(f"The name {path.as_posix()!r} is not UTF-8; rename the file.") from error
+            raise InputError(
+                f"The name {path.as_posix()!r} is not in UTF-8; rename the file, or set PYTHONUTF8=1."
+            ) from error
     stats = ((path, path.stat()) for path in paths)
     return {path.relative_to(folder).as_posix(): f"{stat.st_size}-{stat.st_mtime_ns}" for path, stat in stats}
 

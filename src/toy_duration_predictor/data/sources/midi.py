@@ -9,7 +9,7 @@ from datasets import Dataset
 from toy_duration_predictor.data.midi.prepare import prepare
 from toy_duration_predictor.data.midi.recipe import NAMES, Limit, Recipe
 from toy_duration_predictor.data.sources.parquet import parquet
-from toy_duration_predictor.files import cache_folder
+from toy_duration_predictor.files import cache_folder, expanded
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def midi(
         track=track,
         published=published,
     )
-    path = path.expanduser()
+    path = expanded(path)
     # A table for each folder and recipe; its parts follow from the files.
     key = hashlib.sha256(repr((str(path.resolve()), recipe, names)).encode()).hexdigest()[:16]
     table = cache_folder() / "midi" / f"{key}.parquet"

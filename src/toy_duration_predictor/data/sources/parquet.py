@@ -13,7 +13,7 @@ from datasets import Dataset
 from toy_duration_predictor.data.origin import Durations, declare
 from toy_duration_predictor.data.songs import ROWS_AT_ONCE, used, validated
 from toy_duration_predictor.errors import InputError, first_line
-from toy_duration_predictor.files import damaged
+from toy_duration_predictor.files import damaged, expanded
 
 
 def parquet(path: Path) -> Dataset:
@@ -22,7 +22,7 @@ def parquet(path: Path) -> Dataset:
     Raises:
         InputError: There is no such file, or it is not a songs table in Parquet format.
     """
-    path = path.expanduser()
+    path = expanded(path)
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"data.path={path} {what}; give the path of a songs table in Parquet format.")
