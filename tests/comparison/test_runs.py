@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.training.test_run_folder import ALIASES
 from toy_duration_predictor import cli
 from toy_duration_predictor.comparison import runs as listing
 from toy_duration_predictor.files import alone
@@ -75,7 +76,13 @@ def test_what_is_shown(logs, capsys, options, shown):
 
 @pytest.mark.parametrize(
     ("file", "text"),
-    [("b/metrics.json", "{"), ("b/metrics.json", "[1]"), ("b/config.yaml", "a: [\x00"), ("b/config.yaml", "- 1")],
+    [
+        ("b/metrics.json", "{"),
+        ("b/metrics.json", "[1]"),
+        ("b/config.yaml", "a: [\x00"),
+        ("b/config.yaml", "- 1"),
+        ("b/config.yaml", ALIASES),
+    ],
 )
 def test_what_cannot_be_read_is_named(logs, capsys, file, text):
     (logs / file).write_text(text)

@@ -345,3 +345,11 @@ def test_windows_put_together_are_whole_songs(songs):
         assert torch.equal(predicted[i][together.mask[i]], whole.quantized[i][whole.mask[i]] + 1)
     for name in ("row", "singer", "step", "ticks_per_beat", "start"):
         assert torch.equal(getattr(together, name), getattr(whole, name))
+
+
+def test_songs_without_any_length_are_refused():
+    songs = Dataset.from_dict(
+        {"singer_id": [1] * 10, "durations": [[0] * 5] * 10, "quantized_durations": [[60] * 5] * 10}
+    )
+    with pytest.raises(InputError, match="All sung durations of the training songs are 0 ticks"):
+        SongsDataModule(songs, loss="mse")

@@ -1,7 +1,11 @@
+import os
 import re
 import subprocess
 import sys
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from toy_duration_predictor.data.songs import fingerprint, validate_songs
@@ -101,3 +105,44 @@ def test_a_cut_file_is_refused(songs, tmp_path):
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(InputError, match="cannot be read as Parquet"):
         load_songs("parquet", path=path)
+
+
+def test_two_columns_of_one_name(tmp_path):
+    notes = pa.array([[60, 60]])
+    names = ["singer_id", "durations", "quantized_durations", "durations"]
+    pq.write_table(pa.table([pa.array([1]), notes, notes, notes], names=names), tmp_path / "songs.parquet")
+    with pytest.raises(InputError, match="2 columns are called 'durations'; leave one"):
+        load_songs("parquet", path=tmp_path / "songs.parquet")
+
+
+def test_a_file_that_would_fill_the_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    notes = 1_000_000
+    rows = pa.ListArray.from_arrays(pa.array([0, notes], pa.int32()), pa.array(np.full(notes, 60, np.int32)))
+    table = pa.table([pa.array([1]), rows, rows], names=["singer_id", "durations", "quantized_durations"])
+    with pq.ParquetWriter(tmp_path / "songs.parquet", table.schema, compression="zstd") as writer:
+        for _ in range(11):
+            writer.write_table(table)
+    assert (tmp_path / "songs.parquet").stat().st_size < 50_000
+    monkeypatch.setattr(pq, "ParquetFile", lambda *_: 1 / 0)
+    with pytest.raises(InputError, match=r"bytes would unpack to 11,000,000 notes, .* it is no table of songs"):
+        load_songs("parquet", path=tmp_path / "songs.parquet")
+
+
+def test_a_home_that_is_not_there():
+    with pytest.raises(InputError, match=r"~nobody-of-this-name/songs\.parquet cannot be found: this user has no home"):
+        load_songs("parquet", path="~nobody-of-this-name/songs.parquet")
+
+
+def test_nowhere_to_keep_what_is_compiled(tmp_path):
+    """numba refuses to compile where it finds no folder for it; in a process of its own, with such a numba."""
+    code = (
+        "import os, numba.core.caching as caching\n"
+        "caching.CacheImpl._locator_classes = caching.CacheImpl._locator_classes[:1]\n"  # that of NUMBA_CACHE_DIR
+        "from toy_duration_predictor.data.quantize import quantize\n"
+        "import numpy as np\n"
+        "print(quantize(np.array([22, 22, 22]), 15), os.environ['NUMBA_CACHE_DIR'])"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout.startswith(f"[15 30 15] {tmp_path}"), done.stderr
+    assert not list(tmp_path.iterdir())

@@ -148,6 +148,11 @@ def test_the_gru_that_is_exported_is_torchs(windows):
         ("bigru", {"hiden_size": 8}, "network 'bigru' has no such size; did you mean 'hidden_size'?"),
         ("bigru", {"hidden_size": 0}, "Network 'bigru' cannot be made with"),
         ("bigru", {"dropout": 2.0}, "Network 'bigru' cannot be made with"),
+        ("phase", {"layers": 10**6}, "it would have more than 10,000 tensors or 268,435,456 numbers in them"),
+        ("phase", {"width": 10**6}, "cannot be made with"),
+        ("phase_transformer", {"layers": 10**6}, "it would have more than 10,000 tensors"),
+        ("bigru", {"hidden_size": 10**5}, "cannot be made with"),
+        ("bigru_published", {"num_layers": 10**6}, "cannot be made with"),
     ],
 )
 def test_what_cannot_be_built_is_refused(name, sizes, message):

@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import runpy
@@ -202,6 +203,53 @@ def test_a_run_interrupted_after_its_training_is_only_tested(config, monkeypatch
     monkeypatch.undo()
     monkeypatch.setattr(DurationTask, "training_step", no_step)
     assert train(config(*settings))["train/epochs"] < 50
+
+
+def test_a_run_whose_folder_was_moved_goes_on(config, tmp_path, monkeypatch):
+    """It still knows that its first epoch was the best one."""
+    settings = (*RUN, "training.schedule=constant", "training.learning_rate=0.3")
+    whole = Path(train(config(*settings, f"logs={tmp_path}/whole"))["run/folder"])
+    best = torch.load(whole / "checkpoints" / "best.ckpt", weights_only=True)["epoch"]
+    assert best == 0
+    step = DurationTask.training_step
+    monkeypatch.setattr(
+        DurationTask, "training_step", lambda task, *a: step(task, *a) if task.global_step < 7 else 1 / 0
+    )
+    with pytest.raises(ZeroDivisionError):
+        train(config(*settings, f"logs={tmp_path}/here"))
+    monkeypatch.undo()
+    (tmp_path / "here").rename(tmp_path / "there")
+    moved = Path(train(config(*settings, f"logs={tmp_path}/there"))["run/folder"])
+    for name in ("best", "last"):
+        assert same_weights(weights(moved, name), weights(whole, name))
+    assert (moved / "predictions.parquet").read_bytes() == (whole / "predictions.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("times", [itertools.repeat(-1000.0), itertools.count(1e9, -1000.0)])
+def test_a_clock_that_is_wrong(config, shared_run, monkeypatch, times):
+    """It stands before 1970, or is set back all the time."""
+    monkeypatch.setattr("time.time", lambda: next(times))
+    metrics = train(config(*RUN))
+    assert metrics["test/mae"] == read_metrics(shared_run)["test/mae"]
+    assert all(np.isfinite(value) for value in metrics.values() if isinstance(value, float))
+
+
+def test_a_training_that_took_no_time(config, monkeypatch):
+    monkeypatch.setattr("lightning.pytorch.callbacks.timer.time.monotonic", lambda: 5.0)
+    metrics = train(config(*SHORT))
+    assert metrics["train/seconds"] == 0
+    assert "train/notes_per_second" not in metrics
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="the system does not say what is mapped")
+def test_the_songs_of_a_run_do_not_stay_mapped(config):
+    def open_and_mapped():
+        return len(list(Path("/proc/self/fd").iterdir())), Path("/proc/self/maps").read_text().count("(deleted)")
+
+    train(config(*SHORT))
+    before = open_and_mapped()
+    train(config(*SHORT, "seed=1"))
+    assert open_and_mapped() == before
 
 
 def test_resume_never_starts_anew(config, monkeypatch, tmp_path):

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from omegaconf import OmegaConf
-
 from toy_duration_predictor.errors import InputError, first_line
 from toy_duration_predictor.files import occupied
 from toy_duration_predictor.sections import Section
+from toy_duration_predictor.training.config import read_config
 from toy_duration_predictor.training.failure import kind_of_failure
 
 STATES = ("finished", "interrupted", "pruned", "failed")
@@ -85,7 +84,7 @@ def _entry(folder: Path, kind: str) -> Entry:
     size, changed = sum(each.st_size for each in stats), max(each.st_mtime for each in stats)
     if kind != "run":
         return Entry(folder, kind, _state(folder, "report.json"), "", "", {}, size, changed)
-    config: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
+    config = read_config(folder / "config.yaml")
     state = _state(folder, "metrics.json")
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8")) if state == "finished" else {}
     numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}

@@ -14,11 +14,12 @@ from typing import Any, NamedTuple, cast
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from toy_duration_predictor.errors import InputError, first_line, reason_of
 from toy_duration_predictor.files import write_text
 from toy_duration_predictor.training.commands import Interrupted, ending_in_a_sentence
+from toy_duration_predictor.training.config import read_config
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ def read_trials(folder: Path) -> list[Trial]:
             record = json.loads(path.read_text(encoding="utf-8"))
             run, config, metrics = record["folder"], cast(dict[str, Any], {}), {}
             if run:
-                config = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(Path(run, "config.yaml"))))
+                config = read_config(Path(run, "config.yaml"))
                 metrics = json.loads(Path(run, "metrics.json").read_text(encoding="utf-8"))
             trials.append(Trial(int(path.stem), **record, config=config, metrics=metrics))
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -56,7 +56,7 @@ class SongsDataModule(pl.LightningDataModule):
         unheard_singers: The `singer_id` of singers who have no song in the training split.
 
     Raises:
-        InputError: No training song, or no validation song, has a likelihood.
+        InputError: No training song, or no validation song, has a likelihood; or all training durations are 0.
     """
 
     def __init__(
@@ -181,6 +181,8 @@ def _statistics(songs: Songs, rows: np.ndarray) -> dict[str, float]:
         clamped = durations.clip(max=int(PUBLISHED_CLAMP))
         # Sums of whole numbers are exact, so a mean does not depend on the order of the rows.
         notes, total, squares = notes + len(clamped), total + int(clamped.sum()), squares + int((clamped**2).sum())
+    if not total:
+        raise InputError("All sung durations of the training songs are 0 ticks, so there is nothing to learn.")
     variance = (notes * squares - total**2) / (notes * max(notes - 1, 1))
     return {
         "target_mean": total / notes,

@@ -72,6 +72,8 @@ def validated(batches: Iterable[pa.Table], columns: list[str], name: str) -> Dat
             f"(this one has {', '.join(columns) or 'no columns'})."
         )
     kept = used(columns)
+    if twice := [column for column in kept if kept.count(column) > 1]:
+        raise InputError(f"{name}: {len(twice)} columns are called '{twice[0]}'; leave one.")
     unused = [column for column in columns if column not in kept]
     if unused:
         log.info("%s: columns not used: %s", name, ", ".join(unused))

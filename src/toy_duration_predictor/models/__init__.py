@@ -12,9 +12,15 @@ Shapes: `B` windows, `T` notes, `V` bins of a histogram.
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import get_ident
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from toy_duration_predictor.errors import InputError, did_you_mean
+
+# The largest network that is made: 1 GiB of numbers. A file that asks for more was not made by training.
+MOST_TENSORS, MOST_NUMBERS = 10_000, 2**28
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
@@ -94,10 +100,42 @@ def build(name: str, statistics: dict[str, float], **sizes: float) -> "nn.Module
             raise InputError(f"model.{size}: network '{name}' has no such size; {did_you_mean(size, wanted)}")
     given = {**{key: value for key, value in statistics.items() if key in wanted}, **sizes}
     try:
-        built: nn.Module = network(**given)
+        with _bounded():
+            built: nn.Module = network(**given)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"Network '{name}' cannot be made with {given}: {error}") from error
     return built
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Refuses a network that is too large while it is made, before its memory is used.
+
+    Raises:
+        ValueError: It would have more tensors than `MOST_TENSORS`, or more numbers in them than `MOST_NUMBERS`.
+    """
+    from torch.nn.modules.module import (
+        register_module_buffer_registration_hook,
+        register_module_parameter_registration_hook,
+    )
+
+    thread, tensors, numbers = get_ident(), 0, 0
+
+    def count(module: "nn.Module", name: str, tensor: "Tensor | None") -> None:
+        nonlocal tensors, numbers
+        if tensor is None or get_ident() != thread:  # these hooks are of all threads
+            return
+        tensors, numbers = tensors + 1, numbers + tensor.numel()
+        if tensors > MOST_TENSORS or numbers > MOST_NUMBERS:
+            raise ValueError(f"it would have more than {MOST_TENSORS:,} tensors or {MOST_NUMBERS:,} numbers in them")
+
+    registrations = register_module_parameter_registration_hook, register_module_buffer_registration_hook
+    hooks = [register(count) for register in registrations]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def singer_embedding(network: "nn.Module") -> "nn.Embedding | None":

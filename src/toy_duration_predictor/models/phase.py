@@ -47,12 +47,11 @@ class Phase(PhaseCRF):
         super().__init__(num_singers, style_features, phases, width, dropout, scores)
         if kernel % 2 == 0:
             raise ValueError("kernel must be odd")
-        dilations = [2**layer for layer in range(layers)]
         # Conv2d on images of one row, not Conv1d: it takes images whose channels come last in memory, as they do in
         # `notes`, so nothing is copied.
         self.convolutions = nn.ModuleList(
             nn.Conv2d(width, 2 * width, (1, kernel), padding=(0, kernel // 2 * dilation), dilation=(1, dilation))
-            for dilation in dilations
+            for dilation in (2**layer for layer in range(layers))  # one by one, as `layers` may be any number
         )
         self.mean = nn.Linear(width, width)
 

@@ -155,6 +155,21 @@ class KeptEpoch(Callback):
             setattr(self, name, value)
 
 
+class Checkpoints(ModelCheckpoint):
+    """Lightning's callback, which forgets the best epoch where a run's folder was moved; this one does not."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on from there, with the paths of today."""
+
+        def moved(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {moved(key): each for key, each in value.items()}
+            return str(Path(str(self.dirpath), Path(value).name)) if isinstance(value, str) and value else value
+
+        paths = {key: moved(value) for key, value in state_dict.items() if key.endswith(("_path", "_models"))}
+        super().load_state_dict({**state_dict, **paths, "dirpath": self.dirpath})
+
+
 def callbacks(config: TrainConfig, checkpoints: Path) -> list[Callback]:
     """Returns all callbacks of a training but `StopOnSignal`.
 
@@ -165,7 +180,7 @@ def callbacks(config: TrainConfig, checkpoints: Path) -> list[Callback]:
     training = config.training
     # At the end of an epoch, so that both checkpoints are of whole epochs. Without versions, because Lightning would
     # otherwise write best-v1.ckpt beside the best.ckpt of a run that goes on.
-    checkpoint = partial(ModelCheckpoint, checkpoints, save_on_train_epoch_end=True, enable_version_counter=False)
+    checkpoint = partial(Checkpoints, checkpoints, save_on_train_epoch_end=True, enable_version_counter=False)
     wanted: list[Callback] = [
         Timer(verbose=False),  # its seconds are kept in checkpoints, and count on in a run that goes on
         EarlyStopping(training.monitor, patience=training.patience, mode="min"),

@@ -7,11 +7,12 @@ like are their parts, one for each group of `conf/`.
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
-from toy_duration_predictor.errors import InputError, explain
+from toy_duration_predictor.errors import InputError, explain, first_line
 
 Config = TypeVar("Config", bound=BaseModel)
 Count = Annotated[int, Field(ge=1)]
@@ -182,3 +183,23 @@ def validated(config: DictConfig | dict[str, Any], schema: type[Config]) -> Conf
         raise InputError(explain(error, within="configuration")) from error
     except OmegaConfBaseException as error:
         raise InputError(f"configuration: '{error.full_key}' is needed; give it as {error.full_key}=VALUE.") from error
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Reads the `config.yaml` of a run.
+
+    Raises:
+        ValueError: It is none.
+        OSError: It cannot be read.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        # An alias stands for as much as its writer likes, and a run writes none.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise ValueError(f"{path.name} has aliases")
+        config: Any = OmegaConf.to_container(OmegaConf.create(text))
+    except (yaml.YAMLError, OmegaConfBaseException, RecursionError) as error:
+        raise ValueError(f"{path.name} cannot be read: {first_line(error)}") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{path.name} does not hold settings")
+    return config

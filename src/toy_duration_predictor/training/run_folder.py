@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 from datasets import Dataset
 from omegaconf import OmegaConf
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -24,7 +23,7 @@ from torch import Tensor
 from toy_duration_predictor.errors import InputError, first_line
 from toy_duration_predictor.files import damaged, sealed, unsealed, write, write_text
 from toy_duration_predictor.training.checkpoints import BEST, read_checkpoint
-from toy_duration_predictor.training.config import DataSettings, TrainConfig
+from toy_duration_predictor.training.config import DataSettings, TrainConfig, read_config
 from toy_duration_predictor.training.predictions import SCHEMA, predictions_table
 from toy_duration_predictor.training.provenance import SOURCES, changed_sources, code_digest
 from toy_duration_predictor.training.task import DurationTask
@@ -198,7 +197,7 @@ def read_run(folder: Path) -> FinishedRun:
         metrics = _sealed_metrics(folder, folder / CONFIG, folder / PREDICTIONS)
         if metrics is None:
             raise InputError(f"{folder} is no finished run; the command that began it goes on.")
-        config = _read_config(folder / CONFIG)
+        config = read_config(folder / CONFIG)
         predictions = pq.read_table(folder / PREDICTIONS)
         predictions.select(SCHEMA.names).cast(SCHEMA)
         said = RunConfig.model_validate(config, strict=True)
@@ -210,13 +209,3 @@ def read_run(folder: Path) -> FinishedRun:
         ) from error
     split = said.data.split, said.data.split_seed
     return FinishedRun(folder, said.name, said.seed, *split, config, unsealed(metrics), predictions)
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    """Reads `config.yaml`."""
-    text = path.read_text(encoding="utf-8")
-    # An alias stands for as much as its writer likes, and a run writes none.
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-        raise ValueError(f"{path.name} has aliases")
-    config: Any = OmegaConf.to_container(OmegaConf.create(text))
-    return dict(config)

@@ -1,5 +1,6 @@
 """One run: a configuration in, a run folder with a trained and tested model out."""
 
+import gc
 import hashlib
 import inspect
 import json
@@ -80,6 +81,9 @@ def train(config: DictConfig | dict[str, Any], watchers: Sequence[pl.Callback] =
         _say_what_changed(folder)
         with saying_why(folder):
             metrics = _train_and_test(settings, table, songs, folder, watchers)
+        # A trainer and its task refer to each other. Until they are collected, their songs stay mapped into memory, by
+        # an open file. In a sweep there are many of them.
+        gc.collect()
     show_results(metrics, folder)
     return {**metrics, "run/folder": str(folder)}
 
@@ -197,7 +201,8 @@ def _fit(trainer: pl.Trainer, stop: StopOnSignal, task: DurationTask, data: Song
     return {
         "train/epochs": epochs,
         "train/seconds": seconds,
-        "train/notes_per_second": data.notes_train * epochs / seconds,
+        # A clock that was set back may have measured nothing.
+        **({"train/notes_per_second": data.notes_train * epochs / seconds} if seconds > 0 else {}),
         "model/parameters": sum(parameter.numel() for parameter in task.parameters()),
     }
 

@@ -23,7 +23,7 @@ def hub(name: str = "ccss17/note-duration-dataset", revision: str | None = None,
     at = f" at revision '{revision}'" if revision else ""
     try:
         table = load_dataset(name, split=hub_split, revision=revision)
-    except (DatasetsError, OSError, ValueError) as error:
+    except (DatasetsError, OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f"The dataset '{name}'{at} cannot be loaded from the Hugging Face Hub ({first_line(error)}); check the "
             f"name and the network, or train on data=simulated or on a file with data=parquet data.path=FILE."

@@ -1,6 +1,7 @@
 """A songs table in a Parquet file."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,9 @@ from toy_duration_predictor.data.songs import ROWS_AT_ONCE, used, validated
 from toy_duration_predictor.errors import InputError, first_line
 from toy_duration_predictor.files import damaged, expanded
 
+# Songs take a quarter of a byte a note at least. A file of so many notes that takes less is made to fill the memory.
+ANY_NOTES, NOTES_A_BYTE = 10_000_000, 100
+
 
 def parquet(path: Path) -> Dataset:
     """Reads a songs table from a Parquet file. The recipe of `prepare` beside it says what its durations are.
@@ -28,10 +32,27 @@ def parquet(path: Path) -> Dataset:
         raise InputError(f"data.path={path} {what}; give the path of a songs table in Parquet format.")
     with _reading(path):
         columns = pq.read_schema(path).names
+        _refuse_what_unpacks(path)
     recipe = _recipe(path)
     table = validated(_parts(path, used(columns)), columns, str(path))
     declare(table, _by_recipe(recipe, len(table)))
     return table
+
+
+def _refuse_what_unpacks(path: Path) -> None:
+    """Refuses a file that would unpack to far more notes than songs pack into it, before any note is read."""
+    footer = pq.read_metadata(path)
+    notes: Counter[str] = Counter()
+    for group in range(footer.num_row_groups):
+        for index in range(footer.num_columns):
+            column = footer.row_group(group).column(index)
+            notes[column.path_in_schema] += column.num_values
+    most, size = max(notes.values(), default=0), path.stat().st_size
+    if most > max(ANY_NOTES, NOTES_A_BYTE * size):
+        raise InputError(
+            f"data.path={path}: {size:,} bytes would unpack to {most:,} notes, and songs fit no more than "
+            f"{NOTES_A_BYTE} into a byte; it is no table of songs."
+        )
 
 
 def _recipe(path: Path) -> Any:
