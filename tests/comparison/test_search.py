@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.conftest import FEW_SONGS, composed
+from toy_duration_predictor.comparison.runs import find_entries
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training.task import DurationTask
 
@@ -117,11 +118,13 @@ def test_two_objectives_have_a_front(search, tmp_path):
     assert page.count("<svg") == 4  # importances and coordinates, of each objective
 
 
-def test_worse_trials_are_pruned(search, study, monkeypatch):
+def test_worse_trials_are_pruned(search, study, monkeypatch, tmp_path):
     monkeypatch.setattr("optuna.pruners.MedianPruner.prune", lambda *_: True)
     with pytest.raises(InputError, match="No trial of one has finished"):
         search("one", "trials=1")
     assert [trial.state for trial in study("one").trials] == [optuna.trial.TrialState.PRUNED]
+    entries, _ = find_entries(tmp_path / "logs")
+    assert sorted((entry.kind, entry.state) for entry in entries) == [("run", "pruned"), ("search", "finished")]
 
 
 def test_another_search_needs_another_name(search):

@@ -207,7 +207,7 @@ def test_a_run_interrupted_after_its_training_is_only_tested(config, monkeypatch
 
 def test_a_run_whose_folder_was_moved_goes_on(config, tmp_path, monkeypatch):
     """It still knows that its first epoch was the best one."""
-    settings = (*RUN, "training.schedule=constant", "training.learning_rate=0.3")
+    settings = (*RUN, "training.max_epochs=2", "training.schedule=constant", "training.learning_rate=0.3")
     whole = Path(train(config(*settings, f"logs={tmp_path}/whole"))["run/folder"])
     best = torch.load(whole / "checkpoints" / "best.ckpt", weights_only=True)["epoch"]
     assert best == 0

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock, Timeout
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep, Transformer
 from hydra.errors import HydraException
@@ -24,6 +23,7 @@ from toy_duration_predictor.comparison.config import SearchConfig
 from toy_duration_predictor.comparison.report_search import write_search
 from toy_duration_predictor.comparison.study_runs import of_study
 from toy_duration_predictor.errors import InputError, first_line, reason_of
+from toy_duration_predictor.files import alone
 from toy_duration_predictor.training.commands import Interrupted
 from toy_duration_predictor.training.config import validated
 from toy_duration_predictor.training.provenance import code_digest
@@ -54,16 +54,12 @@ def search(config: DictConfig | dict[str, Any], compose: Compose) -> Path:
     console_log()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder = settings.logs / "searches" / settings.name
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / "lock", timeout=0):
-            study = _study(settings, folder)
-            _try_killed_again(study)
-            while len(done := ended(study)) < settings.trials:
-                _try(study, settings, len(done), compose)
-            write_search(folder, study, ended(study), settings)
-    except Timeout as error:
-        raise InputError(f"Another process runs this search, {folder}; wait for it, or give name=ANOTHER.") from error
+    with alone(folder, lambda: log.info("The same search is under way in another process: waiting for its end.")):
+        study = _study(settings, folder)
+        _try_killed_again(study)
+        while len(done := ended(study)) < settings.trials:
+            _try(study, settings, len(done), compose)
+        write_search(folder, study, ended(study), settings)
     return folder
 
 
