@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 from toy_duration_predictor.errors import InputError
 
 META, SYSEX, SYSEX_ESCAPE = 0xFF, 0xF0, 0xF7
-TEXT, LYRIC, END_OF_TRACK, SET_TEMPO, TIME_SIGNATURE = 0x01, 0x05, 0x2F, 0x51, 0x58
+TEXT, TRACK_NAME, LYRIC, END_OF_TRACK, SET_TEMPO, TIME_SIGNATURE = 0x01, 0x03, 0x05, 0x2F, 0x51, 0x58
 
 # No song goes on beyond this: at 960 ticks per beat and 120 beats a minute it is twelve days.
 LAST_TICK = 2**31 - 1
