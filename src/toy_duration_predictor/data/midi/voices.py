@@ -16,7 +16,7 @@ import re
 from typing import NamedTuple
 
 from toy_duration_predictor.data.midi.encodings import decode, find_encoding
-from toy_duration_predictor.data.midi.lyrics import lyric_ticks
+from toy_duration_predictor.data.midi.lyrics import Lyrics, NotesOfTracks, find_lyrics
 from toy_duration_predictor.data.midi.pairs import PERCUSSION, channels
 from toy_duration_predictor.data.midi.smf import META, TRACK_NAME, Tracks
 from toy_duration_predictor.errors import InputError
@@ -84,7 +84,12 @@ def voices(tracks: Tracks, encoding: str | None = None) -> list[Candidate]:
         encoding: That of its names; None finds it.
     """
     notes = [channels(events) for events in tracks.tracks]
-    own, words = lyric_ticks(tracks, notes)
+    return candidates(tracks, notes, find_lyrics(tracks, notes), encoding)
+
+
+def candidates(tracks: Tracks, notes: NotesOfTracks, lyrics: Lyrics, encoding: str | None) -> list[Candidate]:
+    """Returns what `voices` does, of a file whose notes and lyrics have been found."""
+    words = set().union(*(ticks for ticks, is_words in zip(lyrics.ticks, lyrics.is_words, strict=True) if is_words))
     names = [next((e[3] for e in events if e[1] == META and e[2] == TRACK_NAME), b"") for events in tracks.tracks]
     encoding = encoding or find_encoding(names)
     found = []
@@ -97,7 +102,7 @@ def voices(tracks: Tracks, encoding: str | None = None) -> list[Candidate]:
                 channel=channel + 1,
                 name=" ".join(decode(names[track], encoding).replace("\0", " ").split()),
                 notes=len(of_channel.on),
-                lyrics=len(onsets & (own[track] | words)),
+                lyrics=len(onsets & (lyrics.ticks[track] | words)),
                 overlap=of_channel.overlap(),
                 why="",
                 onsets=len(onsets),
@@ -106,18 +111,18 @@ def voices(tracks: Tracks, encoding: str | None = None) -> list[Candidate]:
     return found
 
 
-def choose(candidates: list[Candidate], wanted: int | str | None = None) -> Candidate:
+def choose(found: list[Candidate], wanted: int | str | None = None) -> Candidate:
     """Returns the voice, with `why` it was chosen.
 
     Args:
-        candidates: What `voices` returns.
+        found: What `voices` returns.
         wanted: The number of a track, or of a channel within it; None goes by the rule at the top of this file. Where a
             track has several channels, and its number alone is given, the rule decides between them.
 
     Raises:
         InputError: There is no such voice, or none at all. The message lists the voices.
     """
-    sung = [each for each in candidates if each.channel != PERCUSSION + 1]
+    sung = [each for each in found if each.channel != PERCUSSION + 1]
     if wanted is not None:
         track, _, channel = str(wanted).strip().partition(":")
         asked = [each for each in sung if str(each.track) == track and channel in ("", str(each.channel))]
@@ -127,9 +132,21 @@ def choose(candidates: list[Candidate], wanted: int | str | None = None) -> Cand
             raise InputError(f"none of its voices is number {wanted}; its voices are: {listed}{more}")
         return min(asked, key=_rank)._replace(why="asked for")
     if not sung:
-        raise InputError("it has no notes but percussion" if candidates else "it has no notes")
+        raise InputError("it has no notes but percussion" if found else "it has no notes")
     best = min(sung, key=_rank)
     return best if len(sung) > 1 else best._replace(why="the only one")
+
+
+def refuse_overlap(voice: Candidate) -> None:
+    """Refuses notes that overlap too much to be a voice.
+
+    Raises:
+        InputError: Their share is above `MOST_OVERLAP`.
+    """
+    if voice.overlap > MOST_OVERLAP:
+        raise InputError(
+            f"{voice} is no voice: {voice.overlap:.0%} of its notes overlap, of a voice's at most {MOST_OVERLAP:.0%}"
+        )
 
 
 def checked_number(wanted: int | str | None) -> str | None:
