@@ -9,16 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.io import wavfile
 
-from toy_duration_predictor.data.midi.smf import Event, parse, replace_track
+from toy_duration_predictor.data.midi.smf import parse
 from toy_duration_predictor.data.midi.voice import Voice
 from toy_duration_predictor.demo.piano_roll import PianoRoll, piano_roll_html
 from toy_duration_predictor.demo.voice import RATE, sing
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.predictor import Predictor
-from toy_duration_predictor.scores.midi import move_notes, read_score
+from toy_duration_predictor.scores.midi import MidiScore, open_midi
 from toy_duration_predictor.scores.perform import HumanizeSettings, Sings, perform
 from toy_duration_predictor.scores.recordings import read_recording
-from toy_duration_predictor.scores.score import Score
 
 # A song's file has some ten kB, and some hundred notes.
 LARGEST_UPLOAD = 2**20
@@ -31,10 +30,7 @@ class Song(NamedTuple):
     """A MIDI file that was read."""
 
     content: bytes
-    track: int
-    events: list[Event]
-    score: Score
-    voice: Voice
+    midi: MidiScore
 
 
 def read_song(content: bytes) -> Song:
@@ -49,8 +45,7 @@ def read_song(content: bytes) -> Song:
     most = max(map(len, tracks.tracks))
     if most > MOST_EVENTS:
         raise InputError(f"a track has {most:,} events, and a song at most {MOST_EVENTS:,}")
-    score, voice, track = read_score(tracks)
-    return Song(content, track, tracks.tracks[track], score, voice)
+    return Song(content, open_midi(content))
 
 
 def read_heard(content: bytes) -> dict[str, Any]:
@@ -82,10 +77,8 @@ def write_performance(
     Raises:
         InputError: As for `perform`.
     """
-    times = perform(song.score, predictor, sings, settings)
-    content = song.content
-    if (times != song.score.times).any():
-        content = replace_track(content, song.track, move_notes(song.events, song.score.times, times))
+    times = perform(song.midi.score, predictor, sings, settings)
+    content = song.content if np.array_equal(times, song.midi.score.times) else song.midi.write(times)
     result = folder / f"{name}.mid"
     result.write_bytes(content)
     roll, beats = _roll(song, times)
@@ -97,12 +90,12 @@ def write_performance(
 
 def _roll(song: Song, times: np.ndarray) -> tuple[PianoRoll, np.ndarray]:
     """Returns the piano roll of a performance, and its beats, in seconds from the score's first onset."""
-    voice = song.voice
-    score, sung = (voice.seconds(each).reshape(-1, 2) for each in (song.score.times, times))
+    voice, score_times = song.midi.voice, song.midi.score.times
+    score, sung = (voice.seconds(each).reshape(-1, 2) for each in (score_times, times))
     begin = score[0, 0]
     # Notes that begin within the first minutes; ends are cut there, too.
     shown = np.maximum(score, sung)[:, 0] < begin + MOST_SECONDS
-    bars, beats = (voice.seconds(each) - begin for each in _bars_and_beats(voice, song.score.times[-1]))
+    bars, beats = (voice.seconds(each) - begin for each in _bars_and_beats(voice, score_times[-1]))
     roll = PianoRoll(
         (score[shown] - begin).clip(max=MOST_SECONDS),
         (sung[shown] - begin).clip(max=MOST_SECONDS),
