@@ -14,6 +14,7 @@ from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.inference.references import Like, reference_sums
 from toy_duration_predictor.inference.singers import Singer
 from toy_duration_predictor.scores.ds import open_ds
+from toy_duration_predictor.scores.editors import EDITORS, XML, open_editor
 from toy_duration_predictor.scores.midi import move_notes, read_score
 from toy_duration_predictor.scores.perform import HumanizeSettings, Sings, perform, predict_or_sample
 from toy_duration_predictor.scores.recordings import read_beginning, read_file, read_references
@@ -21,9 +22,9 @@ from toy_duration_predictor.scores.rows import from_voice, open_csv, open_json
 from toy_duration_predictor.scores.score import Opened
 
 MIDI, ROWS = (".mid", ".midi"), (".csv", ".json")
-SUFFIXES = (*MIDI, ".ds", *ROWS)
-# What is read of a folder. Its .csv and .json files are left alone, because they need not be scores.
-FOLDER_SUFFIXES = (*MIDI, ".ds")
+SUFFIXES = (*MIDI, ".ds", *EDITORS, XML, *ROWS)
+# What is read of a folder. Its .csv, .json and .xml files are left alone, because they need not be scores.
+FOLDER_SUFFIXES = (*MIDI, ".ds", *EDITORS)
 
 DEFAULT = HumanizeSettings()
 
@@ -34,10 +35,12 @@ class Humanized(NamedTuple):
     Attributes:
         files: How many files were written.
         refused: Why a file could not be used, by the file.
+        said: What was not carried into the file of a performance, by the score's file.
     """
 
     files: int
     refused: dict[str, str]
+    said: dict[str, list[str]]
 
 
 def humanize(
@@ -96,11 +99,13 @@ def humanize(
     # A song of one note: a wrong singer, seed or temperature is refused once, before any file is read.
     predict_or_sample(predictor, settings, np.array([1.0]), 1.0, singer=singer, like=sings.like)
     refused: dict[str, str] = {}
+    said: dict[str, list[str]] = {}
     for file in progress(files, len(files)) if progress and is_folder else files:
         place = out / file.relative_to(source) if is_folder else out
         suffixes = file.suffix.lower(), place.suffix.lower()
+        say = said.setdefault(str(file), []).append
         try:
-            content = humanize_bytes(read_file(file), predictor, sings, settings, *suffixes)
+            content = humanize_bytes(read_file(file), predictor, sings, settings, *suffixes, say=say)
         except InputError as error:
             refused[str(file)] = str(error).rstrip(".")
         else:
@@ -109,7 +114,7 @@ def humanize(
         first, reason = next(iter(refused.items()))
         also = f" None of the {len(files)} files can be used." if len(files) > 1 else ""
         raise InputError(f"{first}: {reason}.{also}")
-    return Humanized(len(files) - len(refused), refused)
+    return Humanized(len(files) - len(refused), refused, {file: lines for file, lines in said.items() if lines})
 
 
 def humanize_bytes(
@@ -119,6 +124,7 @@ def humanize_bytes(
     settings: HumanizeSettings = DEFAULT,
     suffix: str = ".mid",
     out_suffix: str = ".mid",
+    say: Callable[[str], object] = lambda message: None,
 ) -> bytes:
     """Returns the file of a performance.
 
@@ -132,6 +138,7 @@ def humanize_bytes(
         settings: See `HumanizeSettings`.
         suffix: The format of the score, one of `SUFFIXES`.
         out_suffix: The format of the performance: the same; or of a MIDI file `.csv` or `.json`.
+        say: Is told what is not carried into the file of the performance.
 
     Raises:
         InputError: The file cannot be used; or as for `perform`.
@@ -141,16 +148,20 @@ def humanize_bytes(
     possible = (*MIDI, *ROWS) if suffix in MIDI else (suffix,)
     if out_suffix not in possible:
         raise InputError(f"a {suffix} file can become a {' or '.join(possible)} file, and no '{out_suffix}' file")
-    opened = _open(content, settings, suffix, out_suffix)
+    opened = _open(content, settings, suffix, out_suffix, say)
     times = [perform(score, predictor, sings, settings) for score in opened.scores]
     unmoved = all(np.array_equal(new, score.times) for new, score in zip(times, opened.scores, strict=True))
     # Where no note moves, a file is not written anew: another writer's spaces, line ends and running status stay.
     return content if unmoved and (out_suffix in MIDI) == (suffix in MIDI) else opened.write(times)
 
 
-def _open(content: bytes, settings: HumanizeSettings, suffix: str, out_suffix: str) -> Opened:
+def _open(
+    content: bytes, settings: HumanizeSettings, suffix: str, out_suffix: str, say: Callable[[str], object]
+) -> Opened:
     if suffix == ".ds":
         return open_ds(content, settings.tempo)
+    if suffix in (*EDITORS, XML):
+        return open_editor(content, suffix, settings.track, say)
     if suffix in ROWS:
         return open_csv(content) if suffix == ".csv" else open_json(content)
     tracks = parse(content)

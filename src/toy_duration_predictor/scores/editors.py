@@ -1,0 +1,239 @@
+"""Projects of singing editors, read and written by `libresvip` (https://github.com/SoulMelody/LibreSVIP, MIT licence).
+
+Of a project `libresvip` carries the notes with their lyrics, the tempo, the time signatures, the names of tracks, and
+those curves that it knows in the format. It writes a file anew, and what it does not know gets the editor's default.
+What was written is read again: other notes or another tempo are refused, and what else is not carried is said.
+
+Each singing track is a voice, in which notes do not overlap. Times are ticks, `TICKS_PER_BEAT` a beat, from the first
+bar. The ticks of curves count from one bar before.
+
+Shapes: `N` notes of a track.
+"""
+
+import importlib
+import io
+import pkgutil
+import tempfile
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toy_duration_predictor.data.midi.smf import refuse_large
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.scores.score import Opened, Score, to_voice, warp
+
+TICKS_PER_BEAT = 480
+# Formats that libresvip reads and writes, by the file's name. A folder of libresvip has the format's own name, but for
+# MusicXML's second one. Left out: formats that others of our files read; and `.aisp`, `.nn` and `.y77`, in which notes
+# lie on a coarse grid.
+EDITORS = (
+    *(".ace", ".acep", ".ccs", ".dspx", ".dv", ".mtp", ".musicxml", ".ppsf", ".s5p", ".svip", ".svip3", ".tlp"),
+    *(".tlpx", ".tsmsln", ".tssln", ".ufdata", ".vfp", ".vog", ".vspx", ".vsq", ".vvproj", ".vxf", ".xvsq"),
+)
+# Other XML files than scores have this name, too, so that a folder's are left alone.
+XML = ".xml"
+CURVES = ("pitch", "volume", "breath", "gender", "strength")
+# Formats that store seconds or frames round the times of notes to a few ticks.
+AWAY = 3
+
+
+def open_editor(content: bytes, suffix: str, track: int | None, say: Callable[[str], object]) -> Opened:
+    """Reads a project. Each singing track with notes is a voice.
+
+    Args:
+        content: The file.
+        suffix: Its format, one of `EDITORS`, or `XML` for MusicXML.
+        track: The only singing track to read, from 0; None for all of them.
+        say: Is told what is not carried into the file of a performance, once it is written.
+
+    Raises:
+        InputError: The extra `editors` is not installed, or the file cannot be used; the message says why.
+    """
+    converter = _converter(suffix)
+    _refuse_bombs(content)
+    project, warned = _load(converter, content, suffix)
+    singing = _singing(project)
+    if not singing:
+        raise InputError("it has no singing track with notes")
+    if track is not None and not 0 <= track < len(singing):
+        raise InputError(f"it has no singing track {track}; it has {len(singing)} with notes, from 0")
+    chosen = list(range(len(singing))) if track is None else [track]
+    scores = [_score(singing[i], i) for i in chosen]
+
+    def write(times: list[np.ndarray]) -> bytes:
+        moved = project.model_copy(deep=True)
+        # An audio track names a file, and libresvip would read it, wherever it lies.
+        moved.track_list = [each for each in moved.track_list if each.type_ == "Singing"]
+        tracks = _singing(moved)
+        bar = round(project.time_signature_list[0].bar_length()) if project.time_signature_list else 4 * TICKS_PER_BEAT
+        for i, score, new in zip(chosen, scores, times, strict=True):
+            _move(tracks[i], score.times, new, bar)
+        written, also_warned = _dump(converter, moved.model_copy(deep=True), suffix)
+        lost = _lost(moved, _load(converter, written, suffix)[0])
+        audio = sum(each.type_ != "Singing" and bool(each.audio_file_path) for each in project.track_list)
+        lost += [f"{audio} audio {'track' if audio == 1 else 'tracks'}"] if audio else []
+        for message in (*lost, *dict.fromkeys(warned + also_warned)):
+            say(message)
+        return written
+
+    return Opened(scores, write)
+
+
+def _converter(suffix: str) -> Any:
+    """Returns libresvip's class for a format. Its plug-in manager would import all formats, and a user's own."""
+    folder = "musicxml" if suffix == XML else suffix[1:]
+    try:
+        from libresvip.extension.base import SVSConverter
+
+        package = importlib.import_module(f"libresvip.plugins.{folder}")
+        name = next(each.name for each in pkgutil.iter_modules(package.__path__) if each.name.endswith("_converter"))
+        module = importlib.import_module(f"{package.__name__}.{name}")
+    except ImportError as error:
+        raise InputError(
+            f"{suffix} files need libresvip, which is not installed; pip install 'toy-duration-predictor[editors]'"
+        ) from error
+    classes = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__]
+    return next(each for each in classes if issubclass(each, SVSConverter))
+
+
+def _load(converter: Any, content: bytes, suffix: str) -> tuple[Any, list[str]]:
+    """Returns a project, and libresvip's warnings."""
+
+    def load(path: Path) -> Any:
+        path.write_bytes(content)
+        # Of dynamics in MusicXML libresvip makes a curve that it cannot write, and its tempos come a bar late.
+        project = converter.load(path, {"import_dynamics": False})
+        if "musicxml" in converter.__module__ and project.song_tempo_list:
+            late = project.song_tempo_list[0].position
+            for tempo in project.song_tempo_list:
+                tempo.position -= late
+        return project
+
+    return _by_libresvip(load, suffix, "read")
+
+
+def _dump(converter: Any, project: Any, suffix: str) -> tuple[bytes, list[str]]:
+    """Returns a project's file, and libresvip's warnings."""
+
+    def dump(path: Path) -> bytes:
+        converter.dump(path, project, {})
+        return path.read_bytes()
+
+    return _by_libresvip(dump, suffix, "write")
+
+
+def _by_libresvip(work: Callable[[Path], Any], suffix: str, what: str) -> tuple[Any, list[str]]:
+    """Lets libresvip read or write a file in a folder of its own. Whatever it raises becomes a sentence."""
+    from libresvip.core.warning_types import CatchWarnings
+
+    caught = CatchWarnings()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with caught:
+                result = work(Path(folder) / f"score{suffix}")
+        except Exception as error:
+            reason = " ".join(str(error).replace(folder, "").split())[:100] or type(error).__name__
+            raise InputError(f"libresvip cannot {what} it ({reason})") from error
+    return result, caught.output.splitlines()
+
+
+def _refuse_bombs(content: bytes) -> None:
+    """Refuses what is small as a file, and large once it is read.
+
+    Raises:
+        InputError: An archive is too large, or XML defines entities.
+    """
+    if content.startswith(b"PK"):
+        with suppress(zipfile.BadZipFile), zipfile.ZipFile(io.BytesIO(content)) as archive:
+            refuse_large(sum(each.file_size for each in archive.infolist()))
+    if b"<!ENTITY" in content.replace(b"\0", b""):  # without zeros, UTF-16 reads as ASCII does
+        raise InputError("its XML defines entities, which no editor writes")
+
+
+def _singing(project: Any) -> list[Any]:
+    """Returns the singing tracks that have notes, and puts the notes in the order of their onsets."""
+    tracks = [each for each in project.track_list if each.type_ == "Singing" and each.note_list]
+    for each in tracks:
+        each.note_list.sort(key=lambda note: note.start_pos)
+    return tracks
+
+
+def _score(track: Any, number: int) -> Score:
+    notes = track.note_list
+    onset, end, pitch = ([getattr(note, name) for note in notes] for name in ("start_pos", "end_pos", "key_number"))
+    return to_voice(onset, end, pitch, TICKS_PER_BEAT, f"singing track {number}")
+
+
+def _move(track: Any, before: np.ndarray, after: np.ndarray, bar: int) -> None:
+    """Moves the notes of a track, and the points of its curves along with them.
+
+    Args:
+        track: libresvip's.
+        before: int64 `(2N,)`; the times of its notes.
+        after: int64 `(2N,)`; the times that they move to.
+        bar: The ticks of the first bar, which the ticks of curves count, too.
+    """
+    for note, start, end in zip(track.note_list, after[::2].tolist(), after[1::2].tolist(), strict=True):
+        note.start_pos, note.length = start, end - start
+    for name in CURVES:
+        points = getattr(track.edited_params, name).points
+        if points.root:
+            ticks = np.array([point.x for point in points.root], dtype=np.int64) - bar
+            moved = (warp(ticks, before, after) + bar).tolist()
+            # Some formats have one value a tick. Of several, the last one counts.
+            by_tick = {tick: point._replace(x=tick) for tick, point in zip(moved, points.root, strict=True)}
+            points.root = list(by_tick.values())
+
+
+def _lost(wanted: Any, read: Any) -> list[str]:
+    """Returns what a written file lacks.
+
+    Args:
+        wanted: The project that was to be written.
+        read: What is read of the file.
+
+    Raises:
+        InputError: Notes or tempo are others, which would be another performance.
+    """
+    tracks, again = _singing(wanted), _singing(read)
+    times, times_again = ([_times(each.note_list) for each in either] for either in (tracks, again))
+    if [len(each) for each in times] != [len(each) for each in times_again]:
+        raise InputError("libresvip writes another number of notes than it has")
+    away = max(int(np.abs(one - other).max()) for one, other in zip(times, times_again, strict=True))
+    if away > AWAY:
+        raise InputError(f"libresvip writes its notes up to {away / TICKS_PER_BEAT:.3g} beats away from their place")
+    tempos = [[(each.position, round(each.bpm, 2)) for each in either.song_tempo_list] for either in (wanted, read)]
+    if tempos[0] != tempos[1]:
+        raise InputError(f"libresvip writes another tempo (from {tempos[0]} to {tempos[1]})")
+    lost = []
+    for track, other in zip(tracks, again, strict=True):
+        notes = list(zip(track.note_list, other.note_list, strict=True))
+        for name in ("lyric", "pronunciation", "key_number"):
+            changed = sum((getattr(one, name) or "") != (getattr(two, name) or "") for one, two in notes)
+            lost += [f"the {name.replace('_', ' ')} of {changed:,} notes"] if changed else []
+        gone = [name for name in CURVES if _is_curve(track, name) and not _is_curve(other, name)]
+        lost += [f"the curve of {name}" for name in gone]
+        if track.ai_singer_name != other.ai_singer_name:
+            lost.append(f"the singer {track.ai_singer_name}")
+    if _signatures(wanted) != _signatures(read):
+        lost.append("time signatures")
+    return list(dict.fromkeys(lost))
+
+
+def _times(notes: list[Any]) -> np.ndarray:
+    return np.array([(note.start_pos, note.end_pos) for note in notes], dtype=np.int64).ravel()
+
+
+def _is_curve(track: Any, name: str) -> bool:
+    """Tells whether a curve has a point beside those that libresvip adds at both ends."""
+    return len(getattr(track.edited_params, name).points.root) > 2
+
+
+def _signatures(project: Any) -> list[tuple[int, int]]:
+    """Returns the time signatures, without those that say the same again."""
+    pairs = [(each.numerator, each.denominator) for each in project.time_signature_list]
+    return [pair for i, pair in enumerate(pairs) if i == 0 or pair != pairs[i - 1]]
