@@ -15,6 +15,7 @@ from toy_duration_predictor.inference.references import Like, reference_sums
 from toy_duration_predictor.inference.singers import Singer
 from toy_duration_predictor.scores.ds import open_ds
 from toy_duration_predictor.scores.editors import EDITORS, XML, open_editor
+from toy_duration_predictor.scores.in_place import IN_PLACE, open_in_place
 from toy_duration_predictor.scores.midi import move_notes, read_score
 from toy_duration_predictor.scores.perform import HumanizeSettings, Sings, perform, predict_or_sample
 from toy_duration_predictor.scores.recordings import read_beginning, read_file, read_references
@@ -22,9 +23,9 @@ from toy_duration_predictor.scores.rows import from_voice, open_csv, open_json
 from toy_duration_predictor.scores.score import Opened
 
 MIDI, ROWS = (".mid", ".midi"), (".csv", ".json")
-SUFFIXES = (*MIDI, ".ds", *EDITORS, XML, *ROWS)
+SUFFIXES = (*MIDI, ".ds", *IN_PLACE, *EDITORS, XML, *ROWS)
 # What is read of a folder. Its .csv, .json and .xml files are left alone, because they need not be scores.
-FOLDER_SUFFIXES = (*MIDI, ".ds", *EDITORS)
+FOLDER_SUFFIXES = (*MIDI, ".ds", *IN_PLACE, *EDITORS)
 
 DEFAULT = HumanizeSettings()
 
@@ -160,6 +161,8 @@ def _open(
 ) -> Opened:
     if suffix == ".ds":
         return open_ds(content, settings.tempo)
+    if suffix in IN_PLACE:
+        return open_in_place(content, suffix, settings.track)
     if suffix in (*EDITORS, XML):
         return open_editor(content, suffix, settings.track, say)
     if suffix in ROWS:
