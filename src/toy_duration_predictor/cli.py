@@ -84,7 +84,8 @@ def _parser() -> argparse.ArgumentParser:
         "score",
         type=Path,
         metavar="SCORE",
-        help="a .mid, .ds (DiffSinger), .csv or .json file; or a folder of .mid, .ds",
+        help="a .mid, .ds (DiffSinger), .csv or .json file, or a project of a singing editor such as .ustx, .svp or "
+        ".musicxml (docs/scores.md names them all); or a folder of them, of which .csv and .json are left alone",
     )
     humanize.add_argument(
         "-o",
@@ -119,7 +120,11 @@ def _parser() -> argparse.ArgumentParser:
     humanize.add_argument("--quantize", metavar="GRID", help="quantize the score first, to a grid such as 1/32 or 1/8t")
     humanize.add_argument("--temperature", type=float, help="sample a performance; below 1 a likelier one")
     humanize.add_argument("--seed", type=int, help="sample a performance; another one with each seed")
-    humanize.add_argument("--track", type=int, help="the voice's track, from 0 (default: the one with the most notes)")
+    humanize.add_argument(
+        "--track",
+        type=int,
+        help="the voice's track, from 0 (default: the one with the most notes; in a project of a singing editor, all)",
+    )
     humanize.add_argument("--tempo", type=float, help="beats a minute; needed for .ds files, which do not say it")
     humanize.add_argument("--device", default="cpu", help="where to compute, such as cuda (default: %(default)s)")
 
@@ -245,6 +250,9 @@ def _humanize(arguments: argparse.Namespace) -> None:
         began=arguments.began,
     )
     _show_refused(done.refused)
+    for file, lines in done.said.items():
+        more = [f"{len(lines) - REFUSED_SHOWN} more"] if len(lines) > REFUSED_SHOWN else []
+        sys.stderr.write(f"Not carried from {file}: {'; '.join([*lines[:REFUSED_SHOWN], *more])}.\n")
     files = f" {done.files:,} {'file' if done.files == 1 else 'files'}" if arguments.score.is_dir() else ""
     sys.stdout.write(f"{arguments.out}:{files} with the timing of {', '.join(timing)}\n")
 

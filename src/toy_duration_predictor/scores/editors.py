@@ -10,32 +10,23 @@ bar. The ticks of curves count from one bar before.
 Shapes: `N` notes of a track.
 """
 
-import importlib
-import io
-import pkgutil
-import tempfile
-import zipfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from toy_duration_predictor.data.midi.smf import refuse_large
 from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.scores.converters import Converter
 from toy_duration_predictor.scores.score import Opened, Score, to_voice, warp
 
 TICKS_PER_BEAT = 480
-# Formats that libresvip reads and writes, by the file's name. A folder of libresvip has the format's own name, but for
-# MusicXML's second one. Left out: formats that others of our files read; and `.aisp`, `.nn` and `.y77`, in which notes
-# lie on a coarse grid.
+# Formats that libresvip reads and writes. Left out: those that are read without it; `.aisp`, `.nn` and `.y77`, in which
+# notes lie on a coarse grid; and `.xvsq`, of which libresvip takes the seconds of tempo changes for ticks.
 EDITORS = (
     *(".ace", ".acep", ".ccs", ".dspx", ".dv", ".mtp", ".musicxml", ".ppsf", ".s5p", ".svip", ".svip3", ".tlp"),
-    *(".tlpx", ".tsmsln", ".tssln", ".ufdata", ".vfp", ".vog", ".vspx", ".vsq", ".vvproj", ".vxf", ".xvsq"),
+    *(".tlpx", ".tsmsln", ".tssln", ".ufdata", ".vfp", ".vog", ".vspx", ".vsq", ".vvproj", ".vxf"),
 )
-# Other XML files than scores have this name, too, so that a folder's are left alone.
-XML = ".xml"
 CURVES = ("pitch", "volume", "breath", "gender", "strength")
 # Formats that store seconds or frames round the times of notes to a few ticks.
 AWAY = 3
@@ -53,9 +44,8 @@ def open_editor(content: bytes, suffix: str, track: int | None, say: Callable[[s
     Raises:
         InputError: The extra `editors` is not installed, or the file cannot be used; the message says why.
     """
-    converter = _converter(suffix)
-    _refuse_bombs(content)
-    project, warned = _load(converter, content, suffix)
+    converter = Converter(suffix)
+    project, warned = converter.load(content)
     singing = _singing(project)
     if not singing:
         raise InputError("it has no singing track with notes")
@@ -72,86 +62,16 @@ def open_editor(content: bytes, suffix: str, track: int | None, say: Callable[[s
         bar = round(project.time_signature_list[0].bar_length()) if project.time_signature_list else 4 * TICKS_PER_BEAT
         for i, score, new in zip(chosen, scores, times, strict=True):
             _move(tracks[i], score.times, new, bar)
-        written, also_warned = _dump(converter, moved.model_copy(deep=True), suffix)
-        lost = _lost(moved, _load(converter, written, suffix)[0])
-        audio = sum(each.type_ != "Singing" and bool(each.audio_file_path) for each in project.track_list)
+        written, also_warned = converter.dump(moved.model_copy(deep=True))
+        lost = _lost(moved, converter.load(written)[0])
+        # Of an empty name libresvip makes that of a folder.
+        audio = sum(each.type_ != "Singing" and "." in Path(each.audio_file_path).name for each in project.track_list)
         lost += [f"{audio} audio {'track' if audio == 1 else 'tracks'}"] if audio else []
         for message in (*lost, *dict.fromkeys(warned + also_warned)):
             say(message)
         return written
 
     return Opened(scores, write)
-
-
-def _converter(suffix: str) -> Any:
-    """Returns libresvip's class for a format. Its plug-in manager would import all formats, and a user's own."""
-    folder = "musicxml" if suffix == XML else suffix[1:]
-    try:
-        from libresvip.extension.base import SVSConverter
-
-        package = importlib.import_module(f"libresvip.plugins.{folder}")
-        name = next(each.name for each in pkgutil.iter_modules(package.__path__) if each.name.endswith("_converter"))
-        module = importlib.import_module(f"{package.__name__}.{name}")
-    except ImportError as error:
-        raise InputError(
-            f"{suffix} files need libresvip, which is not installed; pip install 'toy-duration-predictor[editors]'"
-        ) from error
-    classes = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__]
-    return next(each for each in classes if issubclass(each, SVSConverter))
-
-
-def _load(converter: Any, content: bytes, suffix: str) -> tuple[Any, list[str]]:
-    """Returns a project, and libresvip's warnings."""
-
-    def load(path: Path) -> Any:
-        path.write_bytes(content)
-        # Of dynamics in MusicXML libresvip makes a curve that it cannot write, and its tempos come a bar late.
-        project = converter.load(path, {"import_dynamics": False})
-        if "musicxml" in converter.__module__ and project.song_tempo_list:
-            late = project.song_tempo_list[0].position
-            for tempo in project.song_tempo_list:
-                tempo.position -= late
-        return project
-
-    return _by_libresvip(load, suffix, "read")
-
-
-def _dump(converter: Any, project: Any, suffix: str) -> tuple[bytes, list[str]]:
-    """Returns a project's file, and libresvip's warnings."""
-
-    def dump(path: Path) -> bytes:
-        converter.dump(path, project, {})
-        return path.read_bytes()
-
-    return _by_libresvip(dump, suffix, "write")
-
-
-def _by_libresvip(work: Callable[[Path], Any], suffix: str, what: str) -> tuple[Any, list[str]]:
-    """Lets libresvip read or write a file in a folder of its own. Whatever it raises becomes a sentence."""
-    from libresvip.core.warning_types import CatchWarnings
-
-    caught = CatchWarnings()
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            with caught:
-                result = work(Path(folder) / f"score{suffix}")
-        except Exception as error:
-            reason = " ".join(str(error).replace(folder, "").split())[:100] or type(error).__name__
-            raise InputError(f"libresvip cannot {what} it ({reason})") from error
-    return result, caught.output.splitlines()
-
-
-def _refuse_bombs(content: bytes) -> None:
-    """Refuses what is small as a file, and large once it is read.
-
-    Raises:
-        InputError: An archive is too large, or XML defines entities.
-    """
-    if content.startswith(b"PK"):
-        with suppress(zipfile.BadZipFile), zipfile.ZipFile(io.BytesIO(content)) as archive:
-            refuse_large(sum(each.file_size for each in archive.infolist()))
-    if b"<!ENTITY" in content.replace(b"\0", b""):  # without zeros, UTF-16 reads as ASCII does
-        raise InputError("its XML defines entities, which no editor writes")
 
 
 def _singing(project: Any) -> list[Any]:

@@ -1,4 +1,7 @@
-"""Files of scores made into files of performances: `.mid`, DiffSinger's `.ds`, and durations in `.csv` and `.json`."""
+"""Files of scores made into files of performances: MIDI, `.ds`, projects of singing editors, `.csv` and `.json`.
+
+`docs/scores.md` has a table of the formats.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -13,8 +16,9 @@ from toy_duration_predictor.files import write
 from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.inference.references import Like, reference_sums
 from toy_duration_predictor.inference.singers import Singer
+from toy_duration_predictor.scores.converters import XML
 from toy_duration_predictor.scores.ds import open_ds
-from toy_duration_predictor.scores.editors import EDITORS, XML, open_editor
+from toy_duration_predictor.scores.editors import EDITORS, open_editor
 from toy_duration_predictor.scores.in_place import IN_PLACE, open_in_place
 from toy_duration_predictor.scores.midi import move_notes, read_score
 from toy_duration_predictor.scores.perform import HumanizeSettings, Sings, perform, predict_or_sample
@@ -56,10 +60,11 @@ def humanize(
     like: Like | str | Path | Sequence[str | Path] | None = None,
     began: str | Path | None = None,
 ) -> Humanized:
-    """Puts a singer's timing into a score, or into every `.mid`, `.midi` and `.ds` file below a folder.
+    """Puts a singer's timing into a score, or into every file below a folder that has one of `FOLDER_SUFFIXES`.
 
     Args:
-        source: A `.mid`, `.midi`, `.ds`, `.csv` or `.json` file (see `scores.ds` and `scores.rows`), or a folder.
+        source: A file with one of `SUFFIXES` (see `scores.ds`, `scores.in_place`, `scores.editors` and `scores.rows`),
+            or a folder.
         out: The file to write, or the folder. A MIDI file may become a `.csv` or `.json` file; every other file keeps
             its format.
         model: A predictor, or what `Predictor.load` takes.
@@ -90,7 +95,7 @@ def humanize(
     if is_folder:
         files = sorted(path for path in source.rglob("*") if path.suffix.lower() in FOLDER_SUFFIXES and path.is_file())
         if not files:
-            raise InputError(f"{source} has no {', '.join(FOLDER_SUFFIXES)} files.")
+            raise InputError(f"{source} has no scores; these are read: {', '.join(FOLDER_SUFFIXES)}.")
         if began is not None:
             raise InputError(
                 f"{began} is the beginning of one score, and {source} is a folder; give that score's file."

@@ -40,7 +40,8 @@ class HumanizeSettings(NamedTuple):
         seed: Of the sample. A seed alone samples at a temperature of 1, a temperature alone with seed 0.
         quantize: The grid that the score is quantized to first, counted from its first onset: a note value such as
             `1/32`, or `1/8t` for triplets. None: the score is on a grid of 1/32 already.
-        track: The track of a MIDI file that is the voice, from 0; None is the one with the most notes.
+        track: The track of a MIDI file that is the voice, from 0; None is the one with the most notes. In a project of
+            a singing editor it is the only track to sing; None for all of them.
         tempo: Beats a minute. Only `.ds` files need it, because they do not say it.
     """
 

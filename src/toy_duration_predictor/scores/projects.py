@@ -23,6 +23,9 @@ from toy_duration_predictor.errors import InputError
 TICKS_PER_BEAT = 480
 # A tick in Synthesizer V's unit of time.
 BLICKS = 705_600_000 // TICKS_PER_BEAT
+# Ten collections within one another are OpenUtau's most.
+DEEPEST = 50
+# The song in a VOCALOID project, as different systems have named it.
 SEQUENCE = ("Project/sequence.json", "Project\\sequence.json")
 
 
@@ -75,9 +78,6 @@ class Text:
 
     def place(self, start: int, stop: int) -> Place:
         """Returns the place of the whole number between two characters."""
-        # Where YAML has an alias, the same place would come twice.
-        if (start, stop) in self._new:
-            raise InputError("it has aliases, which its editor does not write")
         self._new[start, stop] = old = self.text[start:stop]
         return Place(int(old), lambda value: self._new.update({(start, stop): str(value)}))
 
@@ -101,8 +101,14 @@ def read_ustx(content: bytes) -> Read:
     def place(node: Any) -> Place:
         return file.place(node.start_mark.index, node.end_mark.index)
 
-    # The loader that libyaml has is ten times as fast, where it is there.
-    project = items(yaml.compose(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast, where it is there
+    depth = 0
+    # libyaml crashes on what is nested too deep, and aliases make a small file large.
+    for event in yaml.parse(text, loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST or isinstance(event, yaml.AliasEvent):
+            raise InputError("it has aliases, or is nested deeper than OpenUtau's files are")
+    project = items(yaml.compose(text, loader))
     if project["resolution"].value != str(TICKS_PER_BEAT):
         raise InputError(f"its resolution is {project['resolution'].value}, and OpenUtau's is {TICKS_PER_BEAT}")
     voices = []
