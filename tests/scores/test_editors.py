@@ -1,10 +1,19 @@
 """Projects of singing editors: notes move, and all that belongs to them goes with them."""
 
+import base64
+import io
+import os
 import re
-from contextlib import nullcontext
+import subprocess
+import sys
+import zipfile
+from contextlib import nullcontext, suppress
 
 import numpy as np
 import pytest
+from libresvip.model.base import InstrumentalTrack, SongTempo, TimeSignature
+from libresvip.plugins.dspx.dspx_io import zstd
+from pymediainfo import MediaInfo
 
 from tests.conftest import ROOT
 from tests.scores.editor_projects import (
@@ -16,11 +25,13 @@ from tests.scores.editor_projects import (
     tracks_of,
 )
 from tests.scores.test_humanize import Wild
+from toy_duration_predictor import cli
+from toy_duration_predictor.data.midi import smf
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.scores import converters
 from toy_duration_predictor.scores.converters import Converter
-from toy_duration_predictor.scores.editors import AWAY, EDITORS, open_editor
+from toy_duration_predictor.scores.editors import AWAY, EDITORS, _lost, open_editor
 from toy_duration_predictor.scores.humanize import FOLDER_SUFFIXES, SUFFIXES, humanize_bytes
 from toy_duration_predictor.scores.in_place import IN_PLACE, open_in_place
 from toy_duration_predictor.scores.perform import HumanizeSettings, Sings, perform
@@ -28,9 +39,8 @@ from toy_duration_predictor.scores.perform import HumanizeSettings, Sings, perfo
 SEVEN = Sings(7)
 ONE_TRACK = {".ust", ".tsmsln"}
 # Some programs know lyrics of one language only; others may garble them.
-LYRICS = {".svip": list("啦我你他好天地")} | dict.fromkeys(
-    (".vvproj", ".ust", ".ustx", ".vsqx"), list("あかさたなはま")
-)
+JAPANESE = list("あかさたなはま")
+LYRICS = {".svip": list("啦我你他好天地")} | dict.fromkeys((".vvproj", ".ust", ".ustx", ".vsqx"), JAPANESE)
 
 
 def table():
@@ -116,24 +126,123 @@ def test_one_track_or_all_are_sung(wild, suffix):
         performed(content, suffix, wild, HumanizeSettings(track=2))
 
 
-@pytest.mark.parametrize("suffix", [".ustx", ".musicxml"])
-def test_notes_that_sound_at_once_are_refused(wild, suffix):
+CHORD = """<score-partwise version="4.0">
+<part-list><score-part id="P1"><part-name>a</part-name></score-part></part-list>
+<part id="P1"><measure number="1"><attributes><divisions>2</divisions></attributes>
+<note><pitch><step>C</step><octave>4</octave></pitch><duration>2</duration></note>
+<note>CHORD<pitch><step>E</step><octave>4</octave></pitch><duration>4</duration></note></measure></part></score-partwise>
+"""
+
+
+def test_notes_that_sound_at_once_are_refused(wild):
+    assert performed(CHORD.replace("CHORD", "").encode(), ".musicxml", wild)
+    with pytest.raises(InputError, match=r"in singing track 0 two notes sound at once at beat 0, and a voice has one"):
+        performed(CHORD.replace("CHORD", "<chord/>").encode(), ".musicxml", wild)
     project = a_project(tracks=1)
     project.track_list[0].note_list[1].start_pos -= 120
-    if suffix == ".musicxml":  # libresvip writes one note at a time
-        content = Converter(suffix).dump(a_project(tracks=1))[0].replace(b"<duration>960</duration>", b"", 1)
-        content = re.sub(rb"(?<=</pitch>)", b"<chord/>", content, count=1)
-        with pytest.raises(InputError, match="libresvip"):
-            performed(content, suffix, wild)
-        return
     with pytest.raises(InputError, match=r"in track 0 two notes sound at once at beat 1\.75, and a voice has one"):
-        performed(Converter(suffix).dump(project)[0], suffix, wild)
+        performed(Converter(".ustx").dump(project)[0], ".ustx", wild)
 
 
-def test_what_is_not_carried_is_said(wild, tmp_path, capsys):
-    project, said = a_project(), []
+def test_what_is_not_carried_is_said_and_no_file_is_read_that_a_project_names(wild, tmp_path, capsys, monkeypatch):
+    project = a_project()
     project.track_list.append(InstrumentalTrack(audio_file_path=str(tmp_path / "band.wav")))
+    (tmp_path / "song.dspx").write_bytes(Converter(".dspx").dump(project)[0])
     (tmp_path / "band.wav").write_bytes(b"RIFF")
-    json_of = Converter(".ufdata").dump(project)[0]
-    assert performed(json_of, ".ufdata", wild, say=said.append)
-    assert said == []  # the format has no audio tracks
+    monkeypatch.setattr(MediaInfo, "parse", lambda *_, **__: pytest.fail("a file was read"))
+    monkeypatch.setattr(Predictor, "load", lambda *_: wild)
+    cli.main(["humanize", str(tmp_path / "song.dspx"), "-o", str(tmp_path / "sung.dspx"), "--singer", "7"])
+    shown = capsys.readouterr()
+    assert shown.err == f"Not carried from {tmp_path / 'song.dspx'}: 1 audio track.\n"
+    assert shown.out == f"{tmp_path / 'sung.dspx'}: with the timing of singer 7\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["band.wav", "song.dspx", "sung.dspx"]
+
+
+def test_what_is_read_back_is_compared():
+    wanted = a_project()
+
+    def read(change):
+        project = wanted.model_copy(deep=True)
+        change(project)
+        return _lost(wanted, project)
+
+    def of_notes(**values):
+        return lambda project: [setattr(project.track_list[1].note_list[2], *each) for each in values.items()]
+
+    assert read(lambda project: None) == []
+    assert read(of_notes(lyric="x", pronunciation="y")) == ["the lyric of 1 note", "the pronunciation of 1 note"]
+    assert read(of_notes(key_number=1)) == ["the key number of 1 note"]
+    assert read(lambda project: project.track_list[0].edited_params.pitch.points.root.clear()) == ["the curve of pitch"]
+    assert read(lambda project: project.time_signature_list.append(TimeSignature(numerator=3))) == ["time signatures"]
+    assert read(lambda project: setattr(project.track_list[0], "ai_singer_name", "Teto")) == ["the singer"]
+    for change, message in (
+        (of_notes(start_pos=1204), "notes up to 0.00833 beats away"),
+        (lambda project: project.track_list.pop(), "another number of notes"),
+        (lambda project: project.track_list[0].note_list.pop(), "another number of notes"),
+        (lambda project: project.song_tempo_list.append(SongTempo(position=5, bpm=90)), "another tempo"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read(change)
+
+
+def packed(size):
+    """An archive that unpacks to as many bytes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("chart.json", b"0" * size)
+    return out.getvalue()
+
+
+ENTITIES = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><score-partwise>&b;</score-partwise>'
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content", "message"),
+    [
+        (".musicxml", ENTITIES.encode(), "its XML defines entities"),
+        (".ccs", ENTITIES.encode("utf-16"), "its XML defines entities"),
+        (".vog", packed(2**17), "larger than 0 MiB"),
+        (".dspx", zstd.compress(b"0" * 2**17), "larger than 0 MiB"),
+        (".acep", b'{"content": "' + base64.b64encode(zstd.compress(b"0" * 2**17)) + b'"}', "larger than 0 MiB"),
+        (".svip", b"no project", "libresvip cannot read it"),
+        (".tlp", b"[" * 100_000, "libresvip cannot read it"),
+        (".ufdata", b'{"formatVersion": 1}', "libresvip cannot read it"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused(suffix, content, message, monkeypatch):
+    monkeypatch.setattr(converters, "LARGEST_FILE", 2**16)
+    monkeypatch.setattr(smf, "LARGEST_FILE", 2**16)
+    with pytest.raises(InputError, match=message):
+        open_editor(content, suffix, None, print)
+
+
+@pytest.mark.parametrize("suffix", [".ccs", ".vxf", ".tssln", ".vsq", ".ppsf"])
+def test_damage_ends_in_a_sentence(suffix, rng):
+    content = content_of(suffix, tracks=1)
+    for at in rng.integers(0, len(content), size=6).tolist():
+        with suppress(InputError):
+            open_editor(content[:at] + bytes(rng.integers(0, 256, 3).tolist()) + content[at + 3 :], suffix, None, print)
+        with suppress(InputError):
+            open_editor(content[:at], suffix, None, print)
+
+
+def test_without_the_extra_a_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "libresvip.extension.base", None)
+    with pytest.raises(InputError, match=r"pip install 'toy-duration-predictor\[editors\]'"):
+        open_editor(b"", ".ccs", None, print)
+
+
+def test_libresvip_leaves_no_trace_and_is_loaded_only_where_it_is_needed(tmp_path):
+    code = """
+import json, os, sys
+import yaml
+from toy_duration_predictor.scores.humanize import humanize_bytes
+assert not [name for name in sys.modules if name.startswith(("libresvip", "xsdata", "loguru"))]
+from toy_duration_predictor.scores.converters import Converter
+Converter(".dspx")
+assert json.dumps({"a": [1, 2]}) == '{"a": [1, 2]}', json.dumps({"a": [1, 2]})
+assert sys.modules["yaml"] is yaml
+"""
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120)
+    assert not [*tmp_path.rglob("*libresvip*")]

@@ -134,11 +134,12 @@ def _lost(wanted: Any, read: Any) -> list[str]:
         notes = list(zip(track.note_list, other.note_list, strict=True))
         for name in ("lyric", "pronunciation", "key_number"):
             changed = sum((getattr(one, name) or "") != (getattr(two, name) or "") for one, two in notes)
-            lost += [f"the {name.replace('_', ' ')} of {changed:,} notes"] if changed else []
+            notes_changed = f"{changed:,} {'note' if changed == 1 else 'notes'}"
+            lost += [f"the {name.replace('_', ' ')} of {notes_changed}"] if changed else []
         gone = [name for name in CURVES if _is_curve(track, name) and not _is_curve(other, name)]
         lost += [f"the curve of {name}" for name in gone]
         if track.ai_singer_name != other.ai_singer_name:
-            lost.append(f"the singer {track.ai_singer_name}")
+            lost.append(f"the singer {track.ai_singer_name}".strip())
     if _signatures(wanted) != _signatures(read):
         lost.append("time signatures")
     return list(dict.fromkeys(lost))

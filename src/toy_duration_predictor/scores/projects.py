@@ -92,7 +92,9 @@ class Text:
 
 def read_ustx(content: bytes) -> Read:
     """Reads an OpenUtau project."""
-    text = content.decode().removeprefix("\ufeff")
+    text = content.decode()
+    mark = text[: text.startswith("\ufeff")]
+    text = text.removeprefix(mark)
     file = Text(text)
 
     def items(node: Any) -> dict[str, Any]:
@@ -120,7 +122,7 @@ def read_ustx(content: bytes) -> Read:
         curves = [x for curve in part["curves"].value for x in items(curve)["xs"].value] if "curves" in part else []
         end = int(part["duration"].value) if "duration" in part else None
         voices.append(Voice(int(part["track_no"].value), notes, [place(x) for x in curves], end))
-    return 1, voices, lambda: file.changed().encode()
+    return 1, voices, lambda: (mark + file.changed()).encode()
 
 
 def _in(container: Any, key: Any) -> Place:
