@@ -216,7 +216,7 @@ def test_a_file_of_another_kind_is_refused(suffix, content, message, monkeypatch
         open_editor(content, suffix, None, print)
 
 
-@pytest.mark.parametrize("suffix", [".ccs", ".vxf", ".tssln", ".vsq", ".ppsf"])
+@pytest.mark.parametrize("suffix", [".acep", ".ccs", ".dspx", ".tssln", ".vsq"])
 def test_damage_ends_in_a_sentence(suffix, rng):
     content = content_of(suffix, tracks=1)
     for at in rng.integers(0, len(content), size=6).tolist():
@@ -236,7 +236,7 @@ def test_libresvip_leaves_no_trace_and_is_loaded_only_where_it_is_needed(tmp_pat
     code = """
 import json, os, sys
 import yaml
-from toy_duration_predictor.scores.humanize import humanize_bytes
+from toy_duration_predictor.scores import editors, in_place
 assert not [name for name in sys.modules if name.startswith(("libresvip", "xsdata", "loguru"))]
 from toy_duration_predictor.scores.converters import Converter
 Converter(".dspx")

@@ -5,6 +5,7 @@ whatever a converter raises becomes a sentence. A converter reads a file and wri
 """
 
 import base64
+import binascii
 import importlib
 import io
 import json
@@ -138,6 +139,8 @@ def _refuse_bombs(content: bytes) -> None:
     if packed or ZSTANDARD in content:
         from libresvip.plugins.dspx.dspx_io import zstd
 
-        frames = base64.b64decode(packed[1]) if packed else content[content.index(ZSTANDARD) :]
-        with suppress(zstd.ZstdError, EOFError), zstd.ZstdFile(io.BytesIO(frames)) as file:
-            refuse_large(len(file.read(LARGEST_FILE + 1)))
+        # Whoever reads it properly will say what is wrong with it.
+        with suppress(binascii.Error, zstd.ZstdError, EOFError):
+            frames = base64.b64decode(packed[1]) if packed else content[content.index(ZSTANDARD) :]
+            with zstd.ZstdFile(io.BytesIO(frames)) as file:
+                refuse_large(len(file.read(LARGEST_FILE + 1)))

@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from toy_duration_predictor.data.midi.smf import parse, replace_track
-from toy_duration_predictor.errors import InputError, did_you_mean
+from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.files import write
 from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.inference.references import Like, reference_sums
@@ -150,7 +150,7 @@ def humanize_bytes(
         InputError: The file cannot be used; or as for `perform`.
     """
     if suffix not in SUFFIXES:
-        raise InputError(f"no scores are read from '{suffix}' files; {did_you_mean(suffix, SUFFIXES)}")
+        raise InputError(f"no scores are read from '{suffix}' files, but from {', '.join(SUFFIXES)}")
     possible = (*MIDI, *ROWS) if suffix in MIDI else (suffix,)
     if out_suffix not in possible:
         raise InputError(f"a {suffix} file can become a {' or '.join(possible)} file, and no '{out_suffix}' file")
