@@ -97,7 +97,8 @@ def _parser() -> argparse.ArgumentParser:
         "score",
         type=Path,
         metavar="SCORE",
-        help="a .mid, .ds (DiffSinger), .csv or .json file; or a folder of .mid, .ds",
+        help="a .mid, .ds (DiffSinger), .csv or .json file, or a project of a singing editor such as .ustx, .svp or "
+        ".musicxml (docs/scores.md names them all); or a folder of them, of which .csv and .json are left alone",
     )
     humanize.add_argument(
         "-o",

@@ -1,4 +1,7 @@
-"""Files of scores made into files of performances: `.mid`, DiffSinger's `.ds`, and durations in `.csv` and `.json`."""
+"""Files of scores made into files of performances: MIDI, `.ds`, projects of singing editors, `.csv` and `.json`.
+
+`docs/scores.md` has a table of the formats.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -8,12 +11,16 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from toy_duration_predictor.data.midi.smf import SUFFIXES as MIDI
-from toy_duration_predictor.errors import InputError, did_you_mean
+from toy_duration_predictor.data.midi.voices import whole_track
+from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.files import passed_over, write
 from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.inference.references import Like, reference_sums
 from toy_duration_predictor.inference.singers import Singer
+from toy_duration_predictor.scores.converters import XML
 from toy_duration_predictor.scores.ds import open_ds
+from toy_duration_predictor.scores.editors import EDITORS, open_editor
+from toy_duration_predictor.scores.in_place import IN_PLACE, open_in_place
 from toy_duration_predictor.scores.midi import Reading, open_midi
 from toy_duration_predictor.scores.perform import HumanizeSettings, Sings, perform, predict_or_sample
 from toy_duration_predictor.scores.recordings import read_beginning, read_file, read_references
@@ -21,9 +28,9 @@ from toy_duration_predictor.scores.rows import from_voice, open_csv, open_json
 from toy_duration_predictor.scores.score import Opened
 
 ROWS = (".csv", ".json")
-SUFFIXES = (*MIDI, ".ds", *ROWS)
-# What is read of a folder. Its .csv and .json files are left alone, because they need not be scores.
-FOLDER_SUFFIXES = (*MIDI, ".ds")
+SUFFIXES = (*MIDI, ".ds", *IN_PLACE, *EDITORS, XML, *ROWS)
+# What is read of a folder. Its .csv, .json and .xml files are left alone, because they need not be scores.
+FOLDER_SUFFIXES = (*MIDI, ".ds", *IN_PLACE, *EDITORS)
 
 DEFAULT = HumanizeSettings()
 
@@ -34,7 +41,8 @@ class Humanized(NamedTuple):
     Attributes:
         files: How many files were written.
         refused: Why a file could not be used, by the file.
-        remarks: How each file that was written was read, by the file: in MIDI files, which notes are the voice.
+        remarks: How each file was read, by the file: in MIDI files, which notes are the voice. And what was not carried
+            into the file of its performance.
         passed_over: How many files of a folder are no scores by their names, by the ends of these.
     """
 
@@ -56,11 +64,11 @@ def humanize(
     like: Like | str | Path | Sequence[str | Path] | None = None,
     began: str | Path | None = None,
 ) -> Humanized:
-    """Puts a singer's timing into a score, or into every MIDI file and `.ds` file below a folder.
+    """Puts a singer's timing into a score, or into every file below a folder that has one of `FOLDER_SUFFIXES`.
 
     Args:
-        source: A `.mid`, `.midi`, `.kar`, `.rmi`, `.ds`, `.csv` or `.json` file (see `scores.ds` and `scores.rows`), or
-            a folder.
+        source: A file with one of `SUFFIXES` (see `scores.midi`, `scores.ds`, `scores.in_place`, `scores.editors` and
+            `scores.rows`), or a folder.
         out: The file to write, or the folder. A MIDI file may become a `.csv` or `.json` file; every other file keeps
             its format.
         model: A predictor, or what `Predictor.load` takes.
@@ -91,7 +99,7 @@ def humanize(
     if is_folder:
         files = sorted(path for path in source.rglob("*") if path.suffix.lower() in FOLDER_SUFFIXES and path.is_file())
         if not files:
-            raise InputError(f"{source} has no {', '.join(FOLDER_SUFFIXES)} files.")
+            raise InputError(f"{source} has no scores; these are read: {', '.join(FOLDER_SUFFIXES)}.")
         if began is not None:
             raise InputError(
                 f"{began} is the beginning of one score, and {source} is a folder; give that score's file."
@@ -108,7 +116,7 @@ def humanize(
         place = out / file.relative_to(source) if is_folder else out
         suffixes = file.suffix.lower(), place.suffix.lower()
         try:
-            content, remarks[str(file)] = _humanized(read_file(file), predictor, sings, settings, *suffixes)
+            content, remarks[str(file)] = humanize_with_remarks(read_file(file), predictor, sings, settings, *suffixes)
         except InputError as error:
             refused[str(file)] = str(error).rstrip(".")
         else:
@@ -118,7 +126,8 @@ def humanize(
         also = f" None of the {len(files)} files can be used." if len(files) > 1 else ""
         raise InputError(f"{first}: {reason}.{also}")
     others = passed_over(source, FOLDER_SUFFIXES) if is_folder else {}
-    return Humanized(len(files) - len(refused), refused, remarks, others)
+    said = {file: lines for file, lines in remarks.items() if lines}
+    return Humanized(len(files) - len(refused), refused, said, others)
 
 
 def humanize_bytes(
@@ -145,15 +154,15 @@ def humanize_bytes(
     Raises:
         InputError: The file cannot be used; or as for `perform`.
     """
-    return _humanized(content, predictor, sings, settings, suffix, out_suffix)[0]
+    return humanize_with_remarks(content, predictor, sings, settings, suffix, out_suffix)[0]
 
 
-def _humanized(
+def humanize_with_remarks(
     content: bytes, predictor: Predictor, sings: Sings, settings: HumanizeSettings, suffix: str, out_suffix: str
 ) -> tuple[bytes, tuple[str, ...]]:
-    """Returns the file of a performance, and what is to be said of how the score was read."""
+    """Returns what `humanize_bytes` does, with remarks on how the score was read and on what was not carried."""
     if suffix not in SUFFIXES:
-        raise InputError(f"no scores are read from '{suffix}' files; {did_you_mean(suffix, SUFFIXES)}")
+        raise InputError(f"no scores are read from '{suffix}' files, but from {', '.join(SUFFIXES)}")
     possible = (*MIDI, *ROWS) if suffix in MIDI else (suffix,)
     if out_suffix not in possible:
         raise InputError(f"a {suffix} file can become a {' or '.join(possible)} file, and no '{out_suffix}' file")
@@ -162,12 +171,17 @@ def _humanized(
     unmoved = all(np.array_equal(new, score.times) for new, score in zip(times, opened.scores, strict=True))
     # Where no note moves, a file is not written anew: another writer's spaces, line ends and running status stay.
     stays = unmoved and (out_suffix in MIDI) == (suffix in MIDI)
-    return content if stays else opened.write(times), opened.remarks
+    performance = content if stays else opened.write(times)
+    return performance, tuple(opened.remarks)
 
 
 def _open(content: bytes, settings: HumanizeSettings, suffix: str, out_suffix: str) -> Opened:
     if suffix == ".ds":
         return open_ds(content, settings.tempo)
+    if suffix in IN_PLACE:
+        return open_in_place(content, suffix, whole_track(settings.track))
+    if suffix in (*EDITORS, XML):
+        return open_editor(content, suffix, whole_track(settings.track))
     if suffix in ROWS:
         return open_csv(content) if suffix == ".csv" else open_json(content)
     midi = open_midi(content, _reading(settings))

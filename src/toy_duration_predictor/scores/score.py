@@ -4,13 +4,14 @@ Shapes: `N` notes. A song of `N` notes has `2N - 1` durations, notes and the res
 times, the onset and the end of each note in turn.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from toy_duration_predictor.data.midi.smf import LAST_TICK
 from toy_duration_predictor.data.schema import LONGEST
+from toy_duration_predictor.errors import InputError
 
 
 class Score(NamedTuple):
@@ -40,12 +41,41 @@ class Opened(NamedTuple):
     Attributes:
         scores: A score a voice.
         write: Returns the file of a performance. It is given the new times of each voice, int64 `(2N,)`.
-        remarks: What whoever has given the file should know of how it was read.
+        remarks: What whoever has given the file should know of how it was read; `write` adds what is not carried.
     """
 
     scores: list[Score]
     write: Callable[[list[np.ndarray]], bytes]
-    remarks: tuple[str, ...] = ()
+    remarks: Sequence[str] = ()
+
+
+def to_voice(onset: Sequence[int], end: Sequence[int], pitch: Sequence[int], ticks_per_beat: int, name: str) -> Score:
+    """Returns the score of notes that follow one another.
+
+    Args:
+        onset: `N` ticks, in the order of the notes.
+        end: `N` ticks.
+        pitch: `N` MIDI note numbers.
+        ticks_per_beat: The resolution.
+        name: What the voice is called in messages.
+
+    Raises:
+        InputError: A note has no length, begins before the one before it has ended, or is outside of 0 to `LAST_TICK`.
+
+    >>> to_voice([0, 60], [60, 120], [67, 69], ticks_per_beat=60, name="track 0").times
+    array([  0,  60,  60, 120])
+    """
+    if min(onset) < 0 or max(end) > LAST_TICK:
+        raise InputError(f"{name} has a note before its beginning, or after tick {LAST_TICK:,}")
+    for i, (begins, ends) in enumerate(zip(onset, end, strict=True)):
+        at = f"at beat {begins / ticks_per_beat:,.6g}"
+        if ends <= begins:
+            raise InputError(f"{name} has a note of no length {at}")
+        if i and begins < end[i - 1]:
+            raise InputError(f"in {name} two notes sound at once {at}, and a voice has one note at a time")
+    times = np.stack([np.array(onset, np.int64), np.array(end, np.int64)], axis=1).ravel()
+    least = np.arange(len(times) - 1) % 2 ^ 1  # a tick for a note, none for a rest
+    return Score(times, least, LAST_TICK, ticks_per_beat, np.array(pitch, np.int64))
 
 
 def fit(wanted: np.ndarray, score: Score) -> np.ndarray:

@@ -160,6 +160,18 @@ def checked_number(wanted: int | str | None) -> str | None:
     raise InputError(f"track {wanted}: give a track's number, from 0, or a track and its channel, such as 1:4.")
 
 
+def whole_track(wanted: int | str | None) -> int | None:
+    """Returns the number of a track in a format whose tracks have no channels, or None for none.
+
+    Raises:
+        InputError: It is no number.
+    """
+    number = checked_number(wanted)
+    if number and not number.isdigit():
+        raise InputError(f"its tracks have no channels; give the track's number alone, not {number}")
+    return int(number) if number else None
+
+
 def _rank(candidate: Candidate) -> tuple[float, int, float, int]:
     """Returns what puts candidates into an order, the best first; see the top of this file."""
     lyrics = candidate.lyrics**2 / candidate.onsets if _has_lyrics(candidate) else 0.0
