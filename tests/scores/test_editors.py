@@ -221,15 +221,15 @@ def test_damage_ends_in_a_sentence(suffix, rng):
     content = content_of(suffix, tracks=1)
     for at in rng.integers(0, len(content), size=6).tolist():
         with suppress(InputError):
-            open_editor(content[:at] + bytes(rng.integers(0, 256, 3).tolist()) + content[at + 3 :], suffix, None, print)
+            open_editor(content[:at] + bytes(rng.integers(0, 256, 3).tolist()) + content[at + 3 :], suffix, None)
         with suppress(InputError):
-            open_editor(content[:at], suffix, None, print)
+            open_editor(content[:at], suffix, None)
 
 
 def test_without_the_extra_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "libresvip.extension.base", None)
     with pytest.raises(InputError, match=r"pip install 'toy-duration-predictor\[editors\]'"):
-        open_editor(b"", ".ccs", None, print)
+        open_editor(b"", ".ccs", None)
 
 
 def test_libresvip_leaves_no_trace_and_is_loaded_only_where_it_is_needed(tmp_path):
