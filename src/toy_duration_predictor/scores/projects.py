@@ -103,7 +103,8 @@ def read_ustx(content: bytes) -> Read:
     def place(node: Any) -> Place:
         return file.place(node.start_mark.index, node.end_mark.index)
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast, where it is there
+    # A loader that takes nothing for a number or a truth value. libyaml's is ten times as fast, where it is there.
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     depth = 0
     # libyaml crashes on what is nested too deep, and aliases make a small file large.
     for event in yaml.parse(text, loader):
@@ -137,14 +138,16 @@ def read_svp(content: bytes) -> Read:
     project = json.loads(content.removesuffix(end))
     # Which track has a group: its own, or the first that refers to it.
     groups = [(i, track["mainGroup"]) for i, track in enumerate(project["tracks"])]
-    refers = {each["groupID"]: i for i, track in reversed([*enumerate(project["tracks"])]) for each in track["groups"]}
-    groups += [(refers[group["uuid"]], group) for group in project.get("library", []) if group["uuid"] in refers]
+    refers = {
+        each["groupID"]: i for i, track in reversed([*enumerate(project["tracks"])]) for each in track.get("groups", [])
+    }
+    groups += [(refers[group["uuid"]], group) for group in project.get("library") or [] if group["uuid"] in refers]
     voices = []
     for track, group in groups:
         notes = [Note(_in(note, "onset"), _in(note, "duration"), note["pitch"]) for note in group["notes"]]
-        points = [each["points"] for each in group.get("parameters", {}).values() if isinstance(each, dict)]
+        points = [each["points"] for each in (group.get("parameters") or {}).values() if isinstance(each, dict)]
         curves = [_in(each, i) for each in points for i in range(0, len(each), 2)]
-        curves += [_in(each, "pos") for each in group.get("pitchControls", [])]
+        curves += [_in(each, "pos") for each in group.get("pitchControls") or []]
         voices.append(Voice(track, notes, curves))
     return BLICKS, voices, lambda: _json(project, content.isascii()) + end
 
@@ -158,15 +161,15 @@ def read_vpr(content: bytes) -> Read:
     project = json.loads(files[song][1])
     voices = []
     for number, track in enumerate(project["tracks"]):
-        for part in track.get("parts", []):
+        for part in track.get("parts") or []:
             notes = []
-            for note in part.get("notes", []):
-                vibrato = note.get("vibrato", {})
-                lengths = [each for each in (vibrato, note.get("singingSkill", {})) if "duration" in each]
-                points = [each for name in ("depths", "rates") for each in vibrato.get(name, [])]
-                inner = [*(_in(each, "duration") for each in lengths), *(_in(each, "pos") for each in points)]
+            for note in part.get("notes") or []:
+                vibrato, skill = note.get("vibrato") or {}, note.get("singingSkill") or {}
+                points = [each for name in ("depths", "rates") for each in vibrato.get(name) or []]
+                inner = [_in(each, "duration") for each in (vibrato, skill) if each.get("duration")]
+                inner += [_in(each, "pos") for each in points]
                 notes.append(Note(_in(note, "pos"), _in(note, "duration"), note["number"], inner))
-            events = [event for each in part.get("controllers", []) for event in each["events"]]
+            events = [event for each in part.get("controllers") or [] for event in each.get("events") or []]
             voices.append(Voice(number, notes, [_in(each, "pos") for each in events], part.get("duration")))
 
     def save() -> bytes:
