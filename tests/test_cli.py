@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import midii
@@ -94,7 +95,7 @@ def test_what_was_left_out_is_shown(folder, tmp_path, capsys):
         (["humanize", "a.mid", "-o", "b.mid", "--model", "x", "--singer", "2"], "a.mid does not exist; give a score"),
         (["humanize", "a.mid", "-o", "b.mid"], "Whose timing? Give --singer, --like or --began."),
         (["humanize", "a.mid", "-o", "b.mid", "--like", "b.mid"], "a.mid does not exist; give a score"),
-        (["audit", "nowhere.parquet"], "data.path=nowhere.parquet does not exist"),
+        (["audit", "nowhere.parquet"], "nowhere.parquet does not exist; give a songs table"),
         (["audit", "simulated", "--repair", "x.parquet"], "nothing to repair"),
     ],
 )
@@ -159,7 +160,10 @@ def test_a_score_and_a_folder_of_scores_are_humanized(shared_run, folder, tmp_pa
     assert capsys.readouterr().out == f"{sung}: with the timing of {score}\n"
     assert (read_score(parse(sung.read_bytes()))[0].times == before).all()
 
-    for wrong, message in ({"--singer": "99"}, "Singer 99 is not known"), ({"--device": "tpu9"}, "device=tpu9 cannot"):
+    for wrong, message in (
+        ({"--singer": "99"}, "Singer 99 is not known"),
+        ({"--device": "tpu9"}, "--device tpu9 cannot"),
+    ):
         given = {"--singer": singer, **wrong}
         with pytest.raises(SystemExit) as error:
             cli.main(
@@ -193,3 +197,10 @@ def test_help_is_quick():
     code = "import sys; from toy_duration_predictor import cli; cli._parser(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "numpy", "datasets"} & set(done.stdout.split())
+
+
+def test_the_version_is_said(capsys):
+    with pytest.raises(SystemExit) as error:
+        cli.main(["--version"])
+    assert error.value.code == 0
+    assert capsys.readouterr().out == f"tdp {version('toy-duration-predictor')}\n"

@@ -1,13 +1,15 @@
 """Durations on a grid: quantized with the rounding error carried forward, and what the quantizer leaves behind."""
 
 import re
+from typing import TYPE_CHECKING
 
-import midii
 import numpy as np
-import torch
-from torch import Tensor
 
 from toy_duration_predictor.errors import InputError
+
+# Neither torch nor midii, which brings numba along, is imported here: the check of a grid is to be quick.
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def grid_ticks(ticks_per_beat: int, grid: str = "32") -> int:
@@ -69,6 +71,8 @@ def quantize(durations: np.ndarray, step: int, forward_error: bool = True) -> np
     >>> quantize(np.array([22, 22, 22]), step=15)  # 7 ticks are carried into the second note, and -1 into the third
     array([15, 30, 15])
     """
+    import midii
+
     # midii changes the array that it is given, so it gets a copy.
     quantized, _ = midii.quantize(np.array(durations, dtype=np.int64), unit=step, sync_error_mitigation=forward_error)
     return np.asarray(quantized, dtype=np.int64)
@@ -87,12 +91,14 @@ def carried(sung: np.ndarray, step: int) -> np.ndarray:
     >>> carried(np.array([22, 22, 22]), step=15)
     array([22, 29, 21])
     """
+    import midii
+
     changed = np.array(sung, dtype=np.int64)
     midii.quantize(changed, unit=step)
     return changed
 
 
-def requantize(sung: Tensor, step: Tensor, start: Tensor) -> Tensor:
+def requantize(sung: "Tensor", step: "Tensor", start: "Tensor") -> "Tensor":
     """Quantizes windows of sung durations as `quantize` does, after an error was carried into their first notes.
 
     Args:
@@ -107,10 +113,10 @@ def requantize(sung: Tensor, step: Tensor, start: Tensor) -> Tensor:
     # Carrying errors forward puts the end of every note on the nearest grid line. So all ends can be rounded at once,
     # without the quantizer's loop over notes.
     lines = ((sung.cumsum(1) + start[:, None]) / step[:, None] + 0.5).floor()
-    return lines.diff(dim=1, prepend=torch.zeros_like(lines[:, :1])) * step[:, None]
+    return lines.diff(dim=1, prepend=lines.new_zeros(len(lines), 1)) * step[:, None]
 
 
-def left_behind(sung: Tensor, quantized: Tensor) -> Tensor:
+def left_behind(sung: "Tensor", quantized: "Tensor") -> "Tensor":
     """Returns the carried values, as `carried` does, of whole songs.
 
     Args:
@@ -123,4 +129,4 @@ def left_behind(sung: Tensor, quantized: Tensor) -> Tensor:
     # The error after each note. With its quantized duration it gives the note's carried value.
     after = (sung - quantized).cumsum(1)
     # The quantizer adds no error to a note that would become negative by it. Such a note keeps its sung duration.
-    return torch.where(after + quantized >= 0, after + quantized, sung)
+    return (after + quantized).where(after + quantized >= 0, sung)

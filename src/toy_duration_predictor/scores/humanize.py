@@ -3,22 +3,25 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
 from toy_duration_predictor.data.midi.smf import parse, replace_track
 from toy_duration_predictor.errors import InputError, did_you_mean
 from toy_duration_predictor.files import write
-from toy_duration_predictor.inference.predictor import Predictor
-from toy_duration_predictor.inference.references import Like, reference_sums
-from toy_duration_predictor.inference.singers import Singer
 from toy_duration_predictor.scores.ds import open_ds
 from toy_duration_predictor.scores.midi import move_notes, read_score
 from toy_duration_predictor.scores.perform import HumanizeSettings, Sings, perform, predict_or_sample
 from toy_duration_predictor.scores.recordings import read_beginning, read_file, read_references
 from toy_duration_predictor.scores.rows import from_voice, open_csv, open_json
 from toy_duration_predictor.scores.score import Opened
+
+# Only for the types: they bring torch along, and what cannot be used is to be refused at once.
+if TYPE_CHECKING:
+    from toy_duration_predictor.inference.predictor import Predictor
+    from toy_duration_predictor.inference.references import Like
+    from toy_duration_predictor.inference.singers import Singer
 
 MIDI, ROWS = (".mid", ".midi"), (".csv", ".json")
 SUFFIXES = (*MIDI, ".ds", *ROWS)
@@ -43,13 +46,13 @@ class Humanized(NamedTuple):
 def humanize(
     source: str | Path,
     out: str | Path,
-    model: Predictor | str | Path,
-    singer: Singer | None = None,
+    model: "Predictor | str | Path",
+    singer: "Singer | None" = None,
     settings: HumanizeSettings = DEFAULT,
     device: str = "cpu",
     progress: Callable[[Iterable[Path], int], Iterator[Path]] | None = None,
     *,
-    like: Like | str | Path | Sequence[str | Path] | None = None,
+    like: "Like | str | Path | Sequence[str | Path] | None" = None,
     began: str | Path | None = None,
 ) -> Humanized:
     """Puts a singer's timing into a score, or into every `.mid`, `.midi` and `.ds` file below a folder.
@@ -92,6 +95,8 @@ def humanize(
                 f"{began} is the beginning of one score, and {source} is a folder; give that score's file."
             )
     sings = Sings(singer, _read_like(like), None if began is None else read_beginning(began))
+    from toy_duration_predictor.inference.predictor import Predictor
+
     predictor = model if isinstance(model, Predictor) else Predictor.load(model, device)
     # A song of one note: a wrong singer, seed or temperature is refused once, before any file is read.
     predict_or_sample(predictor, settings, np.array([1.0]), 1.0, singer=singer, like=sings.like)
@@ -114,7 +119,7 @@ def humanize(
 
 def humanize_bytes(
     content: bytes,
-    predictor: Predictor,
+    predictor: "Predictor",
     sings: Sings,
     settings: HumanizeSettings = DEFAULT,
     suffix: str = ".mid",
@@ -161,11 +166,13 @@ def _open(content: bytes, settings: HumanizeSettings, suffix: str, out_suffix: s
     return Opened([score], lambda times: replace_track(content, track, move_notes(events, score.times, times[0])))
 
 
-def _read_like(like: Like | str | Path | Sequence[str | Path] | None) -> Like | None:
+def _read_like(like: "Like | str | Path | Sequence[str | Path] | None") -> "Like | None":
     """Returns what songs tell of their singer, added up once for all files."""
     if like is None:
         return None
-    if isinstance(like, (str, Path)):
-        return reference_sums(read_references([like]))
-    paths = [each for each in like if isinstance(each, (str, Path))] if isinstance(like, Sequence) else []
-    return reference_sums(read_references(paths) if paths else cast(Like, like))
+    given = [like] if isinstance(like, (str, Path)) else like
+    paths = [each for each in given if isinstance(each, (str, Path))] if isinstance(given, Sequence) else []
+    songs = read_references(paths) if paths else cast("Like", like)
+    from toy_duration_predictor.inference.references import reference_sums
+
+    return reference_sums(songs)

@@ -76,7 +76,8 @@ def evaluate(config: DictConfig | dict[str, Any]) -> Metrics:
         }
         write_predictions(folder, table, rows, task.predicted)
         write_metrics(folder, metrics)
-    show_results(metrics, folder)
+    options = settings.data.options
+    show_results(metrics, folder, str(options.get("path") or options.get("name") or f"{settings.data.source} songs"))
     return {**metrics, "run/folder": str(folder)}
 
 

@@ -77,7 +77,7 @@ def validate_recipe(recipe: Recipe, names: str) -> None:
     if recipe.published and not recipe.forward_error:
         raise InputError("The published recipe carries errors forward; leave out one of the two options.")
     if recipe.track is not None and recipe.track < 0:
-        raise InputError(f"track {recipe.track}: tracks are numbered from 0.")
+        raise InputError(f"track={recipe.track}: tracks are numbered from 0.")
     try:
         groups = re.compile(names).groupindex
     except re.error as error:
