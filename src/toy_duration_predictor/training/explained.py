@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 WIDTH, COLUMN = 80, 32
 
 # Names stay whole, hyphens and all.
-WHOLE: dict[str, bool] = {"break_long_words": False, "break_on_hyphens": False}
+WHOLE: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
 
 # Settings that are chosen by their group: `data=hub`, not `data.source=hub`.
 CHOSEN = ("data.source", "model.name")
@@ -42,7 +42,7 @@ def help_text(config: DictConfig) -> str:
             lines += _line(f"{group}={path.stem}", _about(path))
         lines.append("")
     lines.append("Settings, with their values now:")
-    plain: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))
+    plain: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
     for key, value in _leaves(plain):
         if key in CHOSEN:
             continue
