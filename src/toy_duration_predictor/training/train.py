@@ -42,7 +42,7 @@ from toy_duration_predictor.training.run_folder import (
     write_predictions,
 )
 from toy_duration_predictor.training.task import DurationTask
-from toy_duration_predictor.training.tensorboard import write_results
+from toy_duration_predictor.training.tensorboard import CurvesLogger, write_results
 from toy_duration_predictor.training.terminal import console_log, file_log, show_results
 from toy_duration_predictor.training.trainer import end_processes, make_fit_trainer, make_trainer, use_threads
 
@@ -92,7 +92,7 @@ def _train_and_test(
     use_threads(settings.trainer)
     torch.manual_seed(settings.seed)  # the initial weights follow from it; dropout has the task's own seeding
     data, task = make_data_and_task(settings, table)
-    logger = TensorBoardLogger(folder.parent, name=folder.name, version="")
+    logger = CurvesLogger(folder.parent, name=folder.name, version="")
     # The trainers refuse what this machine or Lightning does not take, so they are made before anything is written. The
     # tester is of the hardware alone: extras such as a limit of batches must not touch the test.
     tester = make_trainer(settings.trainer.model_copy(update={"progress": False}), logger=False)
