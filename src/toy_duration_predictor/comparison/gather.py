@@ -218,7 +218,7 @@ def learning_curve(run: Path) -> Curve:
     scalars = set(events.Tags()[SCALARS])
     if "val/skill" not in scalars:
         return Curve([], [])
-    # In files that have the epoch beside other values, counted from 0, steps are updates; in all others they are epochs.
+    # Where the epoch, from 0, is among the values, steps are updates; elsewhere steps are epochs.
     updates = events.Scalars("epoch") if "epoch" in scalars else []
     epoch_of = {event.step: round(event.value) + 1 for event in updates}
     skill = {epoch_of.get(event.step, event.step): event.value for event in events.Scalars("val/skill")}

@@ -42,7 +42,8 @@ def phrase(predictions: pa.Table, song: int = 0, notes: int | None = None) -> Fi
     axes.set_yticks([2, 1, 0], ["quantized", "sung", "predicted"])
     axes.set_xlabel("ticks from the first note")
     axes.set_title(
-        f"Row {row['row']}, singer {row['singer_id']}: the first {min(notes, len(row['sung']))} notes and rests"
+        f"Row {row['row']}, singer {row['singer_id']}: first {min(notes, len(row['sung']))} notes and rests",
+        fontsize="medium",
     )
     axes.margins(x=0.01)
     return figure
@@ -100,7 +101,7 @@ def bars_by_singer(singers: Sequence[str], copy: Sequence[float], model: Sequenc
     axes.set_xticks(left, singers)
     axes.set_xlabel("singer")
     axes.set_ylabel("mean absolute error, ticks")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)  # above the bars
     return figure
 
 
