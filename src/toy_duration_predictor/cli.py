@@ -1,6 +1,7 @@
 """The `tdp` command. Heavy modules are imported when their command runs, so that `tdp --help` is quick."""
 
 import argparse
+import os
 import re
 import signal
 import sys
@@ -34,6 +35,9 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted; the same command goes on from there.\n")
         sys.exit(130)
+    except BrokenPipeError:  # whoever reads the output has enough of it, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python has yet to write at its end
+        sys.exit(141)
 
 
 def _parser() -> argparse.ArgumentParser:

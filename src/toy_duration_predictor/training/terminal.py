@@ -13,7 +13,7 @@ from toy_duration_predictor.training.config import HardwareSettings
 PACKAGE = logging.getLogger("toy_duration_predictor")
 
 # Log lines and progress bars: what a pipe takes is the results alone.
-CONSOLE = Console(stderr=True)
+CONSOLE = Console(stderr=True, force_jupyter=False)
 
 # Rows of the table of results: the metric and its title. What is heard most comes first.
 TITLES = {
