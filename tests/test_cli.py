@@ -199,6 +199,16 @@ def test_help_is_quick():
     assert not {"torch", "numpy", "datasets"} & set(done.stdout.split())
 
 
+def test_who_reads_enough_ends_the_output():
+    """As in `tdp audit hub | head`, where the rest has no reader."""
+    code = "import sys; from toy_duration_predictor import cli; cli.main(['audit', 'simulated'])"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert process.returncode == 141
+    assert said == "tdp audit: loading libraries, which takes some seconds ...\n"
+
+
 def test_the_version_is_said(capsys):
     with pytest.raises(SystemExit) as error:
         cli.main(["--version"])
