@@ -76,8 +76,9 @@ def tick_bins(errors: np.ndarray, bins: int) -> np.ndarray:
     >>> tick_bins(np.arange(-7, 8), 4)
     array([-8.5, -4.5, -0.5,  3.5,  7.5])
     """
-    furthest = np.percentile(np.abs(errors), 99)
-    return (2 * furthest // bins + 1) * np.arange(-bins // 2, bins // 2 + 1) - 0.5
+    furthest = float(np.percentile(np.abs(errors), 99))
+    edges: np.ndarray = (2 * furthest // bins + 1) * np.arange(-bins // 2, bins // 2 + 1) - 0.5
+    return edges
 
 
 def error_by_singer(predictions: pa.Table) -> Figure:
