@@ -9,7 +9,7 @@ PACKAGE = Path(tdp.__file__).parent
 
 # From the bottom up. Rooms of one line do not know each other.
 LEVELS = (
-    {"errors"},
+    {"errors", "loading"},
     {"files"},
     {"sections"},
     {"data", "models"},

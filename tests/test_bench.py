@@ -60,7 +60,7 @@ def test_the_way_to_a_share():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["networks", "missing.parquet"], "data.path=missing.parquet does not exist"),
+        (["networks", "missing.parquet"], "missing.parquet does not exist"),
         (["networks", "missing.parquet", "--device", "cuda"], "--device cuda: torch sees no GPU here"),
         (["prepare", "missing"], "missing is no folder"),
     ],

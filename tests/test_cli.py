@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import midii
@@ -96,7 +97,7 @@ def test_what_was_left_out_is_shown(folder, tmp_path, capsys):
         (["humanize", "a.mid", "-o", "b.mid", "--model", "x", "--singer", "2"], "a.mid does not exist; give a score"),
         (["humanize", "a.mid", "-o", "b.mid"], "Whose timing? Give --singer, --like or --began."),
         (["humanize", "a.mid", "-o", "b.mid", "--like", "b.mid"], "a.mid does not exist; give a score"),
-        (["audit", "nowhere.parquet"], "data.path=nowhere.parquet does not exist"),
+        (["audit", "nowhere.parquet"], "nowhere.parquet does not exist; give a songs table"),
         (["audit", "simulated", "--repair", "x.parquet"], "nothing to repair"),
     ],
 )
@@ -161,7 +162,10 @@ def test_a_score_and_a_folder_of_scores_are_humanized(shared_run, folder, tmp_pa
     assert capsys.readouterr().out == f"{sung}: with the timing of {score}\n"
     assert (read_score(parse(sung.read_bytes()))[0].times == before).all()
 
-    for wrong, message in ({"--singer": "99"}, "Singer 99 is not known"), ({"--device": "tpu9"}, "device=tpu9 cannot"):
+    for wrong, message in (
+        ({"--singer": "99"}, "Singer 99 is not known"),
+        ({"--device": "tpu9"}, "--device tpu9 cannot"),
+    ):
         given = {"--singer": singer, **wrong}
         with pytest.raises(SystemExit) as error:
             cli.main(
@@ -241,3 +245,20 @@ def test_other_errors_of_the_system_keep_their_traceback(monkeypatch):
     monkeypatch.setattr(cli, "_audit", lambda _: Path("nowhere").read_text())
     with pytest.raises(FileNotFoundError):
         cli.main(["audit", "songs.parquet"])
+
+
+def test_who_reads_enough_ends_the_output():
+    """As in `tdp audit hub | head`, where the rest has no reader."""
+    code = "import sys; from toy_duration_predictor import cli; cli.main(['audit', 'simulated'])"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert process.returncode == 141
+    assert said == "tdp audit: loading libraries, which takes some seconds ...\n"
+
+
+def test_the_version_is_said(capsys):
+    with pytest.raises(SystemExit) as error:
+        cli.main(["--version"])
+    assert error.value.code == 0
+    assert capsys.readouterr().out == f"tdp {version('toy-duration-predictor')}\n"

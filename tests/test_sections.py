@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from matplotlib.figure import Figure
@@ -9,7 +10,7 @@ from toy_duration_predictor.sections import Section, render_html, render_markdow
 
 @pytest.fixture
 def sections():
-    figure = Figure(figsize=(2, 1))
+    figure = Figure(figsize=(2, 1), layout="constrained")
     figure.add_subplot().plot([1, 2], [3, 4])
     return [
         Section("A title longer than its table", ("a", "b"), [("1 < 2", "x | y")], "First.\n\nSecond & last."),
@@ -41,6 +42,37 @@ def test_the_page_is_whole_and_escaped(sections):
     assert "<p>First.</p><p>Second &amp; last.</p>" in page
     assert page.count("<svg") == page.count("</svg>") == 2
     assert "<?xml" not in page
+    assert "<nav" not in page  # three sections are seen at a glance
     assert "http://" not in page.replace("http://www.w3.org/", "").replace("http://purl.org/", "").replace(
         "http://creativecommons.org/", ""
     )
+
+
+def test_a_long_page_lists_its_sections_after_the_first():
+    page = render_html("Title", [Section(name, remark=name) for name in ("A", "B & C", "D", "E")])
+    contents = page[page.index("<nav") : page.index("</nav>")]
+    for number, name in ((1, "B &amp; C"), (2, "D"), (3, "E")):
+        assert f'<a href="#s{number}">{name}</a>' in contents
+        assert f'<section id="s{number}"><h2>{name}</h2>' in page
+    assert page.index("<p>A</p>") < page.index("<nav") < page.index("<p>B &amp; C</p>")
+
+
+def test_pictures_have_the_pages_colours_and_are_as_they_were(sections):
+    page = render_html("Title", sections)
+    picture = page[page.index("<svg") : page.index("</svg>")]
+    assert "#000000" not in picture  # a reader of dark pages would not see it
+    assert "currentColor" in picture
+    assert "#ffffff" not in picture  # nor is there a white sheet below it
+    assert ">1.2</text>" in picture  # letters, not their outlines
+    assert page == render_html("Title", sections)
+    assert sections[1].pictures[0].get_size_inches().tolist() == [2, 1]
+
+
+def test_text_of_pictures_is_large_enough_for_a_phone(sections):
+    """On a screen of 360 points, less the margins of the page."""
+    page = render_html("Title", sections)
+    picture = page[page.index("<svg") : page.index("</svg>")]
+    width = float(re.search(r'viewBox="0 0 ([\d.]+) ', picture)[1])
+    sizes = [float(size) for size in re.findall(r"font-size: ([\d.]+)px", picture)]
+    assert min(sizes) * (360 - 2 * 16) / width >= 10.5
+    assert min(sizes) * (390 - 2 * 16) / width >= 11

@@ -1,14 +1,18 @@
 """The `tdp` command. Heavy modules are imported when their command runs, so that `tdp --help` is quick."""
 
 import argparse
+import os
+import re
 import signal
 import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from toy_duration_predictor.errors import InputError, refusal, show_any_text
+from toy_duration_predictor.errors import InputError, did_you_mean, refusal, show_any_text
+from toy_duration_predictor.loading import announce_libraries
 
 # The terminal shows the first files that cannot be used; the .json file beside a table names them all.
 REFUSED_SHOWN = 10
@@ -26,10 +30,11 @@ def main(arguments: list[str] | None = None) -> None:
     show_any_text()
     parsed = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's way to end a job is Ctrl-C's
+    announce_libraries(f"tdp {parsed.command}")
     try:
         parsed.run(parsed)
     except InputError as error:
-        sys.exit(str(error))
+        sys.exit(_as_typed(str(error), parsed))
     except (OSError, UnicodeError) as error:
         if sentence := refusal(error):
             sys.exit(sentence)
@@ -37,13 +42,17 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted; the same command goes on from there.\n")
         sys.exit(130)
+    except BrokenPipeError:  # whoever reads the output has enough of it, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python has yet to write at its end
+        sys.exit(141)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tdp", description="Songs tables from MIDI files, and a singer's timing for scores."
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"tdp {version('toy-duration-predictor')}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     prepare = commands.add_parser("prepare", help="make a songs table of a folder of MIDI files")
     prepare.set_defaults(run=_prepare)
@@ -233,18 +242,25 @@ def _tracks(arguments: argparse.Namespace) -> None:
 
 
 def _audit(arguments: argparse.Namespace) -> None:
+    from toy_duration_predictor.data.sources import load_songs, source_names
+
+    name = arguments.table
+    sources = set(source_names()) - {"midi", "parquet"}  # which are files
+    if name not in sources:
+        if Path(name).is_dir():
+            raise InputError(f"{name} is a folder; make a songs table of its MIDI files with tdp prepare.")
+        _check_exists(Path(name), f"a songs table in Parquet format, or a source ({did_you_mean(name, sources)})")
+
     import pyarrow.parquet as pq
     from rich.console import Console
 
     from toy_duration_predictor.data.audit import audit
     from toy_duration_predictor.data.origin import Origin, origins
     from toy_duration_predictor.data.repair import repair_table
-    from toy_duration_predictor.data.sources import load_songs, source_names
     from toy_duration_predictor.files import write, write_text
     from toy_duration_predictor.sections import render_html, render_text
 
-    name = arguments.table
-    table = load_songs(name) if name in source_names() else load_songs("parquet", path=name)
+    table = load_songs(name) if name in sources else load_songs("parquet", path=name)
     title, sections = f"Audit of {name}", audit(table)
     Console().print(render_text(title, sections))
     if arguments.html:
@@ -269,6 +285,11 @@ def _humanize(arguments: argparse.Namespace) -> None:
     timing = [*([] if singer is None else [f"singer {arguments.singer}"]), *map(str, recordings)]
     if not timing:
         raise InputError("Whose timing? Give --singer, --like or --began.")
+    for path in (arguments.score, *recordings):
+        _check_exists(path, "a recording" if path in recordings else "a score, or a folder of scores")
+    from toy_duration_predictor.inference.places import check_place
+
+    check_place(arguments.model)
     from toy_duration_predictor.scores.humanize import humanize
     from toy_duration_predictor.scores.perform import HumanizeSettings
 
@@ -327,6 +348,10 @@ def _runs(arguments: argparse.Namespace) -> None:
 
 
 def _push(arguments: argparse.Namespace) -> None:
+    from toy_duration_predictor.inference.places import check_owner
+
+    _check_exists(arguments.what, "a finished run's folder, or a .parquet songs table")
+    check_owner(arguments.name, "dataset" if arguments.what.suffix == ".parquet" else "model")
     from toy_duration_predictor.sharing.hub import push, push_dataset
 
     # A songs table is a file, a run is a folder.
@@ -335,14 +360,22 @@ def _push(arguments: argparse.Namespace) -> None:
 
 
 def _pull(arguments: argparse.Namespace) -> None:
-    from toy_duration_predictor.sharing.hub import pull
+    from toy_duration_predictor.files import refuse_full
+    from toy_duration_predictor.inference.places import hub_name
 
     out = arguments.out or Path(Path(arguments.name).name)
+    hub_name(arguments.name)
+    refuse_full(out)
+    from toy_duration_predictor.sharing.hub import pull
+
     pull(arguments.name, out, arguments.revision)
     sys.stdout.write(f"{out}: the model {arguments.name}\n")
 
 
 def _export(arguments: argparse.Namespace) -> None:
+    from toy_duration_predictor.inference.places import check_place
+
+    check_place(arguments.model)
     from toy_duration_predictor.sharing.export import export
 
     export(arguments.model, arguments.out)
@@ -350,6 +383,11 @@ def _export(arguments: argparse.Namespace) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> None:
+    from toy_duration_predictor.inference.places import check_place
+
+    check_place(arguments.model)
+    if arguments.port is not None and not 1 <= arguments.port <= 65535:
+        raise InputError(f"--port {arguments.port}: give a number from 1 to 65535.")
     try:
         from toy_duration_predictor.demo.page import serve
     except ModuleNotFoundError as error:
@@ -362,6 +400,20 @@ def _demo(arguments: argparse.Namespace) -> None:
         sys.stdout.flush()
 
     serve(arguments.model, arguments.host, arguments.port, ready)
+
+
+def _check_exists(path: Path, what: str) -> None:
+    """Refuses a path where nothing is; `what` says what could be there."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist; give {what}.")
+
+
+def _as_typed(message: str, arguments: argparse.Namespace) -> str:
+    """Returns a sentence about a function's argument, `NAME=VALUE`, as one about the option `--NAME VALUE`."""
+    named = re.match(r"(\w+)=", message)
+    if not named or named[1] not in vars(arguments):
+        return message
+    return f"--{named[1].replace('_', '-')} {message[named.end() :]}"
 
 
 def _singer(text: str) -> int | dict[int, float]:

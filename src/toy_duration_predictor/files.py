@@ -73,6 +73,19 @@ def write_text(path: Path, text: str) -> None:
     write(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
+def refuse_full(folder: Path) -> None:
+    """Refuses a folder that has something in it, or is a file.
+
+    Raises:
+        InputError: It does, or it cannot be looked into.
+    """
+    try:
+        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+            raise InputError(f"{folder} is there already; name a new folder, or delete it.")
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}.") from error
+
+
 def write_folder(folder: Path, save: Callable[[Path], object]) -> None:
     """Lets `save` make a folder beside its place, then moves it there. So no folder is ever there in part.
 
@@ -80,9 +93,8 @@ def write_folder(folder: Path, save: Callable[[Path], object]) -> None:
         InputError: The folder has something in it, or cannot be written.
     """
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    refuse_full(folder)
     try:
-        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-            raise InputError(f"{folder} is there already; name a new folder, or delete it.")
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
             save(beside)

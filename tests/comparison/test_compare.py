@@ -159,11 +159,14 @@ def test_a_report_has_all_its_parts(out, found):
     page, text = (out / "report.html").read_text(), (out / "report.md").read_text()
     assert page.count("<svg") == 8
     titles = re.findall("<h2>(.*?)</h2>", page)
-    assert titles[:2] == ["The timing", "The answers"]
+    assert titles[:3] == ["In short", "The timing", "The answers"]
+    assert titles[-1] == "What the words mean"
+    # All but the first, before which the list stands.
+    assert re.findall(r'<a href="#s\d+">(.*?)</a>', page) == titles[1:]
     assert {"By resolution", "Without rests under 0.3 s", "What the published metric changes", "Calibration"} <= {
         *titles
     }
-    first = [line.split(" | ")[0] for line in text.split("\n## ")[1].splitlines() if line.startswith("| ")]
+    first = [line.split(" | ")[0] for line in text.split("\n## ")[2].splitlines() if line.startswith("| ")]
     assert first[2:] == [
         "| onsets",
         "| inter-onset intervals",
@@ -181,6 +184,44 @@ def test_a_report_has_all_its_parts(out, found):
     assert len(events.Tags()["images"]) == 8
     shown = events.Tensors("report/text_summary")[0].tensor_proto.string_val[0].decode()
     assert shown == text
+
+
+def test_a_report_begins_with_what_was_found_in_ms(out, found):
+    text = (out / "report.md").read_text()
+    short = text.split("\n## ")[1]
+    assert short.startswith("In short\n\n")
+    assert "\n" not in short.removeprefix("In short\n\n").strip()  # one paragraph
+    onset = found["errors"]["onset"]
+    assert f"{onset['copy']['units']['ms']:.1f} ms from where they were sung" in short
+    assert f"{onset['model_b']['units']['ms']:.1f} ms off" in short
+    ratio = onset["copy"]["units"]["ms"] / onset["copy"]["mae"]["estimate"]
+    answers = text.split("\n## The answers")[1]
+    for part in found["questions"]["onset"]["parts"]:
+        difference = ratio * part["difference"]["estimate"]
+        shown = f"{abs(difference):.{1 if abs(difference) >= 1 else 2}f} ms"
+        assert f"{shown} {'closer' if difference >= 0 else 'further off'}" in short
+        assert f"{'+' if difference >= 0 else '-'}{shown}" in answers
+    for answer in found["questions"]["onset"]["answers"].values():
+        assert f": {answer['verdict']}; Model B is" in short
+        assert f"| {answer['verdict']}: " in answers
+    assert "With 2 repetitions nothing can be supported; run at least six." in short
+
+
+def test_every_name_in_a_report_is_explained_in_it(out, found):
+    """Arms, baselines, ablations, verdicts, and the terms of statistics among the headings and remarks."""
+    text = (out / "report.md").read_text()
+    body, _, words = text.partition("\n## What the words mean")
+    names = {name for of_measure in found["errors"].values() for name in of_measure}
+    names |= {re.sub(r"\d+$", "n", name) for of_measure in found["ablations"].values() for name in of_measure}
+    names |= set(questions.VERDICTS)
+    terms = re.findall(r"^\| (.*?) \|", words, re.MULTILINE)
+    assert names <= {name.strip() for term in terms for name in term.split(",")}
+    jargon = ("CRPS", "Wasserstein", "Kolmogorov-Smirnov", "nats", "Holm", "sign-flip", "BCa", "power",
+              "autocorrelation", "fingerprint", "padding", "clamped", "repetition", "split", "epoch", "deviation",
+              "phrase", "balanced", "style", "lookup", "inter-onset interval", "quantized", "tick", "sung")  # fmt: skip
+    for word in jargon:
+        assert word.lower() in body.lower(), word  # so that the list stays one of words that are used
+        assert word.lower() in words.lower(), word
 
 
 def test_rendering_needs_no_library_that_computes():

@@ -83,7 +83,7 @@ def test_what_cannot_be_compared_is_not(trials, remark):
 def test_a_failing_trial_does_not_end_the_sweep(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     script = str(ROOT / "scripts" / "train.py")
-    swept = ["-m", "training.learning_rate=7,0.01", "seed=3"]
+    swept = ["training.learning_rate=7,0.01", "-m", "seed=3"]  # -m may stand anywhere
     monkeypatch.setattr("sys.argv", [script, *swept, *SMALL, *FEW_SONGS, ONE_EPOCH])
     with pytest.raises(SystemExit) as status:
         runpy.run_path(script, run_name="__main__")

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from datasets import Dataset
@@ -32,6 +34,26 @@ def section(table, title):
 
 def cells(table, title):
     return {row[0]: row[1:] for row in section(table, title).rows}
+
+
+def test_the_finding_comes_first_with_a_picture(sung, published):
+    of_sung, of_published = audit(sung)[0], audit(published)[0]
+    assert of_sung.remark.startswith("The published fault is not found in any of 36 rows.")
+    assert of_published.remark.startswith("36 of 36 rows have the published fault")
+    error = np.abs(np.concatenate(sung["durations"]) - np.concatenate(sung["quantized_durations"])).mean()
+    assert f", {error:.2f} ticks) from its quantized one" in of_sung.remark
+    assert "Here 100.0% lie within." in of_published.remark
+    for found in (of_sung, of_published):
+        [picture] = found.pictures
+        [axes] = picture.axes
+        shares = [bar.get_height() for bar in axes.patches if bar.get_label() != "within half a step"]
+        assert sum(shares) == pytest.approx(1)  # all notes, those far off too
+    assert of_sung.pictures is not of_published.pictures
+
+
+def test_what_is_not_known_is_not_said(sung):
+    bare = validate_songs(sung.remove_columns(["tempo", "ticks_per_beat"]))
+    assert re.search(r"On average a duration is [\d.]+ ticks from its quantized one", audit(bare)[0].remark)
 
 
 def test_contents(sung):

@@ -88,8 +88,8 @@ def test_simulated_takes_its_options():
         ("simulated", {"singer_effect": float("nan")}, "singer_effect=nan cannot be used"),
         ("simulated", {"sogns": 3}, "data=simulated: there is no setting 'sogns'."),
         ("parquet", {}, "data=parquet: 'path' is needed and not given."),
-        ("parquet", {"path": "nowhere.parquet"}, "data.path=nowhere.parquet does not exist"),
-        ("parquet", {"path": "."}, "data.path=. is a folder"),
+        ("parquet", {"path": "nowhere.parquet"}, "nowhere.parquet does not exist"),
+        ("parquet", {"path": "."}, ". is a folder"),
         ("parquet", {"path": __file__}, "cannot be read as Parquet"),
     ],
 )

@@ -365,7 +365,12 @@ def test_files_and_folders(phase, tmp_path):
             "or .kar or .rmi or .csv or .json file, and no '.wav' file",
         ),
         ("a.mid", "out", {}, "and no '' file"),
-        ("notes.txt", "out.txt", {}, "no scores are read from '.txt' files, but from .mid, .midi, .kar, .rmi, .ds, .ustx,"),
+        (
+            "notes.txt",
+            "out.txt",
+            {},
+            "from '.txt' files, but from .mid, .midi, .kar, .rmi, .ds, .ustx,",
+        ),
         ("a.mid", "out.mid", {"strength": 2}, "strength=2: give a number from 0"),
         ("a.mid", "out.mid", {"strength": float("nan")}, "strength=nan"),
         ("a.mid", "out.mid", {"quantize": "1/33"}, "There is no grid of 1/33"),

@@ -26,8 +26,9 @@ def test_the_runs_own_test_rows_give_its_own_metrics(config, shared_songs, own_r
     assert {k: metrics[k] for k in tested} == pytest.approx({k: of_run[k] for k in tested}, rel=1e-5)
 
 
-def test_every_row_is_tested(config, shared_songs, own_run, tmp_path):
+def test_every_row_is_tested(config, shared_songs, own_run, tmp_path, capsys):
     metrics = evaluation(config, own_run, shared_songs, tmp_path)
+    assert capsys.readouterr().out.startswith("model_b, mean absolute errors on other.parquet")
     predictions = pq.read_table(f"{metrics['run/folder']}/predictions.parquet")
     assert predictions["row"].to_pylist() == list(range(20))
     assert metrics["data/songs"] == 20

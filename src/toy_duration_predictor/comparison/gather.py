@@ -215,11 +215,13 @@ def learning_curve(run: Path) -> Curve:
     that was interrupted and went on has several event files, which are read as one.
     """
     events = EventAccumulator(str(run), size_guidance={SCALARS: 0}).Reload()  # 0: all of them, not a sample
-    if not {"val/skill", "epoch"} <= set(events.Tags()[SCALARS]):
+    scalars = set(events.Tags()[SCALARS])
+    if "val/skill" not in scalars:
         return Curve([], [])
-    # A value is logged at an optimizer's update; the epoch, which counts from 0, is logged at the same one.
-    epoch_of_update = {event.step: round(event.value) + 1 for event in events.Scalars("epoch")}
-    skill = {epoch_of_update[event.step]: event.value for event in events.Scalars("val/skill")}
+    # Where the epoch, from 0, is among the values, steps are updates; elsewhere steps are epochs.
+    updates = events.Scalars("epoch") if "epoch" in scalars else []
+    epoch_of = {event.step: round(event.value) + 1 for event in updates}
+    skill = {epoch_of.get(event.step, event.step): event.value for event in events.Scalars("val/skill")}
     return Curve(list(skill), list(skill.values()))
 
 

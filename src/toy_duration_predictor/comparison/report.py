@@ -20,6 +20,7 @@ from toy_duration_predictor.comparison.report_measures import (
     summary,
 )
 from toy_duration_predictor.comparison.report_timing import numbers, timing_sections
+from toy_duration_predictor.comparison.report_words import in_short, terms, verdict
 from toy_duration_predictor.sections import Section, render_markdown, write_report
 from toy_duration_predictor.training import figures
 
@@ -37,6 +38,7 @@ def write_comparison(folder: Path, comparison: "Comparison") -> None:
     """Writes `report.html`, `report.md`, `report.json` and an event file for TensorBoard."""
     measures = comparison.questions
     sections = [
+        in_short(comparison),
         summary(comparison),
         _verdicts(comparison),
         *(_rivals(comparison, measure) for measure in measures),
@@ -50,6 +52,7 @@ def write_comparison(folder: Path, comparison: "Comparison") -> None:
         _published_metric(comparison),
         *timing_sections(comparison),
         _methods(comparison),
+        terms(),
     ]
     write_report(folder, TITLE, sections, plain(comparison))
     _write_events(folder, sections, comparison)
@@ -88,7 +91,7 @@ def _verdicts(comparison: "Comparison") -> Section:
     share = method["no_difference"]
     first = next(iter(of.values()))
     rows = [
-        (question, answer.claim, *(questions.answers[question].verdict for questions in of.values()))
+        (question, answer.claim, *(verdict(comparison, measure, question) for measure in of))
         for question, answer in first.answers.items()
     ]
     copies = {measure: comparison.errors[measure]["copy"].units for measure in of}
@@ -97,6 +100,7 @@ def _verdicts(comparison: "Comparison") -> Section:
         for measure, units in copies.items()
     )
     remark = (
+        f"Beside a verdict stands how much closer than each rival Model B is.\n\n"
         f"Supported: every interval lies above 0, and every p-value is at most {first.level}. Worse: an interval lies "
         f"below 0, and its p-value is at most {first.level}. No practical difference: an interval lies within "
         f"{share:.0%} of the error of the copy baseline, and a known effect of that size was found in the same songs; "
@@ -164,7 +168,7 @@ def _curves(comparison: "Comparison") -> Section:
                 axes.plot(curve.epochs, curve.skill, ".-", color=f"C{number}", alpha=0.6, linewidth=1, label=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
-    axes.set_ylabel("skill of durations, validation songs")
+    axes.set_ylabel("skill, validation songs")
     if axes.lines:
         axes.legend(frameon=False)
     remark = "Arms trained on sung durations have no curve. They validate on sung durations, which copying gets right."
@@ -238,5 +242,5 @@ def _forest(comparison: "Comparison", measure: str) -> Figure:
     axes.set_yticks(range(len(parts)), [f"{part.question}  {part.rival}" for part in parts])
     axes.set_ylim(len(parts) - 0.5, -0.5)
     axes.set_xlabel(f"rival's error minus Model B's, {comparison.unit}")
-    axes.legend(frameon=False, loc="best")
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1))  # above, where no interval is
     return figure

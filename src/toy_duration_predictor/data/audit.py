@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 from datasets import Dataset
 
+from toy_duration_predictor.data.finding import finding
 from toy_duration_predictor.data.origin import MEANING, Origin, declared, origins
 from toy_duration_predictor.data.quantize import grid_step
 from toy_duration_predictor.data.songs import fingerprint, ragged
@@ -53,7 +54,9 @@ def audit(table: Dataset) -> list[Section]:
         What was found, for `render_text` and `render_html`.
     """
     columns = Columns(table)
+    found = np.array(origins(table))
     return [
+        finding(columns, found),
         _contents(columns),
         _lengths(columns),
         _resolutions(columns),
@@ -61,7 +64,7 @@ def audit(table: Dataset) -> list[Section]:
         _outliers(columns),
         _repetitions(columns),
         _shared(columns),
-        _fault(columns),
+        _fault(columns, found),
     ]
 
 
@@ -186,8 +189,7 @@ def _shared(columns: Columns) -> Section:
     return Section("Test rows that training has seen", heads, rows, remark)
 
 
-def _fault(columns: Columns) -> Section:
-    found = np.array(origins(columns.table))
+def _fault(columns: Columns, found: np.ndarray) -> Section:
     rows = [(MEANING[each], f"{(found == each).sum():,}") for each in Origin]
     said = {"auto": "", "sung": "They are said to be sung. ", "carried": "They are said to be carried values. "}
     remark = said[declared(columns.table)] + _fault_in_words(columns, found)

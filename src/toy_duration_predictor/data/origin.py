@@ -10,7 +10,6 @@ itself has nothing to do with the error before it.
 import logging
 import math
 from enum import StrEnum
-from typing import Literal
 
 import numpy as np
 from datasets import Dataset
@@ -18,12 +17,10 @@ from datasets import Dataset
 from toy_duration_predictor.data.notes import Notes
 from toy_duration_predictor.data.quantize import grid_step, quantize
 from toy_duration_predictor.data.repair import can_be_carried
+from toy_duration_predictor.data.schema import Durations
 from toy_duration_predictor.errors import InputError
 
 log = logging.getLogger(__name__)
-
-# What a table's durations are said to be; `auto` is not said.
-Durations = Literal["auto", "sung", "carried"]
 
 # The largest share of rows, with durations rounded by themselves, that is taken for carried values: where nothing links
 # short values to the errors before them.

@@ -5,24 +5,16 @@ import os
 import re
 import shutil
 import tempfile
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from toy_duration_predictor.errors import InputError
 
-try:
-    import midii
-except RuntimeError:
-    # midii's loop is compiled by numba, which refuses where it finds no folder to keep it in: where there is no home,
-    # and the package's own folder cannot be written. So it is kept for this process and those that it starts.
-    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp()
-    atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
-    import numba
-
-    numba.config.reload_config()
-    import midii
+# Neither torch nor midii, which brings numba along, is imported here: the check of a grid is to be quick.
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def grid_ticks(ticks_per_beat: int, grid: str = "32") -> int:
@@ -106,6 +98,23 @@ def carried(sung: np.ndarray, step: int) -> np.ndarray:
     return changed
 
 
+@cache
+def _midii() -> Any:
+    """Returns midii."""
+    try:
+        import midii
+    except RuntimeError:
+        # midii's loop is compiled by numba, which refuses where it finds no folder to keep it in: where there is no
+        # home, and the package's own folder cannot be written. So it is kept for this process and those that it starts.
+        os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp()
+        atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
+        import numba
+
+        numba.config.reload_config()
+        import midii
+    return midii
+
+
 def _quantize(durations: np.ndarray, step: int, forward_error: bool = True) -> np.ndarray:
     """Calls `midii.quantize`, which is compiled the first time.
 
@@ -113,7 +122,7 @@ def _quantize(durations: np.ndarray, step: int, forward_error: bool = True) -> n
         InputError: What is compiled cannot be kept, as on a full disk.
     """
     try:
-        quantized, _ = midii.quantize(durations, unit=step, sync_error_mitigation=forward_error)
+        quantized, _ = _midii().quantize(durations, unit=step, sync_error_mitigation=forward_error)
     except OSError as error:
         raise InputError(
             f"numba cannot keep what it compiles ({error}); name a folder with room in the variable NUMBA_CACHE_DIR."
@@ -121,7 +130,7 @@ def _quantize(durations: np.ndarray, step: int, forward_error: bool = True) -> n
     return np.asarray(quantized, dtype=np.int64)
 
 
-def requantize(sung: Tensor, step: Tensor, start: Tensor) -> Tensor:
+def requantize(sung: "Tensor", step: "Tensor", start: "Tensor") -> "Tensor":
     """Quantizes windows of sung durations as `quantize` does, after an error was carried into their first notes.
 
     Args:
@@ -136,10 +145,10 @@ def requantize(sung: Tensor, step: Tensor, start: Tensor) -> Tensor:
     # Carrying errors forward puts the end of every note on the nearest grid line. So all ends can be rounded at once,
     # without the quantizer's loop over notes.
     lines = ((sung.cumsum(1) + start[:, None]) / step[:, None] + 0.5).floor()
-    return lines.diff(dim=1, prepend=torch.zeros_like(lines[:, :1])) * step[:, None]
+    return lines.diff(dim=1, prepend=lines.new_zeros(len(lines), 1)) * step[:, None]
 
 
-def left_behind(sung: Tensor, quantized: Tensor) -> Tensor:
+def left_behind(sung: "Tensor", quantized: "Tensor") -> "Tensor":
     """Returns the carried values, as `carried` does, of whole songs.
 
     Args:
@@ -152,4 +161,4 @@ def left_behind(sung: Tensor, quantized: Tensor) -> Tensor:
     # The error after each note. With its quantized duration it gives the note's carried value.
     after = (sung - quantized).cumsum(1)
     # The quantizer adds no error to a note that would become negative by it. Such a note keeps its sung duration.
-    return torch.where(after + quantized >= 0, after + quantized, sung)
+    return (after + quantized).where(after + quantized >= 0, sung)

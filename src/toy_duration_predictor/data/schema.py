@@ -16,6 +16,8 @@ The names of the columns are published. The code says `sung` for `durations` and
 This is the one place that translates.
 """
 
+from typing import Literal
+
 import pyarrow as pa
 
 SUNG_COLUMN, QUANTIZED_COLUMN = "durations", "quantized_durations"
@@ -24,6 +26,12 @@ OPTIONAL = ("song_id", "ticks_per_beat", "tempo", "pitch")
 # Columns that are not kept as int64, and the type in which they are kept.
 LIST = pa.list_(pa.int32())
 TYPES = {"song_id": pa.string(), SUNG_COLUMN: LIST, QUANTIZED_COLUMN: LIST, "pitch": LIST}
+
+# Ticks per beat of the files that models learn from.
+RESOLUTIONS = (120, 480, 960)
+
+# What a table's durations are said to be; `auto` is not said.
+Durations = Literal["auto", "sung", "carried"]
 
 # The longest duration, in ticks. Networks compute in float32, which holds every integer up to here exactly.
 LONGEST = 2**24

@@ -12,12 +12,11 @@ import numpy as np
 from datasets import Dataset
 
 from toy_duration_predictor.data.quantize import grid_ticks, quantize
-from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
+from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, RESOLUTIONS, SUNG_COLUMN
 
 SINGERS = 18
 
-# Ticks per beat, and the share of the songs that have them.
-RESOLUTIONS = (120, 480, 960)
+# The share of the songs that have each of `RESOLUTIONS`.
 RESOLUTION_SHARES = (0.5, 0.42, 0.08)
 
 # Written lengths in 1/32 notes, and how often they occur.

@@ -3,7 +3,6 @@
 HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and the cache work as everywhere in `huggingface_hub`.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +11,8 @@ from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, RevisionNotFoundError
 
 from toy_duration_predictor.errors import InputError, first_line
+from toy_duration_predictor.inference.places import hub_name
 from toy_duration_predictor.inference.saved_model import CARD, CONFIG, PICKLE, WEIGHTS, LoadedModel, read_folder
-
-# owner/name, and a folder in it. No part of the folder begins with a dot, so none leads out of the repository.
-_NAME = re.compile(r"([\w.-]+/[\w.-]+)((?:/[\w-][\w.-]*)*)/?")
 
 # What a user can do, by the HTTP status that the Hub answers with.
 WAYS_OUT = {
@@ -50,13 +47,7 @@ def download(name: str, revision: str | None) -> Path:
     Raises:
         InputError: The name is none, or the Hub does not give the model.
     """
-    parts = _NAME.fullmatch(name)
-    if parts is None or Path(name).exists():
-        raise InputError(
-            f"{name} is no model: give a run's folder, a checkpoint, a saved model's folder, or a name on the Hub, "
-            f"such as owner/name."
-        )
-    repository, inner = parts[1], parts[2].lstrip("/")
+    repository, inner = hub_name(name)
     at = f" at revision '{revision}'" if revision else ""
     with hub_errors(f"There is no folder '{name}', and the model '{name}'{at} cannot be had from the Hub"):
         snapshot = snapshot_download(

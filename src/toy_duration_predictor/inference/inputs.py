@@ -19,6 +19,18 @@ Rests: TypeAlias = Sequence[bool] | np.ndarray
 Step: TypeAlias = float | Sequence[float] | np.ndarray | None
 
 
+def check_sampling(temperature: float, seed: int) -> None:
+    """Refuses settings with which nothing can be sampled.
+
+    Raises:
+        InputError: The temperature or the seed is out of range.
+    """
+    if not (0 < temperature < np.inf):
+        raise InputError(f"temperature={temperature}: give a number above 0.")
+    if not 0 <= seed < 2**63:
+        raise InputError(f"seed={seed}: give a whole number from 0 to 2^63 - 1.")
+
+
 def checked_songs(given: Ticks | Sequence[Ticks], name: str) -> tuple[list[np.ndarray], bool]:
     """Returns songs as float64 arrays `(T,)`, and whether there were several.
 

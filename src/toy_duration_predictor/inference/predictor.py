@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from toy_duration_predictor.errors import InputError, first_line
 from toy_duration_predictor.inference.download import load_model
-from toy_duration_predictor.inference.inputs import Step, Ticks, checked_songs
+from toy_duration_predictor.inference.inputs import Step, Ticks, check_sampling, checked_songs
+from toy_duration_predictor.inference.places import DEMO as DEMO
 from toy_duration_predictor.inference.references import reference_sums
 from toy_duration_predictor.inference.rows import Known, KnownAndBegun, rows, tensor
 from toy_duration_predictor.inference.singers import Singer, performer, style_prior
@@ -25,7 +26,7 @@ from toy_duration_predictor.models._histogram import quantiles
 from toy_duration_predictor.training.run_folder import best_checkpoint, load_run
 
 # The name of the model that comes with the package, and where it is.
-DEMO, DEMO_MODEL = "demo", Path(__file__).with_name("demo_model")
+DEMO_MODEL = Path(__file__).with_name("demo_model")
 
 # What is computed of a song: of a network, its inputs and, where they are given, sung durations `(1, T)`.
 _Compute: TypeAlias = Callable[[Any, Inputs, Tensor | None], Tensor]
@@ -210,10 +211,7 @@ class Predictor:
             InputError: As for `predict`; or the model has no distribution, or temperature or seed is out of range.
         """
         self._check_distribution("sample")
-        if not (0 < temperature < np.inf):
-            raise InputError(f"temperature={temperature}: give a number above 0.")
-        if not 0 <= seed < 2**63:
-            raise InputError(f"seed={seed}: give a whole number from 0 to 2^63 - 1.")
+        check_sampling(temperature, seed)
         generator = torch.Generator(self.device).manual_seed(seed)
 
         def compute(network: Any, inputs: Inputs, _: Tensor | None) -> Tensor:

@@ -6,7 +6,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from toy_duration_predictor.data.midi.smf import SUFFIXES as MIDI
 from toy_duration_predictor.data.midi.voices import whole_track
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.files import passed_over, write
-from toy_duration_predictor.inference.predictor import Predictor
-from toy_duration_predictor.inference.references import Like, reference_sums
-from toy_duration_predictor.inference.singers import Singer
 from toy_duration_predictor.scores.converters import XML
 from toy_duration_predictor.scores.ds import open_ds
 from toy_duration_predictor.scores.editors import EDITORS, open_editor
@@ -26,6 +23,12 @@ from toy_duration_predictor.scores.perform import HumanizeSettings, Sings, perfo
 from toy_duration_predictor.scores.recordings import read_beginning, read_file, read_references
 from toy_duration_predictor.scores.rows import from_voice, open_csv, open_json
 from toy_duration_predictor.scores.score import Opened
+
+# Only for the types: they bring torch along, and what cannot be used is to be refused at once.
+if TYPE_CHECKING:
+    from toy_duration_predictor.inference.predictor import Predictor
+    from toy_duration_predictor.inference.references import Like
+    from toy_duration_predictor.inference.singers import Singer
 
 ROWS = (".csv", ".json")
 SUFFIXES = (*MIDI, ".ds", *IN_PLACE, *EDITORS, XML, *ROWS)
@@ -55,13 +58,13 @@ class Humanized(NamedTuple):
 def humanize(
     source: str | Path,
     out: str | Path,
-    model: Predictor | str | Path,
-    singer: Singer | None = None,
+    model: "Predictor | str | Path",
+    singer: "Singer | None" = None,
     settings: HumanizeSettings = DEFAULT,
     device: str = "cpu",
     progress: Callable[[Iterable[Path], int], Iterator[Path]] | None = None,
     *,
-    like: Like | str | Path | Sequence[str | Path] | None = None,
+    like: "Like | str | Path | Sequence[str | Path] | None" = None,
     began: str | Path | None = None,
 ) -> Humanized:
     """Puts a singer's timing into a score, or into every file below a folder that has one of `FOLDER_SUFFIXES`.
@@ -107,6 +110,8 @@ def humanize(
     # A recording of the beginning is another file: its voice is found by itself.
     beginning = None if began is None else read_beginning(began, _reading(settings)._replace(track=None))
     sings = Sings(singer, _read_like(like), beginning)
+    from toy_duration_predictor.inference.predictor import Predictor
+
     predictor = model if isinstance(model, Predictor) else Predictor.load(model, device)
     # A song of one note: a wrong singer, seed or temperature is refused once, before any file is read.
     predict_or_sample(predictor, settings, np.array([1.0]), 1.0, singer=singer, like=sings.like)
@@ -132,7 +137,7 @@ def humanize(
 
 def humanize_bytes(
     content: bytes,
-    predictor: Predictor,
+    predictor: "Predictor",
     sings: Sings,
     settings: HumanizeSettings = DEFAULT,
     suffix: str = ".mid",
@@ -194,11 +199,13 @@ def _reading(settings: HumanizeSettings) -> Reading:
     return Reading(**{name: getattr(settings, name) for name in Reading._fields})
 
 
-def _read_like(like: Like | str | Path | Sequence[str | Path] | None) -> Like | None:
+def _read_like(like: "Like | str | Path | Sequence[str | Path] | None") -> "Like | None":
     """Returns what songs tell of their singer, added up once for all files."""
     if like is None:
         return None
-    if isinstance(like, (str, Path)):
-        return reference_sums(read_references([like]))
-    paths = [each for each in like if isinstance(each, (str, Path))] if isinstance(like, Sequence) else []
-    return reference_sums(read_references(paths) if paths else cast(Like, like))
+    given = [like] if isinstance(like, (str, Path)) else like
+    paths = [each for each in given if isinstance(each, (str, Path))] if isinstance(given, Sequence) else []
+    songs = read_references(paths) if paths else cast("Like", like)
+    from toy_duration_predictor.inference.references import reference_sums
+
+    return reference_sums(songs)

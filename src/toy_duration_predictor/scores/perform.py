@@ -3,19 +3,23 @@
 Shapes: `N` notes, `n` of them sung already, `T` = `2N - 1` durations of notes and rests; see `scores.score`.
 """
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from toy_duration_predictor.data.midi.encodings import checked_encoding
 from toy_duration_predictor.data.midi.voices import checked_number
 from toy_duration_predictor.data.quantize import grid_ticks, quantize
-from toy_duration_predictor.data.simulate import RESOLUTIONS
+from toy_duration_predictor.data.schema import RESOLUTIONS
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.inference.predictor import Predictor
-from toy_duration_predictor.inference.references import Like
-from toy_duration_predictor.inference.singers import Singer
+from toy_duration_predictor.inference.inputs import check_sampling
 from toy_duration_predictor.scores.score import Score, fit
+
+# Only for the types: they bring torch along, and wrong settings are to be refused at once.
+if TYPE_CHECKING:
+    from toy_duration_predictor.inference.predictor import Predictor
+    from toy_duration_predictor.inference.references import Like
+    from toy_duration_predictor.inference.singers import Singer
 
 
 class Sings(NamedTuple):
@@ -27,8 +31,8 @@ class Sings(NamedTuple):
         began: A recording of the score's first notes, after which the performance goes on as it began.
     """
 
-    singer: Singer | None = None
-    like: Like | None = None
+    singer: "Singer | None" = None
+    like: "Like | None" = None
     began: Score | None = None
 
 
@@ -68,10 +72,13 @@ class HumanizeSettings(NamedTuple):
         """Refuses values that are wrong whatever the score and the model are.
 
         Raises:
-            InputError: The strength is out of range, or there is no such grid or encoding, or no track can be so named.
+            InputError: A number is out of range, or there is no such grid or encoding, or no track can be so named.
         """
         if not 0 <= self.strength <= 1.5:
             raise InputError(f"strength={self.strength}: give a number from 0, the score as it is, to 1.5.")
+        check_sampling(1.0 if self.temperature is None else self.temperature, self.seed or 0)
+        if self.tempo is not None and not 10 <= self.tempo <= 1000:
+            raise InputError(f"tempo={self.tempo:g}: give beats a minute, from 10 to 1000.")
         if self.quantize is not None:
             self.grid_step(3 * 256)  # every grid divides this resolution, so only an unknown grid is refused
         checked_number(self.track)
@@ -83,7 +90,7 @@ class HumanizeSettings(NamedTuple):
 
 
 def predict_or_sample(
-    predictor: Predictor, settings: HumanizeSettings, quantized: np.ndarray, step: float, **known: Any
+    predictor: "Predictor", settings: HumanizeSettings, quantized: np.ndarray, step: float, **known: Any
 ) -> np.ndarray:
     """Returns sung durations, float64 `(T,)`: a sample where the settings name a temperature or a seed."""
     if settings.temperature is None and settings.seed is None:
@@ -92,7 +99,7 @@ def predict_or_sample(
     return predictor.sample(quantized, step=step, temperature=temperature, seed=settings.seed or 0, **known)
 
 
-def perform(score: Score, predictor: Predictor, sings: Sings, settings: HumanizeSettings) -> np.ndarray:
+def perform(score: Score, predictor: "Predictor", sings: Sings, settings: HumanizeSettings) -> np.ndarray:
     """Returns the onsets and ends of a score's notes as a singer sings them, int64 `(2N,)`, ticks; see `Score.times`.
 
     Args:

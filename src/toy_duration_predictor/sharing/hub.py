@@ -13,9 +13,9 @@ from datasets import Dataset
 from huggingface_hub import HfApi
 
 from toy_duration_predictor.data.sources import load_songs
-from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.files import write_folder
 from toy_duration_predictor.inference.download import download, hub_errors
+from toy_duration_predictor.inference.places import check_owner
 from toy_duration_predictor.inference.saved_model import (
     CARD,
     CONFIG,
@@ -119,8 +119,7 @@ def _hub_model(run: str | Path, name: str) -> HubModel:
 def _upload(folder: str, name: str, repo_type: Literal["model", "dataset"], private: bool, message: str) -> str:
     """Puts a folder on the Hub in one commit and returns the commit's address."""
     api, what = HfApi(), f"The {repo_type} '{name}' cannot be put on the Hub"
-    if "/" not in name:
-        raise InputError(f"{what}: give it an owner, too, as in owner/name.")
+    check_owner(name, repo_type)
     with hub_errors(what):
         api.create_repo(name, repo_type=repo_type, private=private, exist_ok=True)
         return api.upload_folder(

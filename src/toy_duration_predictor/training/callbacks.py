@@ -12,11 +12,12 @@ from types import FrameType
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar, Timer
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, Timer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from toy_duration_predictor.training.commands import Interrupted
 from toy_duration_predictor.training.config import TrainConfig
+from toy_duration_predictor.training.progress import TrainingBar
 from toy_duration_predictor.training.terminal import shows_progress
 
 log = logging.getLogger(__name__)
@@ -192,5 +193,5 @@ def callbacks(config: TrainConfig, checkpoints: Path) -> list[Callback]:
         checkpoint(filename="last"),
     ]
     if shows_progress(config.trainer):
-        wanted.append(RichProgressBar(leave=False))
+        wanted.append(TrainingBar("val/loss", "val/mae"))
     return wanted

@@ -1,15 +1,18 @@
 """What every Hydra command of this project does about errors and signals: one sentence, and an exit status."""
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import omegaconf
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from toy_duration_predictor.errors import InputError, did_you_mean, refusal, show_any_text
+from toy_duration_predictor.loading import announce_libraries
 
 # Groups of `conf` whose choices set keys of other groups: a configuration has no key of their names.
 GLOBAL_GROUPS = ("experiment", "sweep")
@@ -29,19 +32,34 @@ class Interrupted(Exception):  # noqa: N818
 
 
 def run_command(main: Callable[[], None]) -> None:
-    """Runs a Hydra main; errors of composing its configuration end the process as `ending_in_a_sentence` says."""
+    """Runs a script's Hydra main; errors of composing its configuration end as `ending_in_a_sentence` says."""
+    script = Path(inspect.unwrap(main).__code__.co_filename)
+    announce_libraries(script.name)
+    omegaconf.OmegaConf.register_new_resolver("explained", _explained, replace=True)  # what `--help` asks for
+    if script == Path(sys.argv[0]).resolve():
+        # Hydra takes no settings before -m if others follow it.
+        sys.argv[1:] = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))
     # Hydra would print its own version of every error; so it is told to hand them on.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    with ending_in_a_sentence():
+    with ending_in_a_sentence(script.parents[1] / "conf"):
         main()
 
 
+def _explained(*, _root_: omegaconf.DictConfig) -> str:
+    from toy_duration_predictor.training.explained import help_text
+
+    return help_text(_root_).replace("$", "$$")  # Hydra takes it for a template
+
+
 @contextmanager
-def ending_in_a_sentence() -> Iterator[None]:
+def ending_in_a_sentence(conf: Path | None = None) -> Iterator[None]:
     """Ends the process with one sentence and status 1 on bad input, and with 128 + signal when interrupted.
 
     Errors that are not the user's keep their traceback. It belongs within a Hydra main, too: Hydra lets the end of a
     process pass, and announces everything else.
+
+    Args:
+        conf: The folder of the configurations, if what is said of an unknown setting may look into it.
     """
     show_any_text()
     try:
@@ -53,7 +71,7 @@ def ending_in_a_sentence() -> Iterator[None]:
             _end(sentence, 1)
         raise
     except (HydraException, OmegaConfBaseException) as error:
-        _end(_sentence(error), 1)
+        _end(_sentence(error, conf), 1)
     except Interrupted as error:
         sys.exit(128 + error.signal_number)  # the log has said what there is to say
     except KeyboardInterrupt:
@@ -66,7 +84,7 @@ def _end(message: str, status: int) -> None:
     sys.exit(status)
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: Exception, conf: Path | None) -> str:
     """Returns one sentence for an error of Hydra's or OmegaConf's, with the nearest key where one was misspelt."""
     if isinstance(error, MissingConfigException) and error.options:
         group = str(error.missing_cfg_file).rpartition("/")[0]
@@ -83,6 +101,12 @@ def _sentence(error: Exception) -> str:
     if isinstance(cause, OmegaConfBaseException) and isinstance(cause.parent_node, omegaconf.DictConfig):
         parent, key = cause.parent_node, str(cause.key)
         if key not in parent:
+            if conf is not None:
+                from toy_duration_predictor.training.explained import choices_with
+
+                if choices := choices_with(conf, str(cause.full_key)):
+                    one = "one of them" if len(choices) > 1 else "that"
+                    return f"'{cause.full_key}' is a setting of {' and of '.join(choices)}; give {one}, too."
             known = [*map(str, parent), *(GLOBAL_GROUPS if cause.full_key == key else ())]
             return f"There is no setting '{cause.full_key}'; {did_you_mean(key, known)}"
     return " ".join(line.strip() for line in str(error).splitlines()[:2])

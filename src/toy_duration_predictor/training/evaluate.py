@@ -1,6 +1,7 @@
 """A trained run on every row of another songs table."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.data.windows import Windows
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.training.config import EvaluateConfig, validated
+from toy_duration_predictor.training.config import EvaluateConfig, SourceSettings, validated
 from toy_duration_predictor.training.provenance import changed_sources, code_digest, provenance
 from toy_duration_predictor.training.run_folder import (
     Metrics,
@@ -76,8 +77,14 @@ def evaluate(config: DictConfig | dict[str, Any]) -> Metrics:
         }
         write_predictions(folder, table, rows, task.predicted)
         write_metrics(folder, metrics)
-    show_results(metrics, folder)
+    show_results(metrics, folder, _name(settings.data))
     return {**metrics, "run/folder": str(folder)}
+
+
+def _name(data: SourceSettings) -> str:
+    """Returns what a table is called: its file, its folder, its name on the Hub, or its source."""
+    path, name = data.options.get("path"), data.options.get("name")
+    return Path(path).name if path else str(name or f"{data.source} songs")
 
 
 def _known_rows(table: Dataset, singers: list[int], skip: bool) -> list[int]:

@@ -10,18 +10,26 @@ from matplotlib.figure import Figure
 # Okabe and Ito's colours, which colour-blind readers tell apart.
 QUANTIZED, SUNG, PREDICTED = "#999999", "#0072B2", "#D55E00"
 
+# Durations that a picture of a phrase has at least.
+FEWEST = 6
 
-def phrase(predictions: pa.Table, song: int = 0, notes: int = 24) -> Figure:
+
+def phrase(predictions: pa.Table, song: int = 0, notes: int | None = None) -> Figure:
     """Draws the first notes of a test song as three strips over time: quantized, sung and predicted.
+
+    Dotted lines show where the score has its notes and rests.
 
     Args:
         predictions: `predictions.parquet`.
         song: Which of its rows.
-        notes: How many durations, rests among them.
+        notes: How many durations, rests among them. None: as many as leave room to see how far sung ones are off.
     """
     row = predictions.slice(song, 1).to_pylist()[0]
-    figure = Figure(figsize=(7, 2.4), dpi=150, layout="constrained")
+    notes = notes or seen(row["quantized"], row["sung"])
+    figure = Figure(figsize=(6, 2.4), dpi=150, layout="constrained")
     axes = figure.add_subplot()
+    for line in np.cumsum([0, *row["quantized"][:notes]]):
+        axes.axvline(line, color="#888888", linewidth=0.7, linestyle=":")
     strips = (("quantized", QUANTIZED), ("sung", SUNG), ("predicted", PREDICTED))
     for lane, (column, colour) in enumerate(strips):
         durations = np.asarray(row[column][:notes], dtype=float)
@@ -34,10 +42,43 @@ def phrase(predictions: pa.Table, song: int = 0, notes: int = 24) -> Figure:
     axes.set_yticks([2, 1, 0], ["quantized", "sung", "predicted"])
     axes.set_xlabel("ticks from the first note")
     axes.set_title(
-        f"Row {row['row']}, singer {row['singer_id']}: the first {min(notes, len(row['sung']))} notes and rests"
+        f"Row {row['row']}, singer {row['singer_id']}: first {min(notes, len(row['sung']))} notes and rests",
+        fontsize="medium",
     )
     axes.margins(x=0.01)
     return figure
+
+
+def seen(quantized: Sequence[int], sung: Sequence[int]) -> int:
+    """Returns how many durations at a song's beginning can be drawn so that the sung onsets are seen to be off.
+
+    The picture of a phrase is some 300 points wide at its smallest. So a typical distance of a sung onset from its
+    quantized one is given four of them, as long as there are `FEWEST` durations to see.
+
+    >>> seen([60] * 100, [55, 65] * 50)  # half of the onsets are off by 5 ticks, and half are not
+    6
+    """
+    ends = np.cumsum(quantized), np.cumsum(sung)
+    off = np.abs(ends[0] - ends[1]).mean()
+    return max(int(np.searchsorted(ends[0], 75 * off, side="right")), min(FEWEST, len(quantized)))
+
+
+def tick_bins(errors: np.ndarray, bins: int) -> np.ndarray:
+    """Returns the edges of bins of whole ticks that have all but 1 % of the errors within them.
+
+    A bin has as many whole ticks as every other. Bins of a fraction of a tick would hold one whole number or two in
+    turn, and a histogram of them would have teeth.
+
+    Args:
+        errors: Ticks.
+        bins: How many, an even number: half of them below 0.
+
+    >>> tick_bins(np.arange(-7, 8), 4)
+    array([-8.5, -4.5, -0.5,  3.5,  7.5])
+    """
+    furthest = float(np.percentile(np.abs(errors), 99))
+    edges: np.ndarray = (2 * furthest // bins + 1) * np.arange(-bins // 2, bins // 2 + 1) - 0.5
+    return edges
 
 
 def error_by_singer(predictions: pa.Table) -> Figure:
@@ -61,15 +102,14 @@ def bars_by_singer(singers: Sequence[str], copy: Sequence[float], model: Sequenc
     axes.set_xticks(left, singers)
     axes.set_xlabel("singer")
     axes.set_ylabel("mean absolute error, ticks")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)  # above the bars
     return figure
 
 
 def residuals(predictions: pa.Table) -> Figure:
     """Draws the distribution of what is left of the timing: predicted minus sung, beside quantized minus sung."""
     errors = note_errors(predictions)
-    limit = max(float(np.percentile(np.abs(errors["copy"]), 99)), 1.0)
-    bins = np.linspace(-limit, limit, 81).tolist()
+    bins = tick_bins(errors["copy"], 80).tolist()
     figure = Figure(figsize=(6, 3), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     axes.hist(errors["copy"], bins, color=QUANTIZED, alpha=0.7, label="quantized - sung")

@@ -14,6 +14,9 @@ from toy_duration_predictor.training.config import HardwareSettings
 
 PACKAGE = logging.getLogger("toy_duration_predictor")
 
+# Log lines and progress bars: what a pipe takes is the results alone.
+CONSOLE = Console(stderr=True, force_jupyter=False)
+
 # Rows of the table of results: the metric and its title. What is heard most comes first.
 TITLES = {
     "onset_mae": "onsets",
@@ -29,8 +32,23 @@ UNITS = (("", "ticks", 3), ("_beats", "beats", 4), ("_ms", "ms", 2))
 
 
 def shows_progress(trainer: HardwareSettings) -> bool:
-    """Returns whether to show a progress bar: if it is wanted, and the output is a terminal."""
-    return trainer.progress and sys.stdout.isatty()
+    """Returns whether to show a progress bar: if it is wanted, and there is a terminal."""
+    return trainer.progress and CONSOLE.is_terminal
+
+
+class ConsoleHandler(logging.Handler):
+    """Writes log lines, as long as they are, above a progress bar if there is one.
+
+    Attributes:
+        bar: Whether a bar shows the epochs, so that their lines are left out.
+    """
+
+    bar = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes a line."""
+        if not (self.bar and record.msg.startswith("epoch ")):
+            CONSOLE.print(self.format(record), soft_wrap=True, markup=False, highlight=False, emoji=False)
 
 
 def console_log(quiet: bool = False) -> None:
@@ -39,11 +57,8 @@ def console_log(quiet: bool = False) -> None:
     PACKAGE.propagate = False
     # Once, however many runs a process makes.
     if not any(handler.name == "console" for handler in PACKAGE.handlers):
-        handler = logging.StreamHandler(sys.stderr)
+        handler = ConsoleHandler()
         handler.name = "console"
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        # On a terminal the progress bar shows the epochs.
-        handler.addFilter(lambda record: not (sys.stdout.isatty() and record.msg.startswith("epoch ")))
         PACKAGE.addHandler(handler)
 
 
@@ -71,10 +86,10 @@ class _FileLog(logging.FileHandler):
         super().handleError(record)
 
 
-def show_results(metrics: dict[str, float | int | str], folder: Path) -> None:
-    """Prints the test errors of a model beside those of the copy baseline, and the run's folder."""
+def show_results(metrics: dict[str, float | int | str], folder: Path, songs: str = "test songs") -> None:
+    """Prints the errors of a model on `songs` beside those of the copy baseline, and where the results are."""
     units = [(end, unit, digits) for end, unit, digits in UNITS if f"test/mae{end}" in metrics]
-    title = f"{metrics['name']}, mean absolute errors on test songs"
+    title = f"{metrics['name']}, mean absolute errors on {songs}"
     table = Table(title=title, title_justify="left")
     # A terminal of 80 columns has room for the copy baseline in one unit.
     for head in ("", *(unit for _, unit, _ in units), "copy, ticks", "share of copy"):

@@ -5,9 +5,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import torch
-from torch.utils.data import DataLoader
-
 from toy_duration_predictor.errors import InputError
 
 # Where the rows of a part go, and the part's files.
@@ -21,6 +18,9 @@ FILES_WORTH_PROCESSES = 400
 
 def _local(work: Work, parts: list[Part], jobs: int) -> Iterable[str]:
     """Works in processes, if there are enough files: torch's, which end with this process, and quietly at Ctrl-C."""
+    import torch  # not at the top: mistakes are refused before any work is done
+    from torch.utils.data import DataLoader
+
     processes = jobs if sum(len(files) for _, files in parts) >= FILES_WORTH_PROCESSES else 0
     return DataLoader(
         parts,  # type: ignore[arg-type]

@@ -6,13 +6,16 @@ The file, the function and the source have the same name. The options are the ke
 
 import importlib
 import pkgutil
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from datasets import Dataset
 from pydantic import ValidationError, validate_call
 
-from toy_duration_predictor.data.origin import Durations, declare
+from toy_duration_predictor.data.schema import Durations
 from toy_duration_predictor.errors import InputError, did_you_mean, explain
+
+# Libraries that take seconds are imported by the sources, and not to say which sources there are.
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 def source_names() -> list[str]:
@@ -20,7 +23,7 @@ def source_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
-def load_songs(source: str, durations: Durations = "auto", **options: Any) -> Dataset:
+def load_songs(source: str, durations: Durations = "auto", **options: Any) -> "Dataset":
     """Loads a songs table.
 
     Args:
@@ -36,6 +39,8 @@ def load_songs(source: str, durations: Durations = "auto", **options: Any) -> Da
         raise InputError(f"data.source={source}: no such source; {did_you_mean(source, source_names())}")
     if durations not in get_args(Durations):
         raise InputError(f"data.durations={durations}: give {', '.join(get_args(Durations))}.")
+    from toy_duration_predictor.data.origin import declare
+
     load = getattr(importlib.import_module(f"{__name__}.{source}"), source)
     try:
         table: Dataset = validate_call(load)(**options)

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Dataset
 
-from toy_duration_predictor.data.origin import Durations, declare
+from toy_duration_predictor.data.origin import declare
+from toy_duration_predictor.data.schema import Durations
 from toy_duration_predictor.data.songs import ROWS_AT_ONCE, used, validated
 from toy_duration_predictor.errors import InputError, first_line
 from toy_duration_predictor.files import damaged, expanded
@@ -29,7 +30,7 @@ def parquet(path: Path) -> Dataset:
     path = expanded(path)
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(f"data.path={path} {what}; give the path of a songs table in Parquet format.")
+        raise InputError(f"{path} {what}; give the path of a songs table in Parquet format.")
     with _reading(path):
         columns = pq.read_schema(path).names
         _refuse_what_unpacks(path)
@@ -68,7 +69,7 @@ def _recipe(path: Path) -> Any:
         raise InputError(f"{beside} cannot be read ({reason}); prepare the table again, or delete it.") from error
     if wrong:
         raise InputError(
-            f"data.path={path}: {wrong.name} is damaged or was changed after `tdp prepare`; prepare the table again, "
+            f"{path}: {wrong.name} is damaged or was changed after `tdp prepare`; prepare the table again, "
             f"or delete {beside.name} to use the table as it is."
         )
     return done
@@ -89,7 +90,7 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"data.path={path} cannot be read as Parquet ({first_line(error)}).") from error
+        raise InputError(f"{path} cannot be read as Parquet ({first_line(error)}).") from error
 
 
 def _parts(path: Path, columns: list[str]) -> Iterator[pa.Table]:

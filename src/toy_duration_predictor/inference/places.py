@@ -1,0 +1,54 @@
+"""How models are named. Nothing is loaded here, so that a name that cannot be one is refused at once."""
+
+import re
+from pathlib import Path
+
+from toy_duration_predictor.errors import InputError
+
+# The model that comes with this package.
+DEMO = "demo"
+
+# owner/name, and a folder in it. No part of the folder begins with a dot, so none leads out of the repository.
+_NAME = re.compile(r"([\w.-]+/[\w.-]+)((?:/[\w-][\w.-]*)*)/?")
+
+
+def hub_name(name: str) -> tuple[str, str]:
+    """Returns the repository and the folder in it, which may be "", of a model's name on the Hub.
+
+    Raises:
+        InputError: It is no such name, or there is a file of this name.
+
+    >>> hub_name("ccss17/toy-duration-predictor/model_B")
+    ('ccss17/toy-duration-predictor', 'model_B')
+    """
+    parts = _NAME.fullmatch(name)
+    if parts is None or Path(name).exists():
+        raise InputError(
+            f"{name} is no model: give a run's folder, a checkpoint, a saved model's folder, or a name on the Hub, "
+            f"such as owner/name."
+        )
+    return parts[1], parts[2].lstrip("/")
+
+
+def check_place(place: str) -> None:
+    """Refuses what cannot be a model: it is neither there nor a name on the Hub.
+
+    Raises:
+        InputError: It cannot be one.
+    """
+    if place != DEMO and not Path(place).exists():
+        hub_name(place)
+
+
+def check_owner(name: str, what: str) -> None:
+    """Refuses a name on the Hub without an owner.
+
+    Args:
+        name: The name.
+        what: `model` or `dataset`.
+
+    Raises:
+        InputError: It has none.
+    """
+    if "/" not in name:
+        raise InputError(f"The {what} '{name}' cannot be put on the Hub: give it an owner, too, as in owner/name.")
