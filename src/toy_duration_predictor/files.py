@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,9 +30,8 @@ def write(path: Path, save: Callable[[Path], object], before: Path | None = None
     Raises:
         InputError: The file cannot be written.
     """
-    # Beside, because moving a file is atomic within a file system only. With the process's number, because two
-    # processes may write the same file.
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    # Beside, because moving a file is atomic within a file system only.
+    beside = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -45,6 +45,11 @@ def write(path: Path, save: Callable[[Path], object], before: Path | None = None
             beside.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _beside(path: Path) -> Path:
+    """Returns where a file or folder is made. Two processes, of two machines even, may write the same one."""
+    return path.with_name(f".{path.name}.{secrets.randbelow(10**12)}")
 
 
 def _to_disk(path: Path) -> None:
@@ -68,7 +73,7 @@ def write_folder(folder: Path, save: Callable[[Path], object]) -> None:
     Raises:
         InputError: The folder has something in it, or cannot be written.
     """
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    beside = _beside(folder)
     try:
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             raise InputError(f"{folder} is there already; name a new folder, or delete it.")
@@ -103,7 +108,7 @@ def alone(folder: Path, wait: Callable[[], object]) -> Iterator[None]:
             lock.acquire()
         try:
             for path in (*folder.glob(".*"), *folder.glob("*/.*")):
-                if re.fullmatch(r"\..+\.\d+", path.name):  # as `write` names them
+                if re.fullmatch(r"\..+\.\d+", path.name):  # as `_beside` names them
                     path.unlink(missing_ok=True)
         except BaseException:
             lock.release()

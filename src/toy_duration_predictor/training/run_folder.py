@@ -105,6 +105,10 @@ def _sealed_metrics(folder: Path, *files: Path) -> Metrics | None:
     return metrics
 
 
+class Occupied(Exception):  # noqa: N818
+    """Another process has this run under way."""
+
+
 @contextmanager
 def saying_why(folder: Path) -> Iterator[None]:
     """Leaves `failed.txt` in the folder of a run that ends by an error: so nobody takes it for an interrupted one."""
@@ -112,7 +116,7 @@ def saying_why(folder: Path) -> Iterator[None]:
         (folder / "failed.txt").unlink()
     try:
         yield
-    except Interrupted:
+    except (Interrupted, Occupied):
         raise
     except Exception as error:
         if folder.is_dir():
