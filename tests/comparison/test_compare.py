@@ -2,7 +2,6 @@ import json
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -246,28 +245,6 @@ def test_finished_runs_may_be_reported_on_alone(found, logs, monkeypatch, tmp_pa
     (tmp_path / Path(folders["model_a"][0]).name).unlink()
     with pytest.raises(InputError, match="model_a and model_b have not been run with the same seeds and splits"):
         compared(logs, f"runs='{tmp_path}/model_*'")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["", "joblib"])
-def test_several_processes_share_out_the_runs(script, tmp_path, launcher):
-    each = f"each=[{','.join(map(repr, EACH))}]"
-    few = ("data.songs=24", "arms=[model_a,model_b]", "seeds=2", "resamples=100", "trainer.threads=1", each)
-    if launcher:
-        pytest.importorskip(f"hydra_plugins.hydra_{launcher}_launcher")
-        several = ("-m", "worker=0,1", f"hydra/launcher={launcher}", "hydra.launcher.n_jobs=2")
-        ended = [script("compare.py", *several, *few, cwd=tmp_path)]
-        assert not [*tmp_path.glob("multirun")]
-    else:
-        with ThreadPoolExecutor(2) as threads:
-            ended = [*threads.map(lambda out: script("compare.py", *few, f"out={out}", cwd=tmp_path), ("one", "two"))]
-        one, two = (report(tmp_path / out) for out in ("one", "two"))
-        assert one == two
-    for process in ended:
-        assert process.returncode == 0, process.stderr
-    logs = [path.read_text() for path in tmp_path.glob("logs/*/train.log")]
-    assert len(logs) == 4
-    assert all(log.count("epoch 1/1") == 1 for log in logs)
 
 
 @pytest.mark.parametrize(

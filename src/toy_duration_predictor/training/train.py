@@ -102,6 +102,8 @@ def _train_and_test(
     stop = StopOnSignal(folder / "checkpoints" / LAST)
     trainer = make_fit_trainer(settings, stop, logger, watchers)
     if _is_helper():  # it writes nothing: the run folder is the first process's
+        if trainer.world_size == 1:
+            raise InputError("Several processes were started for a run that trains in one; start one, or give devices.")
         _fit(trainer, stop, task, data)
         sys.exit()
 
