@@ -33,9 +33,14 @@ LAUNCHERS = {
     "joblib": ("hydra_joblib_launcher", JOBLIB),
     # It starts all trials at once.
     "submitit": ("hydra_submitit_launcher", ("hydra/launcher=submitit_local",)),
-    "ray": ("hydra_ray_launcher", (*RAY, "+hydra.launcher.ray.init.num_cpus=2")),
+    "ray": (
+        "hydra_ray_launcher",
+        (*RAY, "+hydra.launcher.ray.init.num_cpus=2", "+hydra.launcher.ray.init.include_dashboard=false"),
+    ),
 }
 SECONDS = 600
+# Ray gives its workers the lowest priority but four, and warns of what it will change.
+PATIENCE = {"RAY_worker_niceness": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
 def needs(launcher):
@@ -48,7 +53,7 @@ def start(folder, *arguments, **environment):
     folder.mkdir(exist_ok=True)
     with (folder / "said.txt").open("a") as file:
         command = [sys.executable, ROOT / "scripts" / "train.py", *arguments]
-        environment = {**os.environ, "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", **environment}
+        environment = {**os.environ, **PATIENCE, **environment}
         return subprocess.Popen(command, cwd=folder, stdout=file, stderr=file, start_new_session=True, env=environment)
 
 
@@ -194,7 +199,8 @@ def ray_node(*arguments):
     """A node of Ray's on this machine; all of its processes end with the block."""
     ray = Path(sys.executable).with_name("ray")
     command = [ray, "start", "--num-cpus=1", "--object-store-memory=80000000", "--disable-usage-stats", "--block"]
-    node = psutil.Popen([*command, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    node = psutil.Popen([*command, *arguments], env={**os.environ, **PATIENCE}, **quiet)
     try:
         yield node
     finally:
