@@ -39,7 +39,7 @@ Measured = tuple[float, float, int]
 def stages(songs: int, factors: list[int]) -> list[Section]:
     """Measures each part on multiples of so many simulated songs, and says what follows for a thousand times as many.
 
-    Time and memory are taken to grow as a power of the number of notes. The power is that of the two largest tables.
+    What is said of it follows from the two largest tables; see `extrapolated`.
     """
     found: dict[str, list[Measured]] = {}
     with TemporaryDirectory() as made:
@@ -68,11 +68,14 @@ def stages(songs: int, factors: list[int]) -> list[Section]:
 def extrapolated(notes: list[int], values: list[float]) -> tuple[float, float]:
     """Returns the power by which a value grows between the two largest tables, and the value at `THOUSAND`.
 
-    A value too small to be measured has the power 0.
+    What grows in proportion, or seems to grow less because of costs that every table has, is carried on in a straight
+    line; what grows more is carried on by its power. A value too small to be measured has the power 0.
     """
     low, high = (max(value, 0.01) for value in values[-2:])
     power = max(0.0, math.log(high / low) / math.log(notes[-1] / notes[-2]))
-    return power, high * (THOUSAND / notes[-1]) ** power
+    if power > 1:
+        return power, high * (THOUSAND / notes[-1]) ** power
+    return power, high + max(0.0, high - low) / (notes[-1] - notes[-2]) * (THOUSAND - notes[-1])
 
 
 def _measure(name: str, folder: Path) -> Measured:

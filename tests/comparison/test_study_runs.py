@@ -29,7 +29,9 @@ def test_another_error_ends_all():
         share_out([0, 1], lambda task, wait: 1 / task)
 
 
-FEW = ("seeds=2", "data.songs=24", "resamples=100", "trainer.threads=1", f"each=[{','.join((*SMALL[:-1], ONE_EPOCH))}]")
+# Without its epochs and threads.
+EACH = f"each=[{','.join(map(repr, (*SMALL[:-2], ONE_EPOCH)))}]"
+FEW = ("seeds=2", "data.songs=24", "resamples=100", "trainer.threads=1", EACH)
 WAYS = ("ways=[forwarded,rounded]", *FEW)
 
 

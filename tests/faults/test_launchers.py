@@ -228,7 +228,7 @@ def test_a_node_of_ray_that_is_killed_leaves_its_run_to_the_other(expected_long,
     # Sockets lie in this folder, and their names may not be long.
     with TemporaryDirectory(prefix="ray") as temporary:
         head = ("--head", f"--port={address.partition(':')[2]}", "--include-dashboard=false", f"--temp-dir={temporary}")
-        with ray_node("--node-ip-address=127.0.0.1", *head):
+        with ray_node(*head):
             wait_for(address)
             with ray_node(f"--address={address}") as second:
                 process = start(folder, *LONG, *cluster)
