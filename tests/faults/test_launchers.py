@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -39,8 +40,14 @@ LAUNCHERS = {
     ),
 }
 SECONDS = 600
-# Ray gives its workers the lowest priority but four, and warns of what it will change.
-PATIENCE = {"RAY_worker_niceness": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+# Ray gives its workers the lowest priority but four, and warns of what it will change. Whoever would join a cluster
+# needs its token, which is made here and for these processes alone.
+OF_RAY = {
+    "RAY_worker_niceness": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+}
 
 
 def needs(launcher):
@@ -53,7 +60,7 @@ def start(folder, *arguments, **environment):
     folder.mkdir(exist_ok=True)
     with (folder / "said.txt").open("a") as file:
         command = [sys.executable, ROOT / "scripts" / "train.py", *arguments]
-        environment = {**os.environ, **PATIENCE, **environment}
+        environment = {**os.environ, **OF_RAY, **environment}
         return subprocess.Popen(command, cwd=folder, stdout=file, stderr=file, start_new_session=True, env=environment)
 
 
@@ -77,10 +84,10 @@ def trials(folder):
     return [trial["state"] for trial in json.loads(report.read_text())["trials"]]
 
 
-def at_work(folder, among=None):
-    """Waits for a process that has trained a run for two epochs; one among these, if they are named."""
+def at_work(process, folder, among=None):
+    """Waits for a process of a command that has trained a run for two epochs; one among these, if they are named."""
     began = time.monotonic()
-    while time.monotonic() < began + SECONDS:
+    while time.monotonic() < began + SECONDS and process.poll() is None:
         for lock in folder.glob("logs/*/.lock"):
             log = lock.with_name("train.log")
             if log.is_file() and "epoch 2/" in log.read_text():
@@ -135,7 +142,7 @@ def test_a_worker_of_joblib_that_is_killed_takes_nothing_along(expected_long, tm
     needs("hydra_joblib_launcher")
     folder = tmp_path / "sweep"
     process = start(folder, *LONG, *JOBLIB)
-    os.kill(at_work(folder), signal.SIGKILL)
+    os.kill(at_work(process, folder), signal.SIGKILL)
     assert process.wait(SECONDS) != 0
     finish(folder, *LONG, *JOBLIB)
     assert trials(folder) == ["finished"] * 2
@@ -200,7 +207,7 @@ def ray_node(*arguments):
     ray = Path(sys.executable).with_name("ray")
     command = [ray, "start", "--num-cpus=1", "--object-store-memory=80000000", "--disable-usage-stats", "--block"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    node = psutil.Popen([*command, *arguments], env={**os.environ, **PATIENCE}, **quiet)
+    node = psutil.Popen([*command, *arguments], env={**os.environ, **OF_RAY}, **quiet)
     try:
         yield node
     finally:
@@ -232,7 +239,7 @@ def test_a_node_of_ray_that_is_killed_leaves_its_run_to_the_other(expected_long,
             wait_for(address)
             with ray_node(f"--address={address}") as second:
                 process = start(folder, *LONG, *cluster)
-                worker = at_work(folder, lambda: {child.pid for child in second.children(recursive=True)})
+                worker = at_work(process, folder, lambda: {child.pid for child in second.children(recursive=True)})
                 assert worker in kill(second)
                 assert process.wait(SECONDS) == 0, said(folder)
     assert trials(folder) == ["finished"] * 2
