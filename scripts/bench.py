@@ -9,6 +9,7 @@
     humanize RUN DIR    error of a run's test songs after their MIDI files were quantized and performed
     growth              seconds a note and memory of training on 1, 10 and 100 times the published number of notes, and
                         the share of a training update that goes to data
+    stages              seconds and memory of each part on ever more songs, and at a thousand times the published notes
 
 Absolute times depend on the machine and on its other work; ratios of one run can be compared.
 """
@@ -24,6 +25,7 @@ from bench_limits import limits
 from bench_networks import networks
 from bench_origins import origins
 from bench_preparation import fuzz, prepare, scale
+from bench_stages import stages
 from rich.console import Console
 
 from toy_duration_predictor.errors import InputError
@@ -65,6 +67,9 @@ def main() -> None:
     reach.add_argument("--folds", type=int, default=5, choices=range(1, 6), help="how many of five (default: 5)")
     sizes = command(growth)
     sizes.add_argument("--factors", type=int, nargs="+", default=[1, 10, 100], help="(default: 1 10 100)")
+    parts = command(stages)
+    parts.add_argument("--songs", type=int, default=200, help="of the smallest table (default: 200)")
+    parts.add_argument("--factors", type=int, nargs="+", default=[1, 4, 16], help="(default: 1 4 16)")
     given = vars(parser.parse_args())
     try:
         title, benchmark = given.pop("name"), given.pop("benchmark")

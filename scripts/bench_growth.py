@@ -61,12 +61,14 @@ def write_songs(path: Path, factor: int) -> None:
 class Memory(threading.Thread):
     """Watches the most memory that this process holds, MB: its own, and pages of files mapped since it began to watch.
 
+    `held` is its own when it began.
+
     The system can take back mapped pages where it needs them, but not the process's own. Works on Linux only.
     """
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        _, self.before = self._look()
+        self.held, self.before = self._look()
         self.own = self.mapped = 0.0
 
     def run(self) -> None:

@@ -140,7 +140,7 @@ def script() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(name: str, *arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(ROOT / "scripts" / name), *arguments]
         return subprocess.run(
-            command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
+            command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=600
         )
 
     return run

@@ -5,6 +5,7 @@ import sys
 
 import bench
 import bench_networks
+import bench_stages
 import pytest
 
 from toy_duration_predictor.data.simulate import simulate_songs
@@ -46,6 +47,16 @@ def test_ratios_are_of_the_published_network_in_the_same_run(tmp_path, run, monk
     assert number(of_training[1]) == pytest.approx(number(phase) / number(published), abs=0.1)
     # It starts from the copy baseline.
     assert number(shown["best share in that time"][0][1]) <= 1
+
+
+def test_growth_is_carried_on():
+    """In a straight line, or by its power where that is higher."""
+    large = bench_stages.THOUSAND
+    assert bench_stages.extrapolated([1, large // 4], [0.0, 0.0]) == (0, pytest.approx(0.01))
+    power, there = bench_stages.extrapolated([large // 4, large // 2], [5.0, 6.0])
+    assert power < 1
+    assert there == pytest.approx(8)
+    assert bench_stages.extrapolated([large // 4, large // 2], [1.0, 4.0]) == pytest.approx((2, 16))
 
 
 def test_the_ratio_of_speeds_is_the_median_over_rounds():

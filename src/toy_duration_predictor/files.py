@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -30,9 +31,8 @@ def write(path: Path, save: Callable[[Path], object], before: Path | None = None
     Raises:
         InputError: The file cannot be written.
     """
-    # Beside, because moving a file is atomic within a file system only. With the process's number, because two
-    # processes may write the same file.
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    # Beside, because moving a file is atomic within a file system only.
+    beside = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -56,6 +56,11 @@ def passed_over(folder: Path, suffixes: Iterable[str]) -> dict[str, int]:
     shown = (path for path in folder.rglob("*") if not any(part[0] == "." for part in path.relative_to(folder).parts))
     ends = Counter(path.suffix.lower() or "no ending" for path in shown if path.is_file())
     return {end: count for end, count in sorted(ends.items()) if end not in suffixes}
+
+
+def _beside(path: Path) -> Path:
+    """Returns where a file or folder is made. Two processes, of two machines even, may write the same one."""
+    return path.with_name(f".{path.name}.{secrets.randbelow(10**12)}")
 
 
 def _to_disk(path: Path) -> None:
@@ -92,7 +97,7 @@ def write_folder(folder: Path, save: Callable[[Path], object]) -> None:
     Raises:
         InputError: The folder has something in it, or cannot be written.
     """
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    beside = _beside(folder)
     refuse_full(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +126,7 @@ def alone(folder: Path, wait: Callable[[], object]) -> Iterator[None]:
         _acquire(lock, folder, wait)
         try:
             for path in (*folder.glob(".*"), *folder.glob("*/.*")):
-                if re.fullmatch(r"\..+\.\d+", path.name):  # as `write` names them
+                if re.fullmatch(r"\..+\.\d+", path.name):  # as `_beside` names them
                     path.unlink(missing_ok=True)
         except BaseException:
             lock.release()

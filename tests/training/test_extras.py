@@ -1,10 +1,18 @@
 """What passes through to Lightning, what is refused, and several processes that train as one would."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
 import pytest
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor
 
-from tests.conftest import SHORT
+from tests.conftest import ROOT, SHORT
 from toy_duration_predictor.data.windows import ShuffledBatches
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training import train as module
@@ -177,27 +185,89 @@ def test_processes_share_out_the_windows(monkeypatch, windows, processes):
     assert set().union(*shares) == set(range(windows))
 
 
+TWO = (
+    "experiment=model_b",
+    "data.songs=40",
+    "model.width=8",
+    "model.layers=1",
+    "model.dropout=0",
+    "training.window=16",
+    "training.batch_size=8",
+    "trainer.threads=1",
+    "+trainer.devices=2",
+)
+
+
+def last_weights(logs):
+    """Returns the last weights of each run, by its seed; all are finished."""
+    found = {}
+    for run in logs.glob("model_b-*"):
+        seed = json.loads((run / "metrics.json").read_text())["seed"]
+        found[seed] = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    return found
+
+
 @pytest.mark.slow
 def test_two_processes_train_as_one_does(script, tmp_path):
     """On batches of half the size: the mean of their gradients is that of the whole batch."""
-    settings = [
-        "experiment=model_b",
-        "data.songs=40",
-        "model.width=8",
-        "model.layers=1",
-        "model.dropout=0",
-        "training.max_epochs=2",
-        "training.window=16",
-        "trainer.threads=1",
-    ]
-    one = script("train.py", *settings, "training.batch_size=16", "logs=one", cwd=tmp_path)
-    two = script("train.py", *settings, "training.batch_size=8", "logs=two", "+trainer.devices=2", cwd=tmp_path)
+    whole = ("training.batch_size=16", "++trainer.devices=1", "logs=one")
+    one = script("train.py", *TWO, "training.max_epochs=2", *whole, cwd=tmp_path)
+    two = script("train.py", *TWO, "training.max_epochs=2", "logs=two", cwd=tmp_path)
     assert one.returncode == two.returncode == 0, two.stderr
     assert two.stderr.count("Run folder: ") == two.stderr.count("epoch 2/2") == 1
-    states = []
-    for logs in ("one", "two"):
-        (last,) = (tmp_path / logs).glob("*/checkpoints/last.ckpt")
-        states.append(torch.load(last, weights_only=True)["state_dict"])
-        assert (last.parents[1] / "metrics.json").is_file()
-    assert not torch.equal(states[0]["network.out.weight"], torch.zeros_like(states[0]["network.out.weight"]))
-    torch.testing.assert_close(states[0], states[1], rtol=1e-3, atol=1e-4)
+    [states, of_two] = (last_weights(tmp_path / logs)[0] for logs in ("one", "two"))
+    assert not torch.equal(states["network.out.weight"], torch.zeros_like(states["network.out.weight"]))
+    torch.testing.assert_close(states, of_two, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_torchrun_and_sweeps_start_two_processes_as_well(script, tmp_path):
+    """To the same weights, to the last digit."""
+    short = (*TWO, "training.max_epochs=1")
+    sweep = script("train.py", "-m", "seed=0,1", *short, "logs=sweep", cwd=tmp_path)
+    assert sweep.returncode == 0, sweep.stderr
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", ROOT / "scripts" / "train.py"]
+    subprocess.run(
+        [*torchrun, *short, "seed=1", "logs=one"], cwd=tmp_path, check=True, capture_output=True, timeout=600
+    )
+    swept, one = last_weights(tmp_path / "sweep"), last_weights(tmp_path / "one")
+    assert list(one) == [1]
+    assert set(swept) == {0, 1}
+    torch.testing.assert_close(swept[1], one[1], rtol=0, atol=0)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_both_processes(script, tmp_path):
+    """In a sentence; and the same command goes on."""
+    settings = (*TWO, "training.max_epochs=40", "training.patience=40", "logs=logs")
+    said = tmp_path / "said"
+    with said.open("w") as file:
+        command = [sys.executable, ROOT / "scripts" / "train.py", *settings]
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=file, stderr=file, start_new_session=True)
+        while "epoch 2/" not in said.read_text():
+            assert process.poll() is None, said.read_text()
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(300) == 130
+    ended = time.monotonic()
+    with suppress(ProcessLookupError):  # no process is left of the group
+        while time.monotonic() < ended + 60:
+            os.killpg(process.pid, 0)
+            time.sleep(0.1)
+        pytest.fail("a process is left")
+    lines = said.read_text().splitlines()
+    assert lines[-1].startswith("SIGINT in epoch ")
+    assert "The same command goes on after the last whole epoch" in lines[-1]
+    assert not any("Traceback" in line for line in lines)
+    again = script("train.py", *settings, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "Going on after epoch " in again.stderr
+    assert list(last_weights(tmp_path / "logs")) == [0]
+
+
+def test_processes_that_were_not_asked_for_are_refused(script, tmp_path):
+    """As `srun --ntasks-per-node=2` would start them."""
+    done = script("train.py", *SHORT, cwd=tmp_path, RANK="1", LOCAL_RANK="1")
+    assert done.returncode == 1
+    assert done.stderr == "Several processes were started for a run that trains in one; start one, or give devices.\n"
+    assert not (tmp_path / "logs").exists()

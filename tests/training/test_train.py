@@ -19,6 +19,7 @@ from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.files import alone, unsealed
 from toy_duration_predictor.training.callbacks import LogEpochs
 from toy_duration_predictor.training.commands import Interrupted
+from toy_duration_predictor.training.failure import Occupied
 from toy_duration_predictor.training.run_folder import read_metrics
 from toy_duration_predictor.training.task import DurationTask
 from toy_duration_predictor.training.train import train
@@ -361,6 +362,15 @@ def test_a_second_run_waits_and_finds_the_first_one_finished(config, own_run, mo
             metrics.write_text(finished)
         assert second.result()["test/mae"] == read_metrics(own_run)["test/mae"]
     assert not (own_run / ".lock").exists()
+
+
+def test_a_run_that_is_not_to_wait_does_not(config, own_run):
+    (own_run / "metrics.json").unlink()
+    before = {path.name for path in own_run.rglob("*")}
+    with alone(own_run, lambda: None), pytest.raises(Occupied):
+        train(config(*RUN), wait=False)
+    # It is no failure of the run's.
+    assert {path.name for path in own_run.rglob("*")} == before
 
 
 def test_a_place_that_cannot_be_written_is_refused(config, tmp_path):

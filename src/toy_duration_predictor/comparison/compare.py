@@ -14,7 +14,7 @@ from toy_duration_predictor.comparison.arms import ANONYMOUS, MODEL, check_names
 from toy_duration_predictor.comparison.config import CompareConfig
 from toy_duration_predictor.comparison.gather import gather
 from toy_duration_predictor.comparison.report import write_comparison
-from toy_duration_predictor.comparison.study_runs import finished, of_study
+from toy_duration_predictor.comparison.study_runs import finished, of_study, share_out
 from toy_duration_predictor.data.split import FOLDS
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.files import write
@@ -79,13 +79,15 @@ def _finished_runs(pattern: str) -> list[FinishedRun]:
 def _train_missing(settings: CompareConfig, compose: Callable[[list[str]], DictConfig]) -> list[FinishedRun]:
     """Trains every arm in every repetition; a finished run is recognised."""
     plan = _plan(settings, compose)
-    runs = []
-    for number, run in enumerate(plan, 1):
+
+    def train_one(numbered: tuple[int, DictConfig], wait: bool) -> FinishedRun:
+        number, run = numbered
         # A line, not a bar: each run has a bar of its own, and two at a time garble each other.
         split = f"split {run.data.split} of seed {run.data.split_seed}"
         log.info("Run %d/%d: %s, seed %d, %s", number, len(plan), run.name, run.seed, split)
-        runs.append(finished(run))
-    return runs
+        return finished(run, wait)
+
+    return share_out(list(enumerate(plan, 1)), train_one)
 
 
 def _plan(settings: CompareConfig, compose: Callable[[list[str]], DictConfig]) -> list[DictConfig]:

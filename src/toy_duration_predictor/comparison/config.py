@@ -11,46 +11,44 @@ from toy_duration_predictor.training.config import Count, Seed, Settings, Source
 Objective = Literal["val/quantized_mae", "val/quantized_onset_mae", "train/seconds", "model/parameters"]
 
 
-class CompareConfig(Settings):
+class StudySettings(Settings):
+    """Settings of all studies, whose runs several processes may share out among themselves."""
+
+    each: list[str]
+    worker: Annotated[int, Field(ge=0)]
+    trainer: TrainerSettings
+    logs: Path
+    resamples: Annotated[int, Field(ge=100)]
+
+
+class CompareConfig(StudySettings):
     """`conf/compare.yaml`, composed."""
 
     arms: Annotated[list[str], Field(min_length=1)]
     seeds: Count
     vary: Literal["seed", "split", "both", "fold"]
-    each: list[str]
     runs: str | None
     sensitivity: bool
     data: SourceSettings
-    trainer: TrainerSettings
-    logs: Path
     out: Path | None
-    resamples: Annotated[int, Field(ge=100)]
 
 
-class PowerConfig(Settings):
+class PowerConfig(StudySettings):
     """`conf/power.yaml`, composed."""
 
     effects: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
     songs: Annotated[list[Annotated[int, Field(ge=12)]], Field(min_length=1)]
     repetitions: Count
-    each: list[str]
-    trainer: TrainerSettings
-    logs: Path
     out: Path
-    resamples: Annotated[int, Field(ge=100)]
 
 
-class QuantizersConfig(Settings):
+class QuantizersConfig(StudySettings):
     """`conf/quantizers.yaml`, composed."""
 
     ways: Annotated[list[str], Field(min_length=1)]
     seeds: Annotated[int, Field(ge=0)]
-    each: list[str]
     data: SourceSettings
-    trainer: TrainerSettings
-    logs: Path
     out: Path | None
-    resamples: Annotated[int, Field(ge=100)]
 
 
 class SearchConfig(Settings):

@@ -35,7 +35,7 @@ from toy_duration_predictor.comparison.questions import (
 from toy_duration_predictor.comparison.report import plain
 from toy_duration_predictor.comparison.sensitivity import sensitivity
 from toy_duration_predictor.comparison.statistics import Interval, song_sign_flip
-from toy_duration_predictor.comparison.study_runs import finished, of_study
+from toy_duration_predictor.comparison.study_runs import finished, of_study, share_out
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.files import write
 from toy_duration_predictor.sections import Section, write_report
@@ -93,29 +93,40 @@ def power(config: DictConfig | dict[str, Any], compose: Compose) -> list[Cell]:
     sizes = [(effect, songs) for songs in settings.songs for effect in settings.effects]
     # All sizes of a seed before the next one, so that a study that is stopped has something of each.
     trials = [(*size, seed) for seed in range(settings.repetitions) for size in sizes]
-    outcomes: dict[tuple[float, int], list[dict[str, Outcome]]] = {size: [] for size in sizes}
-    for number, (effect, songs, seed) in enumerate(trials, 1):
+
+    def try_one(numbered: tuple[int, tuple[float, int, int]], wait: bool) -> dict[str, Outcome]:
+        number, (effect, songs, seed) = numbered
         log.info("Corpus %d/%d: %d songs, singer effect %g, seed %d", number, len(trials), songs, effect, seed)
-        outcomes[effect, songs].append(trial(effect, songs, seed, settings, compose))
+        return trial(effect, songs, seed, settings, compose, wait)
+
+    outcomes: dict[tuple[float, int], list[dict[str, Outcome]]] = {size: [] for size in sizes}
+    for (effect, songs, _), found in zip(trials, share_out(list(enumerate(trials, 1)), try_one), strict=True):
+        outcomes[effect, songs].append(found)
     cells = [
-        cell(measure, *size, [outcome[measure] for outcome in found])
+        cell(measure, *size, [outcome[measure] for outcome in of_size])
         for measure in MEASURES
-        for size, found in outcomes.items()
+        for size, of_size in outcomes.items()
     ]
     write_report(settings.out, TITLE, [_section(measure, cells, settings) for measure in MEASURES], plain(cells))
     log.info("Report: %s", settings.out / "report.html")
     return cells
 
 
-def trial(effect: float, songs: int, seed: int, settings: PowerConfig, compose: Compose) -> dict[str, Outcome]:
-    """Makes a corpus, trains Model B with and without the singer, and returns the outcome by measure."""
+def trial(
+    effect: float, songs: int, seed: int, settings: PowerConfig, compose: Compose, wait: bool = True
+) -> dict[str, Outcome]:
+    """Makes a corpus, trains Model B with and without the singer, and returns the outcome by measure.
+
+    Raises:
+        Occupied: Another process has one of the runs under way, and this one is not to wait.
+    """
 
     def trained(*data: str) -> dict[str, FinishedRun]:
         runs = {}
         for arm in (MODEL, ANONYMOUS):
             split = ("data.split=grouped", f"data.split_seed={seed}")
             run = compose([f"experiment={arm}", *data, *split, *settings.each])
-            runs[arm] = finished(of_study(run, settings, seed))
+            runs[arm] = finished(of_study(run, settings, seed), wait)
         return runs
 
     def train_planted(table: Dataset, measure: str) -> list[FinishedRun]:

@@ -6,6 +6,7 @@ the same sung durations. Beside them stand the quantizers' own figures (`quantiz
 was trained on one way's table restores another's.
 """
 
+import itertools
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ from toy_duration_predictor.comparison.quantizer_questions import Judged, judge_
 from toy_duration_predictor.comparison.report import plain
 from toy_duration_predictor.comparison.report_quantizers import TITLE, sections
 from toy_duration_predictor.comparison.statistics import Interval
-from toy_duration_predictor.comparison.study_runs import finished, of_study
+from toy_duration_predictor.comparison.study_runs import finished, of_study, share_out
 from toy_duration_predictor.data.notes import Notes
 from toy_duration_predictor.data.origin import are_carried, origins
 from toy_duration_predictor.data.quantizers import REFERENCE, WAYS, check_ways, quantized_by, songs_of
@@ -128,13 +129,19 @@ def _trained(
     tables: Mapping[str, Dataset], settings: QuantizersConfig, compose: Compose, out: Path
 ) -> dict[str, list[FinishedRun]]:
     """Trains Model B on each table with each seed; a finished run is recognised."""
-    runs: dict[str, list[FinishedRun]] = {name: [] for name in tables}
+    paths = {name: out.absolute() / "tables" / f"{name}.parquet" for name in tables}
     for name, table in tables.items():
-        path = out.absolute() / "tables" / f"{name}.parquet"
-        write(path, lambda part, table=table: table.to_parquet(str(part)))  # type: ignore[misc]
-        for seed in range(settings.seeds):
-            data = ("data=parquet", f"data.path='{path}'", "data.durations=sung")
-            run = compose([f"experiment={MODEL}", *data, *settings.each])
-            log.info("%s, seed %d of %d", name, seed, settings.seeds)
-            runs[name].append(finished(of_study(run, settings, seed)))
+        write(paths[name], lambda part, table=table: table.to_parquet(str(part)))  # type: ignore[misc]
+
+    def train_one(named: tuple[str, int], wait: bool) -> FinishedRun:
+        name, seed = named
+        data = ("data=parquet", f"data.path='{paths[name]}'", "data.durations=sung")
+        run = compose([f"experiment={MODEL}", *data, *settings.each])
+        log.info("%s, seed %d of %d", name, seed, settings.seeds)
+        return finished(of_study(run, settings, seed), wait)
+
+    plan = list(itertools.product(tables, range(settings.seeds)))
+    runs: dict[str, list[FinishedRun]] = {name: [] for name in tables}
+    for (name, _), run in zip(plan, share_out(plan, train_one), strict=True):
+        runs[name].append(run)
     return runs

@@ -75,7 +75,7 @@ def _write_events(folder: Path, sections: list[Section], comparison: "Comparison
     from torch.utils.tensorboard import SummaryWriter
 
     for earlier in folder.glob(f"events.out.tfevents.*{SUFFIX}"):
-        earlier.unlink()
+        earlier.unlink(missing_ok=True)  # the same command, twice at once
     with SummaryWriter(str(folder), filename_suffix=SUFFIX) as writer:
         writer.add_text("report", render_markdown(TITLE, sections))
         for measure, of_measure in comparison.errors.items():

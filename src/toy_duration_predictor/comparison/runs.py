@@ -59,6 +59,7 @@ def find_entries(root: Path) -> tuple[list[Entry], dict[str, str]]:
 
     for path, folders, files in os.walk(root, onerror=refuse):
         folder = Path(path)
+        folders[:] = [name for name in folders if not name.startswith(".")]  # such as what launchers leave
         kind = _kind(set(files), set(folders))
         if not kind:
             continue

@@ -1,12 +1,25 @@
-"""The runs of a study: on its hardware, in its folder of run folders, and trained where they are missing."""
+"""The runs of a study: on its hardware, in its folder of run folders, and trained where they are missing.
 
+The same study may be started several times, on one machine or on many that share the folder. Its processes share out
+the work: a run that another process has under way is left for later.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from omegaconf import DictConfig, open_dict
 
 from toy_duration_predictor.comparison.config import CompareConfig, PowerConfig, QuantizersConfig, SearchConfig
+from toy_duration_predictor.training.failure import Occupied
 from toy_duration_predictor.training.run_folder import FinishedRun, read_run
 from toy_duration_predictor.training.train import train
+
+log = logging.getLogger(__name__)
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
 def of_study(
@@ -21,10 +34,34 @@ def of_study(
     return run
 
 
-def finished(run: DictConfig) -> FinishedRun:
+def finished(run: DictConfig, wait: bool) -> FinishedRun:
     """Trains a run unless it is finished already.
+
+    Args:
+        run: Its settings.
+        wait: Whether to wait where another process has it under way.
 
     Raises:
         InputError: Its settings or its songs cannot be used.
+        Occupied: Another process has it under way, and this one is not to wait.
     """
-    return read_run(Path(str(train(run)["run/folder"])))
+    return read_run(Path(str(train(run, wait=wait)["run/folder"])))
+
+
+def share_out(tasks: Sequence[Task], do: Callable[[Task, bool], Result]) -> list[Result]:
+    """Does tasks that other processes do, too; returns their results in the order of the tasks.
+
+    Args:
+        tasks: What is to be done.
+        do: Does a task. It is told whether to wait for other processes, and otherwise may raise `Occupied`.
+    """
+    results: dict[int, Result] = {}
+    # Only when nothing else is left to do. Whoever waits takes over from a process that is killed.
+    for wait in (False, True):
+        for number, task in enumerate(tasks):
+            if number not in results:
+                try:
+                    results[number] = do(task, wait)
+                except Occupied:
+                    log.info("Under way in another process; left for later.")
+    return [results[number] for number in range(len(tasks))]

@@ -16,6 +16,10 @@ class DivergedError(InputError):
     """A loss or a prediction is not finite."""
 
 
+class Occupied(Exception):  # noqa: N818
+    """Another process has this run under way."""
+
+
 @contextmanager
 def saying_why(folder: Path) -> Iterator[None]:
     """Leaves the kind of the error and its reason in the folder of a run that ends by an error in a `with` block.
@@ -25,7 +29,7 @@ def saying_why(folder: Path) -> Iterator[None]:
     """
     try:
         yield
-    except Interrupted:
+    except (Interrupted, Occupied):
         raise
     except Exception as error:
         if folder.is_dir():

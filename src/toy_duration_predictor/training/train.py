@@ -29,7 +29,7 @@ from toy_duration_predictor.models._potentials import PhasePotentials
 from toy_duration_predictor.training.callbacks import StopOnSignal
 from toy_duration_predictor.training.checkpoints import LAST, PREVIOUS, read_checkpoint
 from toy_duration_predictor.training.config import DataSettings, TrainConfig, validated
-from toy_duration_predictor.training.failure import forget_failure, saying_why
+from toy_duration_predictor.training.failure import Occupied, forget_failure, saying_why
 from toy_duration_predictor.training.provenance import changed_sources, provenance, write_sources
 from toy_duration_predictor.training.run_folder import (
     Metrics,
@@ -52,12 +52,13 @@ log = logging.getLogger(__name__)
 COMPARED = ("mae", "onset_mae")
 
 
-def train(config: DictConfig | dict[str, Any], watchers: Sequence[pl.Callback] = ()) -> Metrics:
+def train(config: DictConfig | dict[str, Any], watchers: Sequence[pl.Callback] = (), *, wait: bool = True) -> Metrics:
     """Trains and tests one model; a finished run is recognised and not run again.
 
     Args:
         config: `conf/train.yaml`, composed.
         watchers: Further callbacks, which change no number: they may only look on, or end the training by an error.
+        wait: Whether to wait where another process has the same run under way.
 
     Returns:
         The contents of `metrics.json`, and `run/folder`.
@@ -65,6 +66,7 @@ def train(config: DictConfig | dict[str, Any], watchers: Sequence[pl.Callback] =
     Raises:
         InputError: The configuration or the songs cannot be used.
         Interrupted: SIGINT or SIGTERM; `last.ckpt` is on disk and the same call goes on from there.
+        Occupied: Another process has the same run under way, and this one is not to wait.
     """
     settings = validated(config, TrainConfig)
     console_log(quiet=_is_helper())
@@ -80,7 +82,7 @@ def train(config: DictConfig | dict[str, Any], watchers: Sequence[pl.Callback] =
     else:
         _say_what_changed(folder)
         with saying_why(folder):
-            metrics = _train_and_test(settings, table, songs, folder, watchers)
+            metrics = _train_and_test(settings, table, songs, folder, watchers, wait)
         # A trainer and its task refer to each other. Until they are collected, their songs stay mapped into memory, by
         # an open file. In a sweep there are many of them.
         gc.collect()
@@ -89,7 +91,7 @@ def train(config: DictConfig | dict[str, Any], watchers: Sequence[pl.Callback] =
 
 
 def _train_and_test(
-    settings: TrainConfig, table: Dataset, songs: str, folder: Path, watchers: Sequence[pl.Callback]
+    settings: TrainConfig, table: Dataset, songs: str, folder: Path, watchers: Sequence[pl.Callback], wait: bool
 ) -> Metrics:
     """Trains and tests a model and writes its run folder; `songs` is the table's fingerprint."""
     use_threads(settings.trainer)
@@ -102,9 +104,17 @@ def _train_and_test(
     stop = StopOnSignal(folder / "checkpoints" / LAST)
     trainer = make_fit_trainer(settings, stop, logger, watchers)
     if _is_helper():  # it writes nothing: the run folder is the first process's
+        if trainer.world_size == 1:
+            raise InputError("Several processes were started for a run that trains in one; start one, or give devices.")
         _fit(trainer, stop, task, data)
         sys.exit()
-    with alone(folder, lambda: log.info("The same run is under way in another process: waiting for its end.")):
+
+    def occupied() -> None:
+        if not wait:
+            raise Occupied(folder)
+        log.info("The same run is under way in another process: waiting for its end.")
+
+    with alone(folder, occupied):
         finished = None if settings.force else read_metrics(folder)
         if finished is not None:
             return finished
