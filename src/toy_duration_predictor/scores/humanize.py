@@ -166,6 +166,7 @@ def humanize_with_remarks(
     content: bytes, predictor: Predictor, sings: Sings, settings: HumanizeSettings, suffix: str, out_suffix: str
 ) -> tuple[bytes, tuple[str, ...]]:
     """Returns what `humanize_bytes` does, with remarks on how the score was read and on what was not carried."""
+    settings.validate()
     if suffix not in SUFFIXES:
         raise InputError(f"no scores are read from '{suffix}' files, but from {', '.join(SUFFIXES)}")
     possible = (*MIDI, *ROWS) if suffix in MIDI else (suffix,)
