@@ -274,7 +274,8 @@ def test_names_that_the_terminal_cannot_show(folder, tmp_path, environment, show
     done = subprocess.run(
         [*command, "--singer", "1"], env={**os.environ, **environment}, capture_output=True, text=True, encoding="ascii"
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
     assert shown in done.stdout
     assert (tmp_path / "새.mid").is_file()
 
@@ -305,14 +306,14 @@ def test_other_errors_of_the_system_keep_their_traceback(monkeypatch):
         cli.main(["audit", "songs.parquet"])
 
 
-def test_who_reads_enough_ends_the_output():
+@pytest.mark.parametrize("write", ["print('line')", "__import__('rich').print('line')"])
+def test_who_reads_enough_ends_the_output(write):
     """As in `tdp audit hub | head`, where the rest has no reader."""
-    code = "import sys; from toy_duration_predictor import cli; cli.main(['audit', 'simulated'])"
+    code = f"from toy_duration_predictor import cli; cli._runs = lambda _: {write}; cli.main(['runs'])"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         said = process.stderr.read().decode()
-    assert process.returncode == 141
-    assert said == "tdp audit: loading libraries, which takes some seconds ...\n"
+    assert (process.returncode, said) == (1, "")
 
 
 def test_the_version_is_said(capsys):

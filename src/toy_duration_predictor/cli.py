@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     announce_libraries(f"tdp {parsed.command}")
     try:
         parsed.run(parsed)
+        sys.stdout.flush()
     except InputError as error:
         sys.exit(_as_typed(str(error), parsed))
     except (OSError, UnicodeError) as error:
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
     except BrokenPipeError:  # whoever reads the output has enough of it, such as head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python has yet to write at its end
-        sys.exit(141)
+        sys.exit(1)  # as rich does, which writes the tables
 
 
 def _parser() -> argparse.ArgumentParser:
