@@ -36,6 +36,9 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.flush()
     except InputError as error:
         sys.exit(_as_typed(str(error), parsed))
+    except BrokenPipeError:  # whoever reads the output has enough of it, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python has yet to write at its end
+        sys.exit(1)  # as rich does, which writes the tables
     except (OSError, UnicodeError) as error:
         if sentence := refusal(error):
             sys.exit(sentence)
@@ -43,9 +46,6 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted; the same command goes on from there.\n")
         sys.exit(130)
-    except BrokenPipeError:  # whoever reads the output has enough of it, such as head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python has yet to write at its end
-        sys.exit(1)  # as rich does, which writes the tables
 
 
 def _parser() -> argparse.ArgumentParser:

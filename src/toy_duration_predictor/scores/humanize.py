@@ -163,7 +163,7 @@ def humanize_bytes(
 
 
 def humanize_with_remarks(
-    content: bytes, predictor: Predictor, sings: Sings, settings: HumanizeSettings, suffix: str, out_suffix: str
+    content: bytes, predictor: "Predictor", sings: Sings, settings: HumanizeSettings, suffix: str, out_suffix: str
 ) -> tuple[bytes, tuple[str, ...]]:
     """Returns what `humanize_bytes` does, with remarks on how the score was read and on what was not carried."""
     settings.validate()
