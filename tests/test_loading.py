@@ -66,6 +66,7 @@ def start(tmp_path_factory):
         "train.py seed=1 -m experiment=model_a,model_b",
         "compare.py",
         "evaluate.py run=run",
+        "search.py",
         "power.py",
         "quantizers.py",
     ],

@@ -7,7 +7,9 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 # Each takes a good part of a second, on a machine that does nothing else.
-SLOW = frozenset({"torch", "lightning", "datasets", "numba", "pandas", "sklearn", "gradio", "huggingface_hub", "ray"})
+SLOW = frozenset(
+    {"torch", "lightning", "datasets", "numba", "pandas", "sklearn", "gradio", "huggingface_hub", "optuna", "ray"}
+)
 
 
 class _Announcer:
