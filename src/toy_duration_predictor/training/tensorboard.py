@@ -43,7 +43,7 @@ def write_results(
             writer.add_histogram(f"residuals/{name}", values)
     embedding = singer_embedding(task.network)
     if embedding is not None:
-        names = [f"singer {singer}" for singer in task.singers]
+        names = [task.singer_names.get(singer, f"singer {singer}") for singer in task.singers]
         writer.add_embedding(embedding.weight.detach().float().cpu(), metadata=names, tag="singers")
     results = {name: value for name, value in metrics.items() if name.startswith(("val/", "test/"))}
     settings = {

@@ -21,8 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toy_duration_predictor.data.midi.engines import ENGINES, Part
-from toy_duration_predictor.data.midi.recipe import NAMES, Recipe, read_row, validate_recipe
-from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
+from toy_duration_predictor.data.midi.naming import Naming, choose_naming
+from toy_duration_predictor.data.midi.recipe import Recipe, read_row, validate_recipe
+from toy_duration_predictor.data.schema import NAME_COLUMN, QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.files import sealed, write, write_text
 
@@ -34,6 +35,8 @@ SCHEMA = pa.schema(
     + [(name, pa.int64()) for name in ("singer_id", "ticks_per_beat", "tempo")]
     + [(name, pa.list_(pa.int64())) for name in ("pitch", SUNG_COLUMN, QUANTIZED_COLUMN)]
 )
+# A table in which no singer has a name has no column for names.
+NAMED_SCHEMA = SCHEMA.append(pa.field(NAME_COLUMN, pa.string()))
 
 
 class Summary(NamedTuple):
@@ -46,6 +49,7 @@ class Summary(NamedTuple):
         notes: Notes and rests in the table.
         refused: The files that cannot be used, with the reason.
         mended: How often untidy voices were mended, by what was found; see `data.midi.voice`.
+        singers: Who was taken for the singers, in words; nothing where the names of the files give their numbers.
     """
 
     files: int
@@ -54,18 +58,20 @@ class Summary(NamedTuple):
     notes: int
     refused: dict[str, str]
     mended: dict[str, int]
+    singers: str
 
 
 def prepare(
     folder: str | Path,
     out: str | Path,
     recipe: Recipe = Recipe(),  # noqa: B008
-    names: str = NAMES,
+    names: str | None = None,
     strict: bool = False,
     jobs: int | None = None,
     engine: str = "local",
     keep_parts: bool = False,
     progress: Callable[[Iterable[Any], int], Iterable[Any]] = lambda parts, _: parts,
+    singer: str | None = None,
 ) -> Summary:
     """Makes a songs table of all `.mid` and `.midi` files below a folder, in the order of their paths.
 
@@ -75,34 +81,37 @@ def prepare(
         folder: Where the files are.
         out: The table, in Parquet format.
         recipe: How a performance becomes a row.
-        names: What file names say; see `song_and_singer`.
+        names: What file names say; see `choose_naming`.
         strict: Whether a file that cannot be used ends the work.
         jobs: Processes; None is as many as there are cores.
         engine: `local` processes, or `ray`: Ray Data, on this machine or on the cluster that RAY_ADDRESS names. The
             cluster's machines must see the folder of the files and the folder of the table.
         keep_parts: Whether the parts are kept, so that the next preparation reads only parts that have changed.
         progress: Wraps the parts that are read; the second argument is their number.
+        singer: The singer of all files. Without `singer` and `names`, the names of the files say who sings, or their
+            folders; see `choose_naming`.
 
     Raises:
-        InputError: The folder or the pattern cannot be used; no file can be used; or a file cannot be used and `strict`
-            is given.
+        InputError: The folder or the pattern cannot be used; nothing tells who sings; no file can be used; or a file
+            cannot be used and `strict` is given.
     """
     folder, out = Path(folder), Path(out)
     if not out.name or out.is_dir():
         raise InputError(f"The table's name '{out}' is that of a folder; give a file's, such as songs.parquet.")
     if engine not in ENGINES:
         raise InputError(f"engine={engine}: there is no such engine; known: {', '.join(ENGINES)}")
-    validate_recipe(recipe, names)
+    validate_recipe(recipe)
     files = find_files(folder)
+    naming = choose_naming(files, singer, names)
 
     store = out.with_name(f".{out.name}.parts")
     # Parts with another summary were written by other code; they have another name, so they are not read.
-    made_by = (recipe, names, version("toy-duration-predictor"), folder.resolve(), Summary._fields)
+    made_by = (recipe, naming, version("toy-duration-predictor"), folder.resolve(), Summary._fields)
     parts = _parts(files, store, made_by)
     done = {path: _what_was_done(path) for path in parts}
     # A strict preparation reads refused files again, to end at the first of them.
     new = [(path, parts[path]) for path, known in done.items() if known is None or (strict and known["refused"])]
-    work = partial(_read_part, folder=folder, recipe=recipe, names=names, strict=strict)
+    work = partial(_read_part, folder=folder, recipe=recipe, naming=naming, strict=strict)
     for failure in progress(ENGINES[engine](work, new, jobs or os.cpu_count() or 1), len(new)):
         if failure:
             raise InputError(failure)
@@ -115,7 +124,7 @@ def prepare(
         shutil.rmtree(store, ignore_errors=True)
         file, reason = next(iter(refused.items()))
         raise InputError(f"None of {len(files)} files can be used; the first is {file}: {reason}.")
-    write(out, partial(_write_table, parts))
+    write(out, partial(_write_table, parts, NAMED_SCHEMA if naming.numbers else SCHEMA))
     summary = Summary(
         files=len(files),
         read=sum(len(some) for _, some in new),
@@ -123,8 +132,9 @@ def prepare(
         notes=sum(part["notes"] for part in done.values()),
         refused=refused,
         mended=dict(sum((Counter(part["mended"]) for part in done.values()), Counter())),
+        singers=naming.in_words(file for file in files if file not in refused),
     )
-    _write_sidecar(out, folder, recipe, names, summary)
+    _write_sidecar(out, folder, recipe, naming, summary)
     if keep_parts:
         for path in set(store.glob("*.parquet")) - parts.keys():
             path.unlink(missing_ok=True)
@@ -166,7 +176,7 @@ def _parts(files: dict[str, str], store: Path, made_by: Any) -> dict[Path, list[
     return parts
 
 
-def _read_part(part: Part, folder: Path, recipe: Recipe, names: str, strict: bool) -> str:
+def _read_part(part: Part, folder: Path, recipe: Recipe, naming: Naming, strict: bool) -> str:
     """Writes the rows of a part, with `notes`, `refused` and `mended` of a `Summary` as metadata.
 
     This is the work of a process, whichever engine starts it.
@@ -178,16 +188,18 @@ def _read_part(part: Part, folder: Path, recipe: Recipe, names: str, strict: boo
     rows, refused, mended = [], {}, Counter[str]()
     for file in files:
         try:
-            row, of_file = read_row(folder / file, recipe, names)
+            identity = naming.row(file)
+            row, of_file = read_row(folder / file, recipe)
         except (InputError, OSError) as error:
             refused[file] = str(error).rstrip(".")
             if strict:
                 return f"{folder / file}: {refused[file]}."
         else:
-            rows.append(row)
+            rows.append({**identity, **row})
             mended.update(of_file)
     done = {"notes": sum(len(row["pitch"]) for row in rows), "refused": refused, "mended": mended}
-    table = pa.Table.from_pylist(rows, SCHEMA.with_metadata({"done": json.dumps(done)}))
+    schema = NAMED_SCHEMA if naming.numbers else SCHEMA
+    table = pa.Table.from_pylist(rows, schema.with_metadata({"done": json.dumps(done)}))
     try:
         write(path, partial(pq.write_table, table))
     except InputError as error:
@@ -203,19 +215,19 @@ def _what_was_done(path: Path) -> Any:
         return None
 
 
-def _write_table(parts: Iterable[Path], path: Path) -> None:
-    with pq.ParquetWriter(path, SCHEMA) as writer:
+def _write_table(parts: Iterable[Path], schema: pa.Schema, path: Path) -> None:
+    with pq.ParquetWriter(path, schema) as writer:
         for part in parts:
             rows = pq.read_table(part)
             if len(rows):
-                writer.write_table(rows.cast(SCHEMA))
+                writer.write_table(rows.cast(schema))
 
 
-def _write_sidecar(out: Path, folder: Path, recipe: Recipe, names: str, summary: Summary) -> None:
+def _write_sidecar(out: Path, folder: Path, recipe: Recipe, naming: Naming, summary: Summary) -> None:
     done = {
         "folder": str(folder),
         "recipe": {**recipe._asdict(), "shortest_rest": str(recipe.shortest_rest)},
-        "names": names,
+        "names": naming.names,
         "version": version("toy-duration-predictor"),
         **summary._asdict(),
     }
