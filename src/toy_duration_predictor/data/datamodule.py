@@ -24,6 +24,9 @@ PUBLISHED_CLAMP = 1000.0
 # Whole songs at a time in validation and test; the number changes no figure.
 SONGS_A_BATCH = 16
 
+# With fewer training songs, somebody should know what to expect of them.
+FEW_SONGS = 8
+
 log = logging.getLogger(__name__)
 
 
@@ -88,6 +91,12 @@ class SongsDataModule(pl.LightningDataModule):
         self.songs = Songs(table, self.singers)
         say_what_is_taken(table, self.songs.origins)
         self.split = split_rows(table, split, split_seed)
+        if len(self.split.train) < FEW_SONGS:
+            log.warning(
+                "Few songs: %d to train on, %d to validate, %d to test. The model learns little of them, and the test "
+                "says little of the model. tdp humanize --like sings as recordings do, without any training.",
+                *map(len, self.split),
+            )
         self.statistics = _statistics(self.songs, self.split.train)
         train, self.val_rows = self.split.train, self.split.val
         performed, self.references = None, None

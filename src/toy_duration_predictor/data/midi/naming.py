@@ -75,11 +75,16 @@ class Naming(NamedTuple):
         songs = Counter(str(self.song_and_singer(str(path))[1]) for path in paths)
         shown = [f"{singer} ({number:,})" for singer, number in sorted(songs.items())]
         more = [f"and {len(shown) - SHOWN:,} more"] if len(shown) > SHOWN else []
-        how = "" if self.singer is not None else " by the pattern" if self.names is not None else " by folder"
-        said = f"Singers{how}, with their songs: {', '.join(shown[:SHOWN] + more)}."
+        how = "by the pattern" if self.names is not None else "by folder"
+        said = f"Singers {how}, with their songs: {', '.join(shown[:SHOWN] + more)}."
+        if self.singer is not None:
+            said = f"All songs are by {self.singer}."
         deep = next((path for path in paths if len(path.parts) > 2), None)
         if self.singer is None and self.names is None and deep:
-            said += f" The first folder is the singer: {deep} is by {tidy(deep.parts[0])}."
+            said += (
+                f" The first folder was taken for the singer, so {deep} is by {tidy(deep.parts[0])}; if it is not, "
+                "give another DIR, or --names."
+            )
         if self.songs_are_folders:
             said += " All files have the same name, so the songs have the names of their folders."
         return said
