@@ -1,6 +1,7 @@
 """Benchmark of one's own singer: few songs to train on, or to sing like without training; see `bench.py`."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from datasets import Dataset
@@ -41,7 +42,7 @@ def few(folder: Path, out: Path) -> list[Section]:
             with initialize_config_dir(str(CONF), version_base="1.3"):
                 given = [f"data.path='{(place / 'songs.parquet').resolve()}'", "trainer.threads=1"]
                 config = compose("train", ["data=parquet", *given, "trainer.progress=false", f"logs='{place}'"])
-            trained = Predictor.load(train(config)["run/folder"])
+            trained = Predictor.load(str(train(config)["run/folder"]))
             for way, known in (("trained", (trained, {"singer": singer})), ("like", (demo, {"like": songs}))):
                 errors = _errors(tested, _predictions(tested, *known))
                 rows.append((str(singer), str(number), str(len(tested)), way, *_shares(errors, copied)))
@@ -51,11 +52,12 @@ def few(folder: Path, out: Path) -> list[Section]:
     return [Section("Errors as shares of the copy error, in beats", heads, rows)]
 
 
-def _predictions(tested: Dataset, predictor: Predictor, known: dict[str, object]) -> list[np.ndarray]:
+def _predictions(tested: Dataset, predictor: Predictor, known: dict[str, Any]) -> list[np.ndarray]:
     rest = [np.array(pitch) == 0 for pitch in tested["pitch"]]
     step = [ticks / 8 for ticks in tested["ticks_per_beat"]]
     songs = [np.array(song) for song in tested["quantized_durations"]]
-    return predictor.predict(songs, step=step, rest=rest, **known)  # type: ignore[arg-type]
+    predicted: list[np.ndarray] = predictor.predict(songs, step=step, rest=rest, **known)
+    return predicted
 
 
 def _errors(tested: Dataset, predicted: list[np.ndarray]) -> np.ndarray:
