@@ -7,6 +7,7 @@
     networks TABLE      each network's speed in training and prediction, and its way to a share of the copy error
     limits TABLE        errors by number of training songs and by size, and what no model could know
     humanize RUN DIR    error of a run's test songs after their MIDI files were quantized and performed
+    few DIR OUT         few songs of a singer: training on them, beside singing like them without training
     growth              seconds a note and memory of training on 1, 10 and 100 times the published number of notes, and
                         the share of a training update that goes to data
     stages              seconds and memory of each part on ever more songs, and at a thousand times the published notes
@@ -19,6 +20,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from bench_few_songs import few
 from bench_growth import growth
 from bench_humanize import humanize
 from bench_limits import limits
@@ -52,6 +54,7 @@ def main() -> None:
     for of_folder in (prepare, scale, fuzz, origins):
         command(of_folder, "folder")
     command(humanize, "run", "folder")
+    command(few, "folder", "out")
     speed = command(networks, "path")
     speed.add_argument("--seconds", type=float, default=60, help="how long each network is trained (default: 60)")
     speed.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="(default: cpu)")

@@ -6,7 +6,7 @@ from time import perf_counter
 import numpy as np
 
 from toy_duration_predictor.data.midi.prepare import find_files
-from toy_duration_predictor.data.midi.recipe import NAMES, Limit, Recipe, read_row
+from toy_duration_predictor.data.midi.recipe import Limit, Recipe, read_row
 from toy_duration_predictor.data.origin import Origin, origin
 from toy_duration_predictor.data.quantize import carried, quantize
 from toy_duration_predictor.data.schema import SUNG_COLUMN
@@ -32,7 +32,7 @@ def origins(folder: Path) -> list[Section]:
     files = find_files(folder)
 
     def real(recipe: Recipe) -> list[Sung]:
-        rows = (read_row(folder / file, recipe, NAMES)[0] for file in files)
+        rows = (read_row(folder / file, recipe)[0] for file in files)
         return [(row[SUNG_COLUMN], row["ticks_per_beat"]) for row in rows]
 
     table = simulate_songs(SIMULATED, SEED)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from toy_duration_predictor.data.midi.prepare import find_files
-from toy_duration_predictor.data.midi.recipe import NAMES, Recipe, read_row, song
+from toy_duration_predictor.data.midi.recipe import Recipe, read_row, song
 from toy_duration_predictor.data.midi.smf import parse
 from toy_duration_predictor.data.midi.voice import read_voice
 from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
@@ -31,11 +31,11 @@ MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
 def prepare(folder: Path) -> list[Section]:
     """Times reading on one core against the published preparation of the same files, in turn."""
     files = find_files(folder)
-    read_row(folder / next(iter(files)), Recipe(), NAMES)  # compiles the quantizer
+    read_row(folder / next(iter(files)), Recipe())  # compiles the quantizer
     ours, published = [], []
     for _ in range(3):
         began = time.process_time()
-        rows = [read_row(folder / file, Recipe(), NAMES)[0] for file in files]
+        rows = [read_row(folder / file, Recipe())[0] for file in files]
         ours.append((time.process_time() - began) / len(files))
         began = time.process_time()
         same = [_published_preparation(folder / file) for file in files]

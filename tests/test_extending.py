@@ -21,8 +21,10 @@ FEW = ["seeds=1", "data.songs=20", "trainer.threads=1", "resamples=100", 'each=[
 
 # Runs commands one after the other, so that torch is imported once; a command that fails ends them all.
 RUNNER = """
-import json, runpy, sys
-for command in json.load(open(sys.argv[1])):
+import glob, json, runpy, sys
+for given in json.load(open(sys.argv[1])):
+    # As a shell does, once the commands before have made the files.
+    command = [part for each in given for part in (glob.glob(each) or [each])]
     print("$", *command, flush=True)
     program, sys.argv = command[0], command[1:]
     try:

@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("--end", default="H", help="lyric after it (default: %(default)s)")
     prepare.add_argument("--track", help=TRACK_HELP)
     prepare.add_argument("--encoding", help=ENCODING_HELP)
+    prepare.add_argument("--singer", metavar="NAME", help="who sang all files (default: as the files or folders say)")
     prepare.add_argument("--names", help="regular expression for file names, with groups singer and song")
     prepare.add_argument(
         "--published",
@@ -118,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the file to write, in the format of the score; of a .mid file also a .csv or .json file; or a folder",
     )
     humanize.add_argument("--model", default="demo", help=MODEL_HELP)
-    humanize.add_argument("--singer", help="a singer's number, or several with weights, such as mix:2=0.5,7=0.5")
+    humanize.add_argument("--singer", help="a singer's name or number, or a mixture such as mix:Kim=0.5,7=0.5")
     humanize.add_argument(
         "--like",
         type=Path,
@@ -197,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _prepare(arguments: argparse.Namespace) -> None:
     from toy_duration_predictor.data.midi.prepare import prepare
-    from toy_duration_predictor.data.midi.recipe import NAMES, Limit, Recipe
+    from toy_duration_predictor.data.midi.recipe import Limit, Recipe
 
     if arguments.jobs is not None and arguments.jobs < 1:
         raise InputError(f"--jobs {arguments.jobs}: give at least 1.")
@@ -215,11 +216,12 @@ def _prepare(arguments: argparse.Namespace) -> None:
         arguments.folder,
         arguments.out,
         recipe,
-        names=arguments.names or NAMES,
+        names=arguments.names,
         strict=arguments.strict,
         jobs=arguments.jobs,
         engine=arguments.engine,
         progress=_bar,
+        singer=arguments.singer,
     )
     _show_refused(done.refused, f"; {arguments.out}.json names them all")
     for what, count in sorted(done.mended.items()):
@@ -230,6 +232,8 @@ def _prepare(arguments: argparse.Namespace) -> None:
     if done.voices.keys() - {"the only one"}:
         sys.stderr.write(f"The voices were taken as: {_counts(done.voices)}.\n")
     _show_passed_over(done.passed_over)
+    if done.singers:
+        sys.stdout.write(f"{done.singers}\n")
     sys.stdout.write(f"{arguments.out}: {done.songs:,} songs of {done.files:,} files, {done.notes:,} notes and rests\n")
 
 
@@ -417,15 +421,17 @@ def _as_typed(message: str, arguments: argparse.Namespace) -> str:
     return f"--{named[1].replace('_', '-')} {message[named.end() :]}"
 
 
-def _singer(text: str) -> int | dict[int, float]:
-    """Reads a singer's number, or a mixture such as `mix:2=0.5,7=0.5`."""
+def _singer(text: str) -> int | str | dict[int | str, float]:
+    """Reads a singer's number or name, or a mixture such as `mix:Kim=0.5,7=0.5`."""
+    from toy_duration_predictor.data.singers import number_or_name
+
     try:
         if not text.startswith("mix:"):
-            return int(text)
+            return number_or_name(text)
         parts = [part.split("=") for part in text.removeprefix("mix:").split(",")]
-        weights = {int(singer): float(weight) for singer, weight in parts}
-    except ValueError as error:
-        message = f"--singer {text}: give a singer's number, or several with weights, such as mix:2=0.5,7=0.5."
+        weights = {number_or_name(singer): float(weight) for singer, weight in parts}
+    except ValueError as error:  # an InputError, too
+        message = f"--singer {text}: give a singer's name or number, or a mixture such as mix:Kim=0.5,7=0.5."
         raise InputError(message) from error
     if len(weights) < len(parts):
         raise InputError(f"--singer {text}: a singer has two weights; give each one.")

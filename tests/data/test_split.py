@@ -76,5 +76,13 @@ def test_too_few_rows_are_refused(songs):
     split_rows(songs.select(range(6)), "published", 42)
     with pytest.raises(InputError, match="has 5 rows"):
         split_rows(songs.select(range(5)), "published", 42)
-    with pytest.raises(InputError, match="has 5 songs"):
-        split_rows(songs.select(range(10)), "grouped", 42)
+    with pytest.raises(InputError, match="has 2 songs, and a split needs at least 3, to train on"):
+        split_rows(songs.select(range(4)), "grouped", 42)
+    with pytest.raises(InputError, match="has 5 songs, and a split needs at least 6"):
+        split_rows(songs.select(range(10)), "fold1", 42)
+
+
+@pytest.mark.parametrize(("number", "train"), [(3, 1), (4, 2), (5, 3), (6, 4)])
+def test_few_songs_are_split_a_song_a_side(songs, number, train):
+    split = split_rows(songs.select(range(2 * number)), "auto", 42)  # two rows a song
+    assert [len(side) for side in split] == [2 * train, 2, 2]

@@ -218,7 +218,9 @@ def test_it_keeps_a_copy_of_the_network():
     [
         (SONG, 3, {}, "Singer 3 is not known; known are 2, 7, 16"),
         (SONG, {2: 0.5, 99: 0.5}, {}, "Singer 99 is not known"),
-        (SONG, "2", {}, "give a singer's number"),
+        (SONG, "Kim", {}, "Singer 'Kim' is not known; known are 2, 7, 16"),
+        (SONG, "", {}, "a singer's name is empty"),
+        (SONG, {2: 0.5, "2": 0.5}, {}, "A singer has two weights"),
         (SONG, [2], {}, "give a singer's number"),
         (SONG, {}, {}, "at least one of them above 0"),
         (SONG, {2: 0}, {}, "at least one of them above 0"),

@@ -14,6 +14,7 @@ from scipy.stats import ks_2samp, wasserstein_distance
 
 from toy_duration_predictor.comparison.evidence import notes_by_song
 from toy_duration_predictor.data.quantize import grid_step
+from toy_duration_predictor.training.predictions import singer_labels
 
 Songs = list[np.ndarray]
 
@@ -127,10 +128,11 @@ def error_by_phrase_position(model: pa.Table, best_lookup: pa.Table, table: Data
 
 
 def error_by_singer(model: pa.Table, best_lookup: pa.Table) -> list[Group]:
-    """Returns the errors of notes and rests by `singer_id`."""
-    singer = model["singer_id"].to_numpy()
+    """Returns the errors of notes and rests by singer, in the order of `singer_id`."""
+    singer, labels = model["singer_id"].to_numpy(), singer_labels(model)
     notes = [len(song) for song in notes_by_song(model, "quantized")]
-    return _grouped(model, best_lookup, np.repeat(singer, notes), np.unique(singer))
+    groups = _grouped(model, best_lookup, np.repeat(singer, notes), np.unique(singer))
+    return [group._replace(name=labels[int(group.name)]) for group in groups]
 
 
 def phrase_position(pitch: np.ndarray, quantized: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ from datasets import Dataset
 from toy_duration_predictor.data.finding import finding
 from toy_duration_predictor.data.origin import MEANING, Origin, declared, origins
 from toy_duration_predictor.data.quantize import grid_step
+from toy_duration_predictor.data.singer_names import singer_names
+from toy_duration_predictor.data.singers import label
 from toy_duration_predictor.data.songs import fingerprint, ragged
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.errors import InputError
@@ -58,6 +60,7 @@ def audit(table: Dataset) -> list[Section]:
     return [
         finding(columns, found),
         _contents(columns),
+        *_singers(columns),
         _lengths(columns),
         _resolutions(columns),
         _copy_error(columns),
@@ -89,6 +92,17 @@ def _contents(columns: Columns) -> Section:
         more = f", the most {most} by {several[most]}" if most else ""
         rows.insert(4, ("songs", f"{len(by_song):,}, {len(several):,} of them by several singers{more}"))
     return Section("Contents", ("", ""), rows)
+
+
+def _singers(columns: Columns) -> list[Section]:
+    """Lists the singers where some have names."""
+    names, singer_ids = singer_names(columns.table), np.array(columns.table["singer_id"][:])
+    rows = [
+        (label(singer, names), str(singer), f"{of.sum():,}", f"{columns.lengths[of].sum():,}")
+        for singer in np.unique(singer_ids).tolist()
+        for of in [singer_ids == singer]
+    ]
+    return [Section("Singers", ("name", "number", "rows", "notes and rests"), rows)] if names else []
 
 
 def _lengths(columns: Columns) -> Section:

@@ -4,6 +4,7 @@ Shapes: `B` windows, `T` notes of a window, `F` features of a style.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,7 +73,7 @@ class Songs:
 
     Args:
         table: A validated songs table.
-        singers: The `singer_id` that each singer index stands for.
+        singers: The `singer_id` that each singer index stands for; None for a singer who has no song here.
 
     Attributes:
         origins: Where the durations of each row come from.
@@ -86,7 +87,7 @@ class Songs:
             be; see `origins`.
     """
 
-    def __init__(self, table: Dataset, singers: list[int]) -> None:
+    def __init__(self, table: Dataset, singers: Sequence[int | None]) -> None:
         index = {singer_id: i for i, singer_id in enumerate(singers)}
         singer_ids = table["singer_id"]
         unknown = sorted(set(singer_ids) - set(index))

@@ -11,6 +11,8 @@ from torch.utils.data import DataLoader
 
 from toy_duration_predictor.data.batches import Batch, Songs
 from toy_duration_predictor.data.origin import say_what_is_taken
+from toy_duration_predictor.data.singer_names import singer_names
+from toy_duration_predictor.data.singers import listed
 from toy_duration_predictor.data.split import split_rows
 from toy_duration_predictor.data.style import FEATURES
 from toy_duration_predictor.data.windows import ShuffledBatches, Windows
@@ -21,6 +23,9 @@ PUBLISHED_CLAMP = 1000.0
 
 # Whole songs at a time in validation and test; the number changes no figure.
 SONGS_A_BATCH = 16
+
+# With fewer training songs, somebody should know what to expect of them.
+FEW_SONGS = 8
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +52,7 @@ class SongsDataModule(pl.LightningDataModule):
 
     Attributes:
         singers: All `singer_id` of the table, sorted; a singer's index is the place in this list.
+        singer_names: The names of those who have one, by `singer_id`.
         split: The rows of the three sides.
         statistics: Figures of the training split. `target_mean` and `target_std` are those of its durations clamped to
             0..1000 ticks, as in the published recipe. `carried` is 1 if its durations are carried values, else 0.
@@ -81,9 +87,16 @@ class SongsDataModule(pl.LightningDataModule):
         self.move_windows = move_windows
         self.seed = seed
         self.singers: list[int] = sorted(set(table["singer_id"]))
+        self.singer_names = singer_names(table)
         self.songs = Songs(table, self.singers)
         say_what_is_taken(table, self.songs.origins)
         self.split = split_rows(table, split, split_seed)
+        if len(self.split.train) < FEW_SONGS:
+            log.warning(
+                "Few songs: %d to train on, %d to validate, %d to test. The model learns little of them, and the test "
+                "says little of the model. tdp humanize --like sings as recordings do, without any training.",
+                *map(len, self.split),
+            )
         self.statistics = _statistics(self.songs, self.split.train)
         train, self.val_rows = self.split.train, self.split.val
         performed, self.references = None, None
@@ -122,8 +135,8 @@ class SongsDataModule(pl.LightningDataModule):
         self.unheard_singers = [singer for i, singer in enumerate(self.singers) if i not in heard]
         if self.unheard_singers:
             log.warning(
-                "Singers without a song in the training split: %s. Predictions for them are those for any singer.",
-                self.unheard_singers,
+                "Singers without a song in the training split: [%s]. Predictions for them are those for any singer.",
+                listed(self.unheard_singers, self.singer_names),
             )
 
     def train_dataloader(self) -> DataLoader[Batch]:

@@ -9,8 +9,9 @@
 | `ticks_per_beat` | int > 0 | optional; the file's resolution |
 | `tempo` | int > 0 | optional; microseconds per beat |
 | `pitch` | list of int 0..127 | optional; MIDI note numbers, 0 is a rest, as many as `durations` |
+| `singer_name` | str | optional; the name of the singer whose number `singer_id` is |
 
-A null in `song_id`, `ticks_per_beat` or `tempo` means that the row's value is not known.
+A null in `song_id`, `ticks_per_beat`, `tempo` or `singer_name` means that the row's value is not known.
 
 The names of the columns are published. The code says `sung` for `durations` and `quantized` for `quantized_durations`.
 This is the one place that translates.
@@ -21,11 +22,18 @@ from typing import Literal
 import pyarrow as pa
 
 SUNG_COLUMN, QUANTIZED_COLUMN = "durations", "quantized_durations"
+NAME_COLUMN = "singer_name"
 REQUIRED = ("singer_id", SUNG_COLUMN, QUANTIZED_COLUMN)
-OPTIONAL = ("song_id", "ticks_per_beat", "tempo", "pitch")
+OPTIONAL = ("song_id", "ticks_per_beat", "tempo", "pitch", NAME_COLUMN)
 # Columns that are not kept as int64, and the type in which they are kept.
 LIST = pa.list_(pa.int32())
-TYPES = {"song_id": pa.string(), SUNG_COLUMN: LIST, QUANTIZED_COLUMN: LIST, "pitch": LIST}
+TYPES = {
+    "song_id": pa.string(),
+    NAME_COLUMN: pa.string(),
+    SUNG_COLUMN: LIST,
+    QUANTIZED_COLUMN: LIST,
+    "pitch": LIST,
+}
 
 # Ticks per beat of the files that models learn from.
 RESOLUTIONS = (120, 480, 960)

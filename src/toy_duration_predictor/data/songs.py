@@ -15,7 +15,8 @@ from datasets import Dataset
 from datasets.fingerprint import generate_random_fingerprint
 
 from toy_duration_predictor.data.notes import Notes
-from toy_duration_predictor.data.schema import LIST, LONGEST, OPTIONAL, REQUIRED, SUNG_COLUMN, TYPES
+from toy_duration_predictor.data.schema import LIST, LONGEST, NAME_COLUMN, OPTIONAL, REQUIRED, SUNG_COLUMN, TYPES
+from toy_duration_predictor.data.singer_names import NamesSeen
 from toy_duration_predictor.errors import InputError
 
 # Rows that are checked, and kept, at a time.
@@ -78,10 +79,12 @@ def validated(batches: Iterable[pa.Table], columns: list[str], name: str) -> Dat
     if unused:
         log.info("%s: columns not used: %s", name, ", ".join(unused))
     schema = pa.schema([(column, TYPES.get(column, pa.int64())) for column in kept])
-    rows = 0
+    rows, names = 0, NamesSeen(name)
     with _temporary_file(name) as file, pa.ipc.new_stream(file, schema) as writer:
         for batch in _read(batches, name):
-            checked = [_checked(batch, column, name, rows) for column in kept]
+            checked = {column: _checked(batch, column, name, rows) for column in kept}
+            if NAME_COLUMN in checked:
+                checked[NAME_COLUMN] = names.checked(checked["singer_id"], checked[NAME_COLUMN], rows)
             writer.write_table(pa.table(checked, schema=schema))
             rows += len(batch)
         if not rows:
@@ -161,7 +164,7 @@ def _checked(rows: pa.Table, column: str, name: str, first: int) -> pa.Array:
     def refuse_type(wanted: str) -> None:
         raise InputError(f"{name}: column '{column}' must hold {wanted}, but holds {values.type}.")
 
-    if column == "song_id":
+    if TYPES.get(column) == pa.string():
         if not (
             pa.types.is_string(values.type) or pa.types.is_large_string(values.type) or pa.types.is_null(values.type)
         ):

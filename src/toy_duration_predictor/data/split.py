@@ -10,6 +10,9 @@ from toy_duration_predictor.errors import InputError
 # Folds of the cross-validation.
 FOLDS = 5
 
+# A song for each side. In so small a table a side is a song more or less, not a tenth.
+LEAST_SONGS = 3
+
 
 class Split(NamedTuple):
     """Row numbers of a songs table, int64 `(rows,)` for each side. No row is on two sides."""
@@ -76,8 +79,13 @@ def _singers(singer_ids: np.ndarray, seed: int) -> Split:
 
 def _grouped(song_ids: list[str | None], seed: int, fold: int | None) -> Split:
     names, song_of_row = np.unique(np.array(song_ids, dtype=str), return_inverse=True)
-    if len(names) < 6:
-        raise InputError(f"The table has {len(names)} songs; a split into 80/10/10 needs at least 6.")
+    needed = LEAST_SONGS if fold is None else FOLDS + 1
+    if len(names) < needed:
+        songs = "1 song" if len(names) == 1 else f"{len(names)} songs"
+        raise InputError(
+            f"The table has {songs}, and a split needs at least {needed}, to train on, to validate and to test. "
+            "tdp humanize --like sings as recordings do, without any training."
+        )
     shuffled = np.random.default_rng(seed).permutation(len(names))
     tenth = round(0.1 * len(names)) or 1
     tested = tenth

@@ -175,7 +175,8 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
         try:
             song = read_song(place.read_bytes())
             sings = Sings(like=[read_heard(heard.read_bytes())]) if heard else Sings(singer)
-            name = f"{place.stem} - {f'like {heard.stem}' if heard else f'singer {singer}'}"
+            own = re.sub(r"[^\w -]", "", predictor.label(singer))[:60]  # a name need not be one of a file
+            name = f"{place.stem} - {f'like {heard.stem}' if heard else own}"
             return write_performance(song, predictor, sings, chosen, visits.new_folder(request, "sung"), name)
         except FileNotFoundError as error:
             gone = "The page was not used for an hour, and the file is gone; upload it again."
@@ -194,7 +195,7 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
                     label="or your own: a MIDI file", file_types=[".mid", ".midi"], height=150, elem_id="upload"
                 )
                 singer = gr.Dropdown(
-                    [(f"Singer {each}", each) for each in predictor.singers],
+                    [(predictor.singer_names.get(each, f"Singer {each}"), each) for each in predictor.singers],
                     value=predictor.singers[0],
                     label="Singer",
                     elem_id="singer",

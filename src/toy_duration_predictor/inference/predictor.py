@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from toy_duration_predictor.data.singers import Names
 from toy_duration_predictor.errors import InputError, first_line
 from toy_duration_predictor.inference.download import load_model
 from toy_duration_predictor.inference.inputs import Step, Ticks, check_sampling, checked_songs
@@ -40,10 +41,10 @@ class Predictor:
     Several songs are a list of such lists, of any lengths; the method returns a list of arrays. The numbers of a song
     do not depend on the songs beside it.
 
-    `singer` is a `singer_id`. Or it is a mixture such as `{2: 0.5, 7: 0.5}`: the weighted mean of what the network
-    knows of these singers, with the weights scaled to a sum of 1. None is nobody in particular; networks that know
-    singers by a learned embedding alone know no such singer. A model trained without the singer's identity makes no
-    difference between singers.
+    `singer` is a `singer_id`, or the name of a singer who has one. Or it is a mixture such as `{2: 0.5, "Kim": 0.5}`:
+    the weighted mean of what the network knows of these singers, with the weights scaled to a sum of 1. None is nobody
+    in particular; networks that know singers by a learned embedding alone know no such singer. A model trained without
+    the singer's identity makes no difference between singers.
 
     `like`, in place of `singer`, is songs by one singer, whom the network need not know: rows of a songs table, as a
     `datasets.Dataset` or a list of mappings with `durations` and `quantized_durations`, and `pitch` if it is known. The
@@ -64,6 +65,7 @@ class Predictor:
         singers: The `singer_id` of each singer index.
         anonymous: Whether the network was trained without the singer's identity.
         device: Where to compute, such as `cpu`, `cuda` or `cuda:1`.
+        singer_names: The names of those singers who have one, by `singer_id`.
 
     Raises:
         InputError: There is no such device.
@@ -74,9 +76,14 @@ class Predictor:
     """
 
     def __init__(
-        self, network: nn.Module, singers: Sequence[int], anonymous: bool = False, device: str | torch.device = "cpu"
+        self,
+        network: nn.Module,
+        singers: Sequence[int],
+        anonymous: bool = False,
+        device: str | torch.device = "cpu",
+        singer_names: Names = {},  # noqa: B006
     ) -> None:
-        self.singers = list(singers)
+        self.singers, self.singer_names = list(singers), dict(singer_names)
         self.anonymous = anonymous
         try:
             self.device = torch.device(device)
@@ -105,9 +112,14 @@ class Predictor:
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error.strerror}).") from error
         if not is_run:
-            return cls(*load_model(path if place == DEMO else place), device)
+            model = load_model(path if place == DEMO else place)
+            return cls(model.network, model.singers, model.anonymous, device, model.singer_names)
         task = load_run(path)
-        return cls(task.network, task.singers, task.hparams["anonymous"], device)
+        return cls(task.network, task.singers, task.hparams["anonymous"], device, task.singer_names)
+
+    def label(self, singer_id: int) -> str:
+        """Returns what a singer is called: by name, or else by number, as in `singer 2`."""
+        return self.singer_names.get(singer_id, f"singer {singer_id}")
 
     @property
     def has_distribution(self) -> bool:
@@ -335,7 +347,7 @@ class Predictor:
             raise InputError(f"sung: has songs of {[len(song) for song in sung]} notes where quantized has {lengths}.")
         like = known.get("like")
         heard = None if like is None else reference_sums(like)
-        who = performer(self.network, self.singers, self.anonymous, singer, heard)
+        who = performer(self.network, self.singers, self.anonymous, singer, heard, self.singer_names)
         found = []
         for i, row in enumerate(rows(songs, who, self.device, step, known.get("rest"), known.get("began"))):
             if row.inputs is None:

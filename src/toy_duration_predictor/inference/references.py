@@ -12,7 +12,8 @@ from datasets import Dataset
 from toy_duration_predictor.data.origin import Origin, origin
 from toy_duration_predictor.data.quantize import grid_step
 from toy_duration_predictor.data.rests import guess_rests
-from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
+from toy_duration_predictor.data.schema import NAME_COLUMN, QUANTIZED_COLUMN, SUNG_COLUMN
+from toy_duration_predictor.data.singers import listed
 from toy_duration_predictor.data.style import Sums, whole_sums
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.inputs import checked_songs
@@ -40,9 +41,10 @@ def reference_sums(like: Like) -> Sums:
         raise InputError(f"like: give a list of songs, each with {SUNG_COLUMN} and {QUANTIZED_COLUMN}, or a table.")
     if not songs:
         raise InputError("like: has no songs; give at least one, or leave it out.")
-    singers = sorted({song["singer_id"] for song in songs if song.get("singer_id") is not None})
+    singers = {song["singer_id"]: song.get(NAME_COLUMN) for song in songs if song.get("singer_id") is not None}
     if len(singers) > 1:
-        raise InputError(f"like: has songs by singers {', '.join(map(str, singers))}; give the songs of one of them.")
+        names = {singer: name for singer, name in singers.items() if name is not None}
+        raise InputError(f"like: has songs by singers {listed(sorted(singers), names)}; give the songs of one of them.")
     sums = [_sums(song, f"like: song {i}") for i, song in enumerate(songs)]
     return Sums(*(np.sum(part, axis=0) for part in zip(*sums, strict=True)))
 

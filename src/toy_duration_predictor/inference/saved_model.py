@@ -7,15 +7,16 @@ The published models, `model_A` and `model_B` of `ccss17/toy-duration-predictor`
 import errno
 import json
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from huggingface_hub import ModelCard, PyTorchModelHubMixin
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from toy_duration_predictor.data.singers import Names, number_or_name
 from toy_duration_predictor.errors import InputError, explain, first_line
 from toy_duration_predictor.files import damaged, sealed
 from toy_duration_predictor.models import Inputs, build
@@ -33,11 +34,19 @@ class LoadedModel(NamedTuple):
         network: In evaluation mode, on the CPU.
         singers: The `singer_id` of each singer index.
         anonymous: Whether every singer is given the first one's identity.
+        singer_names: The names of those singers who have one, by `singer_id`.
     """
 
     network: nn.Module
     singers: list[int]
     anonymous: bool
+    singer_names: Names
+
+
+def _as_kept(name: str) -> str:
+    if number_or_name(name) != name:
+        raise InputError(f"{CONFIG}: {name!r} is not written as the names of singers are; save the model again.")
+    return name
 
 
 class Config(BaseModel):
@@ -48,6 +57,7 @@ class Config(BaseModel):
     singers: Annotated[list[int], Field(min_length=1)]
     statistics: dict[str, float]
     anonymous: bool
+    singer_names: dict[int, Annotated[str, AfterValidator(_as_kept)]] = {}
 
 
 class PublishedConfig(BaseModel):
@@ -82,6 +92,7 @@ class HubModel(nn.Module, PyTorchModelHubMixin):
         singers: The `singer_id` of each singer index.
         statistics: Of the training split; see `SongsDataModule`.
         anonymous: Whether every singer is given the first one's identity.
+        singer_names: The names of those singers who have one, by `singer_id`.
     """
 
     card: ModelCard | None = None
@@ -93,6 +104,7 @@ class HubModel(nn.Module, PyTorchModelHubMixin):
         singers: list[int],
         statistics: dict[str, float],
         anonymous: bool,
+        singer_names: dict[int, str] = {},  # noqa: B006
     ) -> None:
         super().__init__()
         self.network = build(network, statistics, num_singers=len(singers), **sizes)
@@ -110,7 +122,10 @@ class HubModel(nn.Module, PyTorchModelHubMixin):
             super()._save_pretrained(save_directory)
         except SafetensorError as error:  # the disk's fault, by another name
             raise OSError(errno.EIO, first_line(error)) from error
-        config = cast("dict[str, Any]", self._hub_mixin_config)
+        # Through JSON, in which all keys are texts. Where no singer has a name, the file has no place for names.
+        config = json.loads(json.dumps(self._hub_mixin_config))
+        if not config.get("singer_names"):
+            config.pop("singer_names", None)
         text = json.dumps(sealed(config, save_directory / WEIGHTS), sort_keys=True, indent=2)
         (save_directory / CONFIG).write_text(text, encoding="utf-8")
 
@@ -140,7 +155,7 @@ def read_folder(folder: Path, name: str) -> LoadedModel:
             f"{name}: its weights are not those of the network '{config.network}' of its {CONFIG}; get it again, or "
             f"save the run again."
         ) from error
-    return LoadedModel(network.eval(), config.singers, config.anonymous)
+    return LoadedModel(network.eval(), config.singers, config.anonymous, config.singer_names)
 
 
 def _config(path: Path, name: str) -> Config:

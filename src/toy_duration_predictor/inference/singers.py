@@ -5,18 +5,19 @@ Shapes: `F` features of a style, `S` singers.
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from toy_duration_predictor.data.singers import Names, find_singer, listed
 from toy_duration_predictor.data.style import StylePrior, Sums
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.models import singer_embedding
 
-# A `singer_id`, or the weights of several.
-Singer: TypeAlias = int | Mapping[int, float]
+# A `singer_id` or a name, or the weights of several.
+Singer: TypeAlias = int | str | Mapping[Any, float]
 
 
 class Performer(NamedTuple):
@@ -60,7 +61,12 @@ def _reading(network: nn.Module, prior: StylePrior | None) -> StylePrior:
 
 
 def performer(
-    network: nn.Module, singers: Sequence[int], anonymous: bool, singer: Singer | None, heard: Sums | None = None
+    network: nn.Module,
+    singers: Sequence[int],
+    anonymous: bool,
+    singer: Singer | None,
+    heard: Sums | None = None,
+    names: Names = {},  # noqa: B006
 ) -> Performer:
     """Returns the performer that a `singer` stands for, or songs.
 
@@ -68,8 +74,9 @@ def performer(
         network: The network.
         singers: The `singer_id` of each singer index.
         anonymous: Whether the network was trained without the singer's identity.
-        singer: Somebody's number, a mixture, or None, nobody in particular.
+        singer: Somebody's number or name, a mixture, or None, nobody in particular.
         heard: The sums of songs by a singer.
+        names: The singers' names.
 
     Raises:
         InputError: Both `singer` and `heard` are given; the singer is not known or cannot be mixed; the network needs
@@ -81,7 +88,7 @@ def performer(
             raise InputError("singer and like exclude each other; give a singer's number, or songs to sing like.")
         prior = _reading(network, prior)
         return Performer(network, 0, prior.style(heard), prior)
-    weights = None if singer is None else _weights(singer, singers)
+    weights = None if singer is None else _weights(singer, singers, names)
     if anonymous:  # it was trained with every singer as the first one
         return Performer(network, 0, None, None)
     table = singer_embedding(network)
@@ -92,7 +99,7 @@ def performer(
     if weights is None:
         raise InputError(
             f"Network {type(network).__name__} knows singers by what it has learned of each alone; "
-            f"give one of {', '.join(map(str, singers))}."
+            f"give one of {listed(singers, names)}."
         )
     if np.count_nonzero(weights) == 1:
         return Performer(network, int(weights.argmax()), None, None)
@@ -108,14 +115,14 @@ def performer(
     return Performer(mixed, 0, None, None)
 
 
-def _weights(singer: Singer, singers: Sequence[int]) -> np.ndarray:
+def _weights(singer: Singer, singers: Sequence[int], names: Names) -> np.ndarray:
     """Returns the weight of each singer, float64 `(S,)`; they sum to 1."""
-    if not isinstance(singer, (int, np.integer, Mapping)):
-        raise InputError(f"singer={singer!r}: give a singer's number, or a mixture such as {{2: 0.5, 7: 0.5}}.")
-    given = dict(singer) if isinstance(singer, Mapping) else {singer: 1.0}
-    unknown = [each for each in given if each not in singers]
-    if unknown:
-        raise InputError(f"Singer {unknown[0]!r} is not known; known are {', '.join(map(str, singers))}.")
+    if not isinstance(singer, (int, np.integer, str, Mapping)):
+        raise InputError(f"singer={singer!r}: give a singer's number or name, or a mixture such as {{2: 0.5, 7: 0.5}}.")
+    mixture: Mapping[Any, float] = singer if isinstance(singer, Mapping) else {singer: 1.0}
+    given = {find_singer(each, singers, names): weight for each, weight in mixture.items()}
+    if len(given) < len(mixture):
+        raise InputError(f"A singer has two weights in {dict(mixture)}; give each one.")
     if not given or not all(0 <= weight < np.inf for weight in given.values()) or not sum(given.values()):
         raise InputError(f"A mixture needs weights of 0 or more, at least one of them above 0; not {given}.")
     return np.array([given.get(each, 0) for each in singers]) / sum(given.values())

@@ -9,7 +9,8 @@ from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard,
 from toy_duration_predictor.comparison.evidence import SongErrors, song_errors
 from toy_duration_predictor.comparison.statistics import Interval, difference_interval, mae_interval
 from toy_duration_predictor.data.audit import audit
-from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
+from toy_duration_predictor.data.schema import NAME_COLUMN, QUANTIZED_COLUMN, SUNG_COLUMN
+from toy_duration_predictor.data.singers import Names
 from toy_duration_predictor.data.songs import fingerprint, ragged
 from toy_duration_predictor.sections import render_markdown
 from toy_duration_predictor.training.run_folder import FinishedRun, Metrics
@@ -36,17 +37,19 @@ COLUMNS = {
     "song_id": "the same for two performances of one song; null where not known",
     "ticks_per_beat": "resolution of the file; null where not known",
     "tempo": "microseconds per beat; null where not known",
+    NAME_COLUMN: "name of the singer; null where there is none",
     "pitch": "list of MIDI note numbers, 0 for a rest, as many as durations",
 }
 
 
-def model_card(run: FinishedRun, name: str, carried: bool) -> ModelCard:
+def model_card(run: FinishedRun, name: str, carried: bool, singers: Names = {}) -> ModelCard:  # noqa: B006
     """Returns the card of a trained model. It names no path, because a card is public and paths may be private.
 
     Args:
         run: A finished run.
         name: The name that loads the model: `owner/name`, or a folder.
         carried: Whether the songs' durations are the quantizer's carried values; see `data.quantize.carried`.
+        singers: The names of those singers who have one, by `singer_id`.
     """
     metrics, data = run.metrics, run.config["data"]
     model, copy = song_errors(run.predictions), song_errors(run.predictions, "quantized")
@@ -108,7 +111,7 @@ predictor = tdp.Predictor.load("{name}")
 | source | {source} |
 | fingerprint of the songs table | `{metrics["data/fingerprint"]}` |
 | songs; notes trained on | {metrics["data/songs"]:,}; {metrics["data/notes_train"]:,} |
-| singers; of them with a song in training | {metrics["data/singers"]}; {seen} |
+| singers; of them with a song in training | {metrics["data/singers"]}; {seen} |{_named(singers)}
 | split | {data["split"]}, seed {run.split_seed}: {len(model.row)} test songs, {model.notes.sum():,} notes |
 | trained on | {data["pairing"]} -> sung durations; experiment `{run.arm}`, seed {run.seed} |
 
@@ -185,6 +188,12 @@ A row a performance.
 Made with [toy-duration-predictor]({REPOSITORY}).
 """
     return DatasetCard(f"---\n{card.to_yaml()}\n---\n\n{text}")
+
+
+def _named(singers: Names) -> str:
+    """Returns a line of a table with the names of singers, for Markdown; nothing where they have none."""
+    names = ", ".join(re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", name) for name in singers.values())
+    return f"\n| their names | {names} |" if names else ""
 
 
 def _interval(errors: SongErrors) -> Interval:

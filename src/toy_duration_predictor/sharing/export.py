@@ -3,7 +3,8 @@
 A file's inputs are a network's (see `models`), of whole songs: `quantized` float `(batch, notes)`, `mask` and `rest`
 bool `(batch, notes)`, `step` float `(batch)`; and who sings. That is `style`, float `(batch, features)`, if the network
 reads one: its metadata has `styles`, the style of each `singer_id`, as JSON, and 0 is nobody in particular. Other
-networks have `singer`, int64 `(batch)`, an index in `singers`, a JSON list of `singer_id`. The output is `predicted`,
+networks have `singer`, int64 `(batch)`, an index in `singers`, a JSON list of `singer_id`. Where singers have names,
+`names` has them by `singer_id`. The output is `predicted`,
 float `(batch, notes)`, ticks.
 
 Networks write their own loops over notes so that they can be exported; see `models._loop`.
@@ -75,7 +76,7 @@ class _Exported(nn.Module):
     def __init__(self, predictor: Predictor) -> None:
         super().__init__()
         self.network, self.singers, self.anonymous = predictor.network, predictor.singers, predictor.anonymous
-        self.reads_style = predictor.reads_style
+        self.reads_style, self.names = predictor.reads_style, predictor.singer_names
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -98,10 +99,12 @@ class _Exported(nn.Module):
 
     def metadata(self) -> dict[str, str]:
         """Returns what a file says of its singers."""
+        named = {"names": json.dumps(self.names, ensure_ascii=False)} if self.names else {}
         if not self.reads_style:
-            return {"singers": json.dumps(self.singers)}
+            return {"singers": json.dumps(self.singers), **named}
         known = {each: performer(self.network, self.singers, self.anonymous, each).style for each in self.singers}
-        return {"styles": json.dumps({each: [] if style is None else style.tolist() for each, style in known.items()})}
+        styles = {each: [] if style is None else style.tolist() for each, style in known.items()}
+        return {"styles": json.dumps(styles), **named}
 
     def example(self, batch: int, notes: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Returns inputs, the first of which has no padding and the last the most."""

@@ -112,7 +112,8 @@ def _hub_model(run: str | Path, name: str) -> HubModel:
     finished, task = read_run(Path(run)), load_run(run)
     model = HubModel(**{key: task.hparams[key] for key in Config.model_fields})
     model.network.load_state_dict(task.network.state_dict())
-    model.card = model_card(finished, name, carried=bool(task.hparams["statistics"].get("carried")))
+    carried = bool(task.hparams["statistics"].get("carried"))
+    model.card = model_card(finished, name, carried, task.singer_names)
     return model.eval()
 
 

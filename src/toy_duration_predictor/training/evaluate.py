@@ -10,6 +10,8 @@ from omegaconf import DictConfig
 
 from toy_duration_predictor.data.batches import Songs
 from toy_duration_predictor.data.origin import declared, say_what_is_taken
+from toy_duration_predictor.data.singer_names import same_singers, singer_names
+from toy_duration_predictor.data.singers import listed
 from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.data.windows import Windows
@@ -23,6 +25,7 @@ from toy_duration_predictor.training.run_folder import (
     write_metrics,
     write_predictions,
 )
+from toy_duration_predictor.training.task import DurationTask
 from toy_duration_predictor.training.terminal import console_log, show_results
 from toy_duration_predictor.training.trainer import make_trainer, use_threads
 
@@ -59,9 +62,10 @@ def evaluate(config: DictConfig | dict[str, Any]) -> Metrics:
     metrics = None if settings.force else read_metrics(folder)
     if metrics is None:
         use_threads(settings.trainer)
-        rows = _known_rows(table, task.singers, settings.unknown == "skip")
+        singers = same_singers(table, task.singers, task.singer_names)
+        rows = _known_rows(table, singers, task, settings.unknown == "skip")
         known = table.select(rows)
-        songs = Songs(known, task.singers)
+        songs = Songs(known, singers)
         say_what_is_taken(known, songs.origins)
         windows = Windows(songs, torch.arange(len(rows)), task.test_window)
         trainer = make_trainer(settings.trainer, logger=False)
@@ -87,16 +91,17 @@ def _name(data: SourceSettings) -> str:
     return Path(path).name if path else str(name or f"{data.source} songs")
 
 
-def _known_rows(table: Dataset, singers: list[int], skip: bool) -> list[int]:
+def _known_rows(table: Dataset, singers: list[int | None], task: DurationTask, skip: bool) -> list[int]:
     known = set(singers)
     rows = [row for row, singer in enumerate(table["singer_id"]) if singer in known]
     if len(rows) < len(table):
-        unknown = sorted(set(table["singer_id"]) - known)
+        unknown = listed(sorted(set(table["singer_id"]) - known), singer_names(table))
         if not skip:
             raise InputError(
-                f"The run does not know singers {unknown}, only {singers}; leave their songs out with unknown=skip."
+                f"The run does not know singers [{unknown}], only [{listed(task.singers, task.singer_names)}]; leave "
+                "their songs out with unknown=skip."
             )
-        log.warning("Left out %d songs of singers that the run does not know: %s", len(table) - len(rows), unknown)
+        log.warning("Left out %d songs of singers that the run does not know: [%s]", len(table) - len(rows), unknown)
     if not rows:
         raise InputError("No song of this table is by a singer that the run knows.")
     return rows

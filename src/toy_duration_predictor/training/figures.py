@@ -6,12 +6,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, fontManager, get_font
+
+from toy_duration_predictor.training.predictions import singer_labels
 
 # Okabe and Ito's colours, which colour-blind readers tell apart.
 QUANTIZED, SUNG, PREDICTED = "#999999", "#0072B2", "#D55E00"
 
 # Durations that a picture of a phrase has at least.
 FEWEST = 6
+
+# Letters of all names together that have room beside each other.
+MOST_LETTERS = 60
+
+# For names that the first of these cannot write; those that a machine has.
+FAMILIES = (
+    "DejaVu Sans",
+    "Noto Sans CJK KR",
+    "Noto Sans CJK JP",
+    "Apple SD Gothic Neo",
+    "Hiragino Sans",
+    "Malgun Gothic",
+    "Yu Gothic",
+    "NanumGothic",
+)
 
 
 def phrase(predictions: pa.Table, song: int = 0, notes: int | None = None) -> Figure:
@@ -41,9 +59,13 @@ def phrase(predictions: pa.Table, song: int = 0, notes: int | None = None) -> Fi
             )
     axes.set_yticks([2, 1, 0], ["quantized", "sung", "predicted"])
     axes.set_xlabel("ticks from the first note")
+    singer = singer_labels(predictions.slice(song, 1))[row["singer_id"]]
+    if not _can_be_drawn(singer):
+        singer = str(row["singer_id"])
     axes.set_title(
-        f"Row {row['row']}, singer {row['singer_id']}: first {min(notes, len(row['sung']))} notes and rests",
+        f"Row {row['row']}, singer {singer}: first {min(notes, len(row['sung']))} notes and rests",
         fontsize="medium",
+        family=_families(),
     )
     axes.margins(x=0.01)
     return figure
@@ -89,7 +111,8 @@ def error_by_singer(predictions: pa.Table) -> Figure:
         [float(np.abs(errors[key][errors["singer_id"] == singer]).mean()) for singer in singers]
         for key in ("copy", "model")
     )
-    return bars_by_singer([str(singer) for singer in singers], copy, model)
+    labels = singer_labels(predictions)
+    return bars_by_singer([labels[singer] for singer in singers.tolist()], copy, model)
 
 
 def bars_by_singer(singers: Sequence[str], copy: Sequence[float], model: Sequence[float]) -> Figure:
@@ -99,11 +122,28 @@ def bars_by_singer(singers: Sequence[str], copy: Sequence[float], model: Sequenc
     left = np.arange(len(singers))
     axes.bar(left - 0.2, copy, 0.4, label="copy", color=QUANTIZED)
     axes.bar(left + 0.2, model, 0.4, label="model", color=PREDICTED)
-    axes.set_xticks(left, singers)
-    axes.set_xlabel("singer")
+    if all(map(_can_be_drawn, singers)):
+        axes.set_xticks(left, singers, family=_families())
+        axes.set_xlabel("singer")
+    else:
+        axes.set_xticks(left, [str(i) for i in range(1, len(singers) + 1)])
+        axes.set_xlabel("singer, in the order of numbers: no font here has the letters of their names")
+    if sum(map(len, singers)) > MOST_LETTERS:
+        axes.tick_params("x", rotation=90)
     axes.set_ylabel("mean absolute error, ticks")
     axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)  # above the bars
     return figure
+
+
+def _families() -> list[str]:
+    installed = set(fontManager.get_font_names())
+    return [family for family in FAMILIES if family in installed]
+
+
+def _can_be_drawn(text: str) -> bool:
+    """Returns whether this machine has fonts for all letters of a text."""
+    fonts = [get_font(findfont(family)) for family in _families()]
+    return all(any(font.get_char_index(ord(letter)) for font in fonts) for letter in text)
 
 
 def residuals(predictions: pa.Table) -> Figure:

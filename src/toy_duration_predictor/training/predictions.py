@@ -11,6 +11,7 @@
 | `predicted` | list of predicted durations, ticks |
 | `rest` | list of truth values: which durations are rests |
 | `ticks_per_beat`, `tempo` | as in the songs table; null where not known |
+| `singer_name` | as in the songs table, if it has this column |
 | `carried` | whether durations are carried values (see `data.quantize.carried`), whose running totals are no onsets |
 
 Shapes: `S` songs, `B` windows, `T` notes of a window.
@@ -27,6 +28,7 @@ from torch import Tensor
 
 from toy_duration_predictor.data.batches import Batch, Songs
 from toy_duration_predictor.data.datamodule import SONGS_A_BATCH
+from toy_duration_predictor.data.schema import NAME_COLUMN
 from toy_duration_predictor.data.songs import ragged
 from toy_duration_predictor.data.windows import Windows
 
@@ -82,8 +84,18 @@ def predictions_table(table: Dataset, rows: Iterable[int], predicted: np.ndarray
                 for name in ("ticks_per_beat", "tempo")
             },
             "carried": pa.array([known.carried] * len(rows)),
+            **(
+                {NAME_COLUMN: pa.array(songs[NAME_COLUMN][:], pa.string())} if NAME_COLUMN in songs.column_names else {}
+            ),
         }
     )
+
+
+def singer_labels(predictions: pa.Table) -> dict[int, str]:
+    """Returns what the singers of predictions are called, the name or else the number, by `singer_id`."""
+    singers = predictions["singer_id"].to_pylist()
+    names = predictions[NAME_COLUMN].to_pylist() if NAME_COLUMN in predictions.column_names else singers
+    return {singer: str(singer if name is None else name) for singer, name in zip(singers, names, strict=True)}
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from torch import Tensor
 from toy_duration_predictor.data.batches import Batch, whole_songs
 from toy_duration_predictor.data.datamodule import PUBLISHED_CLAMP
 from toy_duration_predictor.data.quantize import left_behind
+from toy_duration_predictor.data.singers import Names
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.models import DistributionNetwork, Inputs, build
 from toy_duration_predictor.training import metrics
@@ -47,6 +48,7 @@ class DurationTask(pl.LightningModule):
         weight_decay: AdamW's; with 0 it is Adam.
         anonymous: Whether every singer is given the first one's identity, in training and in use.
         seed: Dropout follows from it and the epoch, so that a run can be resumed.
+        singer_names: The names of those singers who have one, by `singer_id`.
     """
 
     def __init__(
@@ -62,13 +64,14 @@ class DurationTask(pl.LightningModule):
         weight_decay: float = 0.01,
         anonymous: bool = False,
         seed: int = 0,
+        singer_names: Names = {},  # noqa: B006
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
         self.network = build(network, statistics, num_singers=len(singers), **sizes)
         if loss == "likelihood" and not isinstance(self.network, DistributionNetwork):
             raise InputError(f"training.loss=likelihood: network '{network}' has no distribution; choose mae or mse.")
-        self.singers = singers
+        self.singers, self.singer_names = singers, singer_names
         self.window = window
         self.val_metrics, self.test_metrics = metrics.collection(*VALIDATED), metrics.collection()
         self.tested: list[tuple[Batch, Tensor]] = []

@@ -93,7 +93,7 @@ def write_results(
         writer.add_histogram(f"{DONE}/residuals of {name}", np.clip(errors[name], edges[0], edges[-1]), bins=edges)
     embedding = singer_embedding(task.network)
     if embedding is not None:
-        names = [f"singer {singer}" for singer in task.singers]
+        names = [task.singer_names.get(singer, f"singer {singer}") for singer in task.singers]
         writer.add_embedding(embedding.weight.detach().float().cpu(), metadata=names, tag="singers")
     results = {name: value for name, value in metrics.items() if name.startswith(("val/", "test/"))}
     # Not by `SummaryWriter.add_hparams`, which writes to a folder of its own: TensorBoard would show it as another run.

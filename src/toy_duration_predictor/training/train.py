@@ -155,6 +155,7 @@ def make_data_and_task(settings: TrainConfig, table: Dataset) -> tuple[SongsData
         sizes=settings.model.options,
         singers=data.singers,
         statistics=data.statistics,
+        singer_names=data.singer_names,
         **_arguments(DurationTask, settings),
     )
     if data.references is not None:

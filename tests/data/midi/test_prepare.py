@@ -12,8 +12,9 @@ import pytest
 
 from toy_duration_predictor.data.midi import engines
 from toy_duration_predictor.data.midi import prepare as module
+from toy_duration_predictor.data.midi.naming import NAMES, song_and_singer
 from toy_duration_predictor.data.midi.prepare import find_files, prepare
-from toy_duration_predictor.data.midi.recipe import NAMES, Recipe, song_and_singer
+from toy_duration_predictor.data.midi.recipe import Recipe
 from toy_duration_predictor.data.midi.smf import parse, unparse
 from toy_duration_predictor.data.schema import LONGEST
 from toy_duration_predictor.data.songs import fingerprint, validate_songs
@@ -71,7 +72,7 @@ def test_the_sidecar_says_what_was_done(folder, tmp_path):
     assert (done["files"], done["songs"]) == (6, 4)
     assert done["refused"] == summary.refused
     assert summary.refused["ba_00001_s03_x.mid"] == "it is not a Standard MIDI File"
-    assert "does not say the singer's number" in summary.refused["unnamed.mid"]
+    assert "does not say who sings" in summary.refused["unnamed.mid"]
     assert done["mended"] == {"a note begins before the last one ended": 5, "an end without a note": 5}
 
 
@@ -223,8 +224,9 @@ def test_names(name, song, singer):
 def test_names_by_the_users_pattern():
     assert song_and_singer("7-hello", r"(?P<singer>\d)-(?P<song>.*)") == ("hello", 7)
     assert song_and_singer("7-hello", r"(?P<singer>\d)-.*") == ("7-hello", 7)
-    with pytest.raises(InputError, match="does not say the singer's number"):
-        song_and_singer("x-hello", r"(?P<singer>\w)-.*")
+    assert song_and_singer("Kim_hello", r"(?P<singer>[^_]+)_(?P<song>.*)") == ("hello", "Kim")
+    with pytest.raises(InputError, match="does not say who sings, by"):
+        song_and_singer("x-hello", r"(?P<singer>\d)-.*")
 
 
 @pytest.mark.parametrize(
@@ -259,7 +261,7 @@ def test_odd_names_and_lengths_are_refused_one_by_one(folder, tmp_path):
     (folder / "ba_2_s01_x.mid").write_bytes(unparse(tracks._replace(tracks=late)))
     summary = prepare(folder, tmp_path / "songs.parquet")
     assert summary.songs == 4
-    assert "does not say the singer's number" in summary.refused[f"ba_1_s{10**25}_x.mid"]
+    assert "a singer's number has at most 18 digits" in summary.refused[f"ba_1_s{10**25}_x.mid"]
     assert "the longest that can be is 16777216" in summary.refused["ba_2_s01_x.mid"]
 
 

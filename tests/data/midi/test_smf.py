@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toy_duration_predictor.data.midi.recipe import NAMES, Recipe, read_row, song
+from toy_duration_predictor.data.midi.recipe import Recipe, read_row, song
 from toy_duration_predictor.data.midi.smf import LARGEST_FILE, META, SYSEX, Tracks, parse, replace_tracks, unparse
 from toy_duration_predictor.data.midi.voice import read_voice
 from toy_duration_predictor.errors import InputError
@@ -184,7 +184,7 @@ def test_large_files_are_refused_before_they_are_read(tmp_path, monkeypatch):
     predictor = Predictor.load("demo")
     monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read"))
     with pytest.raises(InputError, match="larger than 64 MiB"):
-        read_row(file, Recipe(), NAMES)
+        read_row(file, Recipe())
     with pytest.raises(InputError, match="larger than 64 MiB"):
         humanize(file, tmp_path / "performance.mid", predictor, singer=2)
 

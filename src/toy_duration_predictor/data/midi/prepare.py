@@ -23,9 +23,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toy_duration_predictor.data.midi.engines import ENGINES, Part
-from toy_duration_predictor.data.midi.recipe import NAMES, Found, Recipe, read_row, validate_recipe
+from toy_duration_predictor.data.midi.naming import Naming, choose_naming
+from toy_duration_predictor.data.midi.recipe import Found, Recipe, read_row, validate_recipe
 from toy_duration_predictor.data.midi.smf import SUFFIXES
-from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
+from toy_duration_predictor.data.schema import NAME_COLUMN, QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.files import (
     LOCK,
@@ -49,6 +50,8 @@ SCHEMA = pa.schema(
     + [(name, pa.int64()) for name in ("singer_id", "ticks_per_beat", "tempo")]
     + [(name, pa.list_(pa.int64())) for name in ("pitch", SUNG_COLUMN, QUANTIZED_COLUMN)]
 )
+# A table in which no singer has a name has no column for names.
+NAMED_SCHEMA = SCHEMA.append(pa.field(NAME_COLUMN, pa.string()))
 
 
 class Summary(NamedTuple):
@@ -64,6 +67,7 @@ class Summary(NamedTuple):
         voices: In how many files the voice was taken for what reason; see `data.midi.voices`.
         remarks: How many files are not as the format has it, and were read, by what was found; see `data.midi.smf`.
         passed_over: How many files in the folder are no MIDI files by their names, by the ends of these.
+        singers: Who was taken for the singers, in words; nothing where the names of the files give their numbers.
     """
 
     files: int
@@ -75,18 +79,20 @@ class Summary(NamedTuple):
     voices: dict[str, int]
     remarks: dict[str, int]
     passed_over: dict[str, int]
+    singers: str
 
 
 def prepare(
     folder: str | Path,
     out: str | Path,
     recipe: Recipe = Recipe(),  # noqa: B008
-    names: str = NAMES,
+    names: str | None = None,
     strict: bool = False,
     jobs: int | None = None,
     engine: str = "local",
     keep_parts: bool = False,
     progress: Callable[[Iterable[Any], int], Iterable[Any]] = lambda parts, _: parts,
+    singer: str | None = None,
 ) -> Summary:
     """Makes a songs table of all MIDI files below a folder, in the order of their paths; see `smf.SUFFIXES`.
 
@@ -97,33 +103,36 @@ def prepare(
         folder: Where the files are.
         out: The table, in Parquet format.
         recipe: How a performance becomes a row.
-        names: What file names say; see `song_and_singer`.
+        names: What file names say; see `choose_naming`.
         strict: Whether a file that cannot be used ends the work.
         jobs: Processes; None is as many as there are cores.
         engine: `local` processes, or `ray`: Ray Data, on this machine or on the cluster that RAY_ADDRESS names. The
             cluster's machines must see the folder of the files and the folder of the table.
         keep_parts: Whether the parts are kept, so that the next preparation reads only parts that have changed.
         progress: Wraps the parts that are read; the second argument is their number.
+        singer: The singer of all files. Without `singer` and `names`, the names of the files say who sings, or their
+            folders; see `choose_naming`.
 
     Raises:
-        InputError: The folder or the pattern cannot be used; no file can be used; or a file cannot be used and `strict`
-            is given.
+        InputError: The folder or the pattern cannot be used; nothing tells who sings; no file can be used; or a file
+            cannot be used and `strict` is given.
     """
     folder, out = Path(folder), Path(out)
     if not out.name or out.is_dir():
         raise InputError(f"The table's name '{out}' is that of a folder; give a file's, such as songs.parquet.")
     if engine not in ENGINES:
         raise InputError(f"engine={engine}: there is no such engine; known: {', '.join(ENGINES)}")
-    validate_recipe(recipe, names)
+    validate_recipe(recipe)
     files = find_files(folder)
+    naming = choose_naming(files, singer, names)
     with _store(out) as store:
         # Parts with another summary were written by other code; they have another name, so they are not read.
-        made_by = (recipe, names, version("toy-duration-predictor"), folder.resolve(), Summary._fields)
+        made_by = (recipe, naming, version("toy-duration-predictor"), folder.resolve(), Summary._fields)
         parts = _parts(files, store, made_by)
         done = {path: _what_was_done(path) for path in parts}
         # A strict preparation reads refused files again, to end at the first of them.
         new = [(path, parts[path]) for path, known in done.items() if known is None or (strict and known["refused"])]
-        work = partial(_read_part, folder=folder, recipe=recipe, names=names, strict=strict)
+        work = partial(_read_part, folder=folder, recipe=recipe, naming=naming, strict=strict)
         for failure in progress(ENGINES[engine](work, new, jobs or os.cpu_count() or 1), len(new)):
             if failure:
                 raise InputError(failure)
@@ -136,7 +145,7 @@ def prepare(
             clear(store)
             file, reason = next(iter(refused.items()))
             raise InputError(f"None of {len(files)} files can be used; the first is {file}: {reason}.")
-        write(out, partial(_write_table, parts))
+        write(out, partial(_write_table, parts, NAMED_SCHEMA if naming.numbers else SCHEMA))
         summary = Summary(
             files=len(files),
             read=sum(len(some) for _, some in new),
@@ -148,8 +157,9 @@ def prepare(
                 for counted in Found._fields
             },
             passed_over=passed_over(folder, SUFFIXES),
+            singers=naming.in_words(file for file in files if file not in refused),
         )
-        _write_sidecar(out, folder, recipe, names, summary)
+        _write_sidecar(out, folder, recipe, naming, summary)
         if keep_parts:
             for path in set(store.glob("*.*")) - {store / LOCK, *parts, *map(_beside, parts)}:
                 path.unlink(missing_ok=True)
@@ -205,7 +215,7 @@ def _parts(files: dict[str, str], store: Path, made_by: Any) -> dict[Path, list[
     return parts
 
 
-def _read_part(part: Part, folder: Path, recipe: Recipe, names: str, strict: bool) -> str:
+def _read_part(part: Part, folder: Path, recipe: Recipe, naming: Naming, strict: bool) -> str:
     """Writes the rows of a part, and beside them `notes`, `refused` and the counts of a `Summary`.
 
     This is the work of a process, whichever engine starts it.
@@ -218,17 +228,18 @@ def _read_part(part: Part, folder: Path, recipe: Recipe, names: str, strict: boo
     counts = {counted: Counter[str]() for counted in Found._fields}
     for file in files:
         try:
-            row, of_file = read_row(folder / file, recipe, names)
+            identity = naming.row(file)
+            row, of_file = read_row(folder / file, recipe)
         except (InputError, OSError) as error:
             refused[file] = str(error).rstrip(".")
             if strict:
                 return f"{folder / file}: {refused[file]}."
         else:
-            rows.append(row)
+            rows.append({**identity, **row})
             for counted, of in of_file._asdict().items():
                 counts[counted].update(of)
     done = {"notes": sum(len(row["pitch"]) for row in rows), "refused": refused, **counts}
-    table = pa.Table.from_pylist(rows, SCHEMA)
+    table = pa.Table.from_pylist(rows, NAMED_SCHEMA if naming.numbers else SCHEMA)
     try:
         write(path, partial(pq.write_table, table))
         write_text(_beside(path), json.dumps(sealed(done, path)))
@@ -255,19 +266,19 @@ def _beside(part: Path) -> Path:
     return part.with_suffix(".json")
 
 
-def _write_table(parts: Iterable[Path], path: Path) -> None:
-    with pq.ParquetWriter(path, SCHEMA) as writer:
+def _write_table(parts: Iterable[Path], schema: pa.Schema, path: Path) -> None:
+    with pq.ParquetWriter(path, schema) as writer:
         for part in parts:
             rows = pq.read_table(part)
             if len(rows):
-                writer.write_table(rows.cast(SCHEMA))
+                writer.write_table(rows.cast(schema))
 
 
-def _write_sidecar(out: Path, folder: Path, recipe: Recipe, names: str, summary: Summary) -> None:
+def _write_sidecar(out: Path, folder: Path, recipe: Recipe, naming: Naming, summary: Summary) -> None:
     done = {
         "folder": str(folder),
         "recipe": {**recipe._asdict(), "shortest_rest": str(recipe.shortest_rest)},
-        "names": names,
+        "names": naming.names,
         "version": version("toy-duration-predictor"),
         **summary._asdict(),
     }

@@ -14,9 +14,6 @@ from toy_duration_predictor.data.quantize import carried, grid_ticks, quantize
 from toy_duration_predictor.data.schema import LONGEST, QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.errors import InputError
 
-# File names of two corpora: ba_05688_-4_a_s02_m_02.mid and SINGER_16_10TO29_CLEAR_FEMALE_BALLAD_C0632.mid.
-NAMES = r"[a-z]+_(?P<song>\d+)_(?:.*_)?s(?P<singer>\d+)_.*|SINGER_(?P<singer_>\d+)_.*_(?P<song_>[A-Z]+\d+)"
-
 
 class Limit(NamedTuple):
     """A length with its unit: `ticks`, `beats` or `s`."""
@@ -72,23 +69,17 @@ class Recipe(NamedTuple):
     encoding: str | None = None
 
 
-def validate_recipe(recipe: Recipe, names: str) -> None:
-    """Refuses a recipe, or a pattern of file names, by which no song can be made.
+def validate_recipe(recipe: Recipe) -> None:
+    """Refuses a recipe by which no song can be made.
 
     Raises:
-        InputError: There is no such grid, the options exclude each other, or the pattern cannot be used.
+        InputError: There is no such grid, or the options exclude each other.
     """
     grid_ticks(3 * 256, recipe.grid)  # every grid divides this resolution, so only an unknown grid is refused
     if recipe.published and not recipe.forward_error:
         raise InputError("The published recipe carries errors forward; leave out one of the two options.")
     checked_number(recipe.track)
     checked_encoding(recipe.encoding)
-    try:
-        groups = re.compile(names).groupindex
-    except re.error as error:
-        raise InputError(f"The pattern {names} is no regular expression: {error}.") from error
-    if "singer" not in groups:
-        raise InputError(f"The pattern {names} has no group (?P<singer>...), which says the singer's number.")
 
 
 class Found(NamedTuple):
@@ -99,46 +90,22 @@ class Found(NamedTuple):
     remarks: dict[str, int]
 
 
-def read_row(path: Path, recipe: Recipe, names: str) -> tuple[dict[str, Any], Found]:
-    """Returns a MIDI file's row of a songs table, and what there is to count of the file.
+def read_row(path: Path, recipe: Recipe) -> tuple[dict[str, Any], Found]:
+    """Returns a MIDI file's row of a songs table, as `song` does, and what there is to count of the file.
 
     Raises:
         InputError: The file cannot be used.
         OSError: It cannot be read.
     """
-    song_id, singer_id = song_and_singer(path.stem, names)
     refuse_large(path.stat().st_size)
     tracks = parse(path.read_bytes())
     voice = read_voice(tracks, recipe.track, recipe.encoding)
     refuse_overlap(voice.taken)
-    found = Found(voice.mended, {voice.taken.why: 1}, dict.fromkeys(tracks.remarks, 1))
-    return {"song_id": song_id, "singer_id": singer_id, **song(voice, recipe)}, found
-
-
-def song_and_singer(name: str, names: str) -> tuple[str, int]:
-    """Returns the song and the singer that a file name stands for.
-
-    Args:
-        name: The file's name without its ending.
-        names: A regular expression for such names. Its group `singer` is a number. Its group `song`, where there is
-            one, tells songs apart; otherwise every file is a song of its own.
-
-    Raises:
-        InputError: The name does not fit the pattern.
-
-    >>> song_and_singer("ba_05688_-4_a_s02_m_02", NAMES)
-    ('05688', 2)
-    """
-    match = re.fullmatch(names, name)
-    # A pattern for several corpora needs its groups several times; `singer_` is another `singer`.
-    groups = {key.rstrip("_"): value for key, value in match.groupdict().items() if value} if match else {}
-    if not groups.get("singer", "").isdecimal() or len(groups["singer"]) > 18:  # 18 digits fit into an int64
-        raise InputError(f"its name does not say the singer's number by the pattern {names}")
-    return groups.get("song", name), int(groups["singer"])
+    return song(voice, recipe), Found(voice.mended, {voice.taken.why: 1}, dict.fromkeys(tracks.remarks, 1))
 
 
 def song(voice: Voice, recipe: Recipe) -> dict[str, Any]:
-    """Returns the row of one performance, without `song_id` and `singer_id`. Its tempo is the first note's.
+    """Returns the row of one performance, without its song and its singer. Its tempo is the first note's.
 
     Raises:
         InputError: Nothing is left of the song, or the grid does not divide its resolution.

@@ -7,7 +7,7 @@ from pathlib import Path
 from datasets import Dataset
 
 from toy_duration_predictor.data.midi.prepare import prepare
-from toy_duration_predictor.data.midi.recipe import NAMES, Limit, Recipe
+from toy_duration_predictor.data.midi.recipe import Limit, Recipe
 from toy_duration_predictor.data.sources.parquet import parquet
 from toy_duration_predictor.files import cache_folder, expanded
 
@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 def midi(
     path: Path,
     names: str | None = None,
+    singer: str | int | None = None,
     grid: str = "32",
     shortest_rest: str = "0.3ticks",
     forward_error: bool = True,
@@ -28,7 +29,8 @@ def midi(
 
     Args:
         path: The folder.
-        names: What file names say, see `prepare`; None knows the names of two corpora.
+        names: What file names say; see `prepare`.
+        singer: The singer of all files; see `prepare`.
         grid: See `Recipe`.
         shortest_rest: A number with its unit, such as `0.05s`; see `Recipe`.
         forward_error: See `Recipe`.
@@ -49,10 +51,13 @@ def midi(
     )
     path = expanded(path)
     # A table for each folder and recipe; its parts follow from the files.
-    key = hashlib.sha256(repr((str(path.resolve()), recipe, names)).encode()).hexdigest()[:16]
+    who = None if singer is None else str(singer)
+    key = hashlib.sha256(repr((str(path.resolve()), recipe, names, who)).encode()).hexdigest()[:16]
     table = cache_folder() / "midi" / f"{key}.parquet"
-    summary = prepare(path, table, recipe, names or NAMES, keep_parts=True)
+    summary = prepare(path, table, recipe, names, keep_parts=True, singer=who)
     log.info("%s: %d songs of %d files, %d of them read now", path, summary.songs, summary.files, summary.read)
+    if summary.singers:
+        log.info("%s", summary.singers)
     for file, reason in summary.refused.items():
         log.warning("Left out %s: %s.", path / file, reason)
     return parquet(table)
