@@ -1,6 +1,7 @@
 """Scores in MIDI files as others write them: what moves, what stays, and what is said."""
 
 import json
+import time
 
 import midii
 import numpy as np
@@ -235,6 +236,22 @@ def test_notes_that_overlap_keep_their_lengths_and_order(phase, events, legato):
         assert (length == 0) == (new_length == 0)
         # Notes that begin together still do, and others in their order.
         assert [(a > on) - (a < on) for _, a, _ in before] == [(a > new_on) - (a < new_on) for _, a, _ in after]
+
+
+def test_time_goes_with_the_number_of_notes():
+    """Of notes that all sound together, and all of one pitch: 8 times as many take less than 4 times as long each."""
+
+    def seconds(number):
+        together = [
+            *((i, 0x90, 60, b"\x40") for i in range(number)),
+            *((number + i, 0x80, 60, b"\0") for i in range(number)),
+        ]
+        opened, began = open_midi(a_file(together), Reading(polyphonic=True)), time.process_time()
+        opened.write(opened.score.times + 1)
+        return time.process_time() - began
+
+    few = min(seconds(2_000) for _ in range(3))
+    assert min(seconds(16_000) for _ in range(2)) < 8 * 4 * few
 
 
 def test_real_songs_keep_all_their_bytes_but_the_notes_and_lyrics(phase):
