@@ -108,7 +108,7 @@ def origins(table: Dataset) -> list[Origin]:
         raise InputError(
             f"The durations are said to be carried values, by data.durations or by the .json file beside the table, "
             f"but those of {len(wrong)} of {len(found)} rows cannot be, the first of them row {wrong[0]}; "
-            f"give data.durations=sung, or remove that file if it is of another table."
+            f"remove that file if it is of another table, or train with data.durations=sung."
         )
     return found
 
