@@ -303,7 +303,7 @@ def _export(arguments: argparse.Namespace) -> None:
 
 def _demo(arguments: argparse.Namespace) -> None:
     try:
-        from toy_duration_predictor.demo.page import serve
+        from toy_duration_predictor.demo.serve import serve
     except ModuleNotFoundError as error:
         if error.name != "gradio":
             raise
