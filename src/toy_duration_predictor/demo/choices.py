@@ -86,7 +86,7 @@ def from_link(
         def read(text: str) -> float:
             found = float(text)
             if not 0 <= found <= most:
-                raise InputError(f"give a number from 0 to {most:g}")
+                raise InputError(f"give a number from 0 to {most}")
             return found
 
         return read

@@ -20,8 +20,8 @@ from toy_duration_predictor.scores.perform import HumanizeSettings, Sings, perfo
 
 MOST_SECONDS = 300  # of the picture and the sound; the MIDI file is whole
 MOST_BEATS = 5_000
-# How many takes a line on a singer is drawn from; fewer of songs with more notes in all takes.
-TAKES, NOTES_OF_TAKES = 8, 3_000
+# A line on a singer is drawn from so many takes of so many first notes; from fewer takes of songs with many notes.
+TAKES, FIRST_NOTES, NOTES_OF_TAKES = 8, 1_000, 3_000
 
 
 class Drawn(NamedTuple):
@@ -30,12 +30,14 @@ class Drawn(NamedTuple):
     Attributes:
         habits: In all takes.
         takes: How many takes.
+        notes: How many notes; the song's first.
         takes_apart: How far apart the onsets of the first two takes are, milliseconds; None if there is one take.
         expected: float `(N, 2)`, seconds; the model's prediction.
     """
 
     habits: Habits
     takes: int
+    notes: int
     takes_apart: float | None
     expected: np.ndarray
 
@@ -80,17 +82,18 @@ def draw(song: Song, predictor: Predictor, sings: Sings, settings: HumanizeSetti
     Raises:
         InputError: As for `perform`.
     """
+    notes = min(len(song.score.times) // 2, FIRST_NOTES)
+    first = song.score._replace(times=song.score.times[: 2 * notes], least=song.score.least[: 2 * notes - 1])
 
     def timed(own: HumanizeSettings) -> np.ndarray:
-        return _seconds(song.voice, perform(song.score, predictor, sings, own))
+        return _seconds(song.voice, perform(first, predictor, sings, own))
 
-    score = _seconds(song.voice, song.score.times)
+    score = _seconds(song.voice, first.times)
     expected = timed(HumanizeSettings(settings.strength))
     if settings.temperature is None:
-        return Drawn(habits(score, expected[None]), 1, None, expected)
-    number = max(min(TAKES, NOTES_OF_TAKES // len(score)), 2)
-    takes = np.stack([timed(settings._replace(seed=seed)) for seed in range(number)])
-    return Drawn(habits(score, takes), number, apart(takes[0], takes[1]), expected)
+        return Drawn(habits(score, expected[None]), 1, notes, None, expected)
+    takes = np.stack([timed(settings._replace(seed=seed)) for seed in range(min(TAKES, NOTES_OF_TAKES // notes))])
+    return Drawn(habits(score, takes), len(takes), notes, apart(takes[0], takes[1]), expected)
 
 
 def write_performances(

@@ -124,7 +124,7 @@ def axis_svg(roll: PianoRoll) -> str:
     ]
     seconds = [
         f'<text data-second="{second}" x="{roll.place(second)}" y="{AXIS + 12}">{second} s</text>'
-        for second in range(int(roll.end) + 1)
+        for second in range(int(0.95 * roll.end) + 1)  # the last ones would not fit beside the end
     ]
     return (
         f'<div class="lane-picture axis" style="height:{2 * AXIS}px" aria-hidden="true"><svg class="labels">'

@@ -203,6 +203,23 @@ element.addEventListener(
   },
   { passive: false },
 );
+let pinch = 0; // how far apart two fingers were at the last zoom
+const fingers = ({ touches: [a, b] }) => [Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY), (a.clientX + b.clientX) / 2];
+element.addEventListener("touchstart", (event) => event.touches.length === 2 && ([pinch] = fingers(event)), { passive: true });
+element.addEventListener(
+  "touchmove",
+  (event) => {
+    const scroll = event.target.closest(".scroll");
+    if (!scroll || event.touches.length !== 2) return;
+    event.preventDefault();
+    const [apart, middle] = fingers(event);
+    const step = apart > 1.25 * pinch ? 1 : apart < 0.8 * pinch ? -1 : 0;
+    if (!step) return;
+    pinch = apart;
+    zoomTo(zoom + step, middle - scroll.getBoundingClientRect().left);
+  },
+  { passive: false },
+);
 new ResizeObserver(() => (fit(), draw())).observe(element);
 
 watch("value", async () => {

@@ -40,7 +40,7 @@ def serve(model: str | Path, host: str, port: int | None, ready: Callable[[str],
                 server_port=port,
                 max_file_size=LARGEST_UPLOAD,
                 theme=THEME,
-                css=PAGE_CSS,
+                head=f"<style>{PAGE_CSS}</style>",  # Gradio would change the selectors of `css`
                 quiet=True,
                 share=False,  # Gradio would offer a tunnel through its own servers
                 ssr_mode=False,

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from toy_duration_predictor.demo.habits import apart, in_words
-from toy_duration_predictor.demo.performance import MOST_SECONDS, Lane, Performances
+from toy_duration_predictor.demo.performance import FIRST_NOTES, MOST_SECONDS, Lane, Performances
 from toy_duration_predictor.demo.piano_roll import ONE, SEVERAL, axis_svg, lane_svg, scale
 
 PLAYER_JS = Path(__file__).with_name("player.js").read_text(encoding="utf-8")
@@ -86,8 +86,9 @@ def _head(lane: Lane) -> str:
 
 def _differences(lanes: Sequence[Lane]) -> str:
     """Returns sentences on what of a difference is the singers', and what is chance."""
-    takes = max(lane.drawn.takes for lane in lanes)
-    figures = f"Figures are medians of this song's notes{f' in {takes} takes' if takes > 1 else ''}."
+    takes, notes = lanes[0].drawn.takes, lanes[0].drawn.notes
+    of = f"this song's first {notes:,} notes" if notes == FIRST_NOTES else "this song's notes"
+    figures = f"Figures are medians of {of}{f' in {takes} takes' if takes > 1 else ''}."
     said = []
     chance = [lane.drawn.takes_apart for lane in lanes if lane.drawn.takes_apart is not None]
     if chance:
