@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,8 +28,15 @@ class Server(NamedTuple):
     process: subprocess.Popen[str]
 
     def files(self) -> list[Path]:
-        """What visitors have left."""
-        return [path for path in self.temporary.glob("tdp-demo-*/files/**/*") if path.is_file() and path.stat().st_size]
+        """What visitors have left. Files may go while this looks."""
+        [folder] = self.temporary.glob("tdp-demo-*/files")
+        return [Path(place, name) for place, _, names in os.walk(folder) for name in names if is_filled(place, name)]
+
+
+def is_filled(place: str, name: str) -> bool:
+    with suppress(FileNotFoundError):
+        return Path(place, name).stat().st_size > 0
+    return False
 
 
 @pytest.fixture(scope="package")

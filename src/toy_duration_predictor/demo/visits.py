@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 IDLE_SECONDS = 3600
@@ -34,8 +35,9 @@ class Visits:
         place.mkdir(exist_ok=True)
         os.utime(place)
         for other in self._folder.iterdir():
-            if other.stat().st_mtime < time.time() - IDLE_SECONDS:
-                shutil.rmtree(other, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another visit may end at this moment
+                if other.stat().st_mtime < time.time() - IDLE_SECONDS:
+                    shutil.rmtree(other, ignore_errors=True)
         for last in place.glob(f"{purpose}-*"):
             shutil.rmtree(last, ignore_errors=True)
         return Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=place))
