@@ -101,6 +101,16 @@ def test_the_singer_of_recordings_stands_beside_the_others(studio, tmp_path):
     assert len(view["sounds"]) == 3
 
 
+def test_singers_are_called_by_their_names(tmp_path):
+    predictor = Predictor.load("demo")
+    predictor.singer_names = {3: "<Kim>/A", 1: "KimA"}
+    named = Studio(predictor, tmp_path)
+    view = show(named, wanted=ONE._replace(singers=[3, 1, 7]))
+    assert re.findall("<b>(.*?)</b>", view["html"]) == ["&lt;Kim&gt;/A", "KimA", "Singer 7"]
+    downloads = re.findall(r'download="([^"]*)\.mid"', view["html"])
+    assert downloads == [f"Ode to Joy - {each}" for each in ("KimA", "KimA 2", "Singer 7")]
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

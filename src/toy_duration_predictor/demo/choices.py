@@ -41,8 +41,9 @@ class Choices(NamedTuple):
 
 
 def singer_label(predictor: Predictor, singer: int) -> str:
-    """Returns what the page calls a singer of the model."""
-    return f"Singer {singer}"
+    """Returns what the page calls a singer of the model: by name where the model has one."""
+    names: Mapping[int, str] = getattr(predictor, "singer_names", {})
+    return names.get(singer, f"Singer {singer}")
 
 
 def from_link(

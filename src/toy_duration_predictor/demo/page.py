@@ -80,11 +80,8 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
     def hear(uploads: list[str] | None, singers: list[Who], request: gr.Request) -> tuple[Any, ...]:
         """Takes recordings to sing like, or that there are none. Their singer is one more that can be chosen."""
         others = [each for each in singers if each != LIKE]
-        if uploads is None:
-            recordings, refused = {}, []
-        else:
-            folder = studio.visits.new_folder(request.session_hash, "recordings")
-            recordings, refused = keep(uploads, folder, read_heard)
+        folder = studio.visits.new_folder(request.session_hash, "recordings")
+        recordings, refused = keep(uploads or [], folder, read_heard)
         if not recordings:
             choices = gr.update(choices=trained, value=others or start.singers)
             return recordings, choices, refused, None
@@ -155,7 +152,7 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
             "outputs": controls.link,
             "js": link_js(examples),
         }
-        settings = [singers, controls.track, controls.strength, controls.temperature, controls.seed]
+        settings: list[Any] = [singers, controls.track, controls.strength, controls.temperature, controls.seed]
         # While a slider moves, only its last value is performed.
         gr.on([each.input for each in settings], **performed, trigger_mode="always_last").then(**linked)
         for chosen in (

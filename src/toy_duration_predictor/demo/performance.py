@@ -14,6 +14,7 @@ from toy_duration_predictor.data.midi.voice import Voice
 from toy_duration_predictor.demo.habits import Habits, apart, habits
 from toy_duration_predictor.demo.piano_roll import PianoRoll
 from toy_duration_predictor.demo.songs import Song
+from toy_duration_predictor.demo.uploads import file_stems
 from toy_duration_predictor.demo.voice import RATE, sing
 from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.scores.perform import HumanizeSettings, Sings, perform
@@ -134,10 +135,11 @@ def write_performances(
         return place
 
     lanes = []
-    for (who, _, drawn), own, notes in zip(singers, times, sung, strict=True):
-        midi = folder / f"{name} - {who}.mid"
+    stems = file_stems((who for who, _, _ in singers), ["score"])
+    for (who, _, drawn), stem, own, notes in zip(singers, stems, times, sung, strict=True):
+        midi = folder / f"{name} - {stem}.mid"
         midi.write_bytes(song.sung(own))
-        lanes.append(Lane(who, notes, midi, sound(notes, who), drawn))
+        lanes.append(Lane(who, notes, midi, sound(notes, stem), drawn))
     roll = PianoRoll(
         score,
         pitch,

@@ -57,7 +57,8 @@ ONE, SEVERAL = Sizes(9, 110), Sizes(6, 50)
 
 def late(score: np.ndarray, sung: np.ndarray) -> np.ndarray:
     """Returns how late each note begins, milliseconds, float `(N,)`."""
-    return 1000 * (sung[:, 0] - score[:, 0])
+    by: np.ndarray = 1000 * (sung[:, 0] - score[:, 0])
+    return by
 
 
 def scale(roll: PianoRoll, lanes: Iterable[np.ndarray]) -> float:

@@ -10,6 +10,7 @@ from toy_duration_predictor.demo.built_in_songs import write_songs
 from toy_duration_predictor.demo.choices import LIKE, MOST_SINGERS, Who, singer_label
 from toy_duration_predictor.demo.performance import Drawn, draw, write_performances
 from toy_duration_predictor.demo.songs import read_heard, read_song
+from toy_duration_predictor.demo.uploads import file_stems
 from toy_duration_predictor.demo.view import message_view, performances_view
 from toy_duration_predictor.demo.visits import Visits
 from toy_duration_predictor.errors import InputError
@@ -136,8 +137,8 @@ class Studio:
                 except (FileNotFoundError, InputError) as error:
                     said.append(f"{name}: {error if isinstance(error, InputError) else GONE}")
                     continue
-                for (who, _, _), content in zip(singers, sung, strict=True):
-                    packed.writestr(f"{name} - {who}.mid", content)
+                for stem, content in zip(file_stems((who for who, _, _ in singers), []), sung, strict=True):
+                    packed.writestr(f"{name} - {stem}.mid", content)
                 written += len(sung)
         return (place if written else None), said
 

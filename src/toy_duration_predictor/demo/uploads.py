@@ -1,7 +1,8 @@
 """Uploads moved into a visit's folder, each under a name of its own, or refused with the reason."""
 
 import re
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +23,26 @@ class Kept(NamedTuple):
     refused: list[str]
 
 
-def keep(uploads: Sequence[str | Path], folder: Path, read: Callable[[bytes], Any], taken: Container[str] = ()) -> Kept:
+def file_stem(name: str, taken: Container[str] = ()) -> str:
+    """Returns a name as one of a file, without its suffix: a name may have any signs.
+
+    >>> file_stem("../song <1>"), file_stem("song/1", ["song1"])
+    ('song 1', 'song1 2')
+    """
+    stem = re.sub(r"[^\w -]", "", name)[:60].strip() or "song"
+    names = (stem if number == 1 else f"{stem} {number}" for number in count(1))
+    return next(each for each in names if each not in taken)
+
+
+def file_stems(names: Iterable[str], taken: Sequence[str]) -> list[str]:
+    """Returns names as those of files, none of them twice."""
+    stems: list[str] = []
+    for name in names:
+        stems.append(file_stem(name, [*taken, *stems]))
+    return stems
+
+
+def keep(uploads: Sequence[str | Path], folder: Path, read: Callable[[bytes], Any], taken: Sequence[str] = ()) -> Kept:
     """Moves uploads into a folder.
 
     Args:
@@ -46,9 +66,7 @@ def keep(uploads: Sequence[str | Path], folder: Path, read: Callable[[bytes], An
             reason = str(error).rstrip(".") if isinstance(error, InputError) else "it did not arrive"
             kept.refused.append(f"{given.name[:80]} cannot be used: {reason}.")
             continue
-        stem = re.sub(r"[^\w -]", "", given.stem)[:60].strip() or "song"
-        names = (stem if number == 1 else f"{stem} {number}" for number in range(1, 2**31))
-        name = next(each for each in names if each not in kept.files and each not in taken)
+        name = file_stem(given.stem, [*kept.files, *taken])
         kept.files[name] = folder / f"{name}.mid"
         kept.files[name].write_bytes(content)
     return kept
