@@ -10,9 +10,12 @@ from toy_duration_predictor.data.midi.smf import parse
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.scores.humanize import humanize_bytes
-from toy_duration_predictor.scores.midi import read_score
+from toy_duration_predictor.scores.midi import Reading, read_score
 from toy_duration_predictor.scores.perform import HumanizeSettings, Sings
 from toy_duration_predictor.sections import Section
+
+# As `tdp prepare` reads it.
+SUNG_PART = Reading(begin="J", end="H")
 
 
 def humanize(run: Path, folder: Path) -> list[Section]:
@@ -31,9 +34,9 @@ def humanize(run: Path, folder: Path) -> list[Section]:
     performed, drift = [], 0.0
     for test in tests:
         file = files[test["row"]].read_bytes()
-        score = read_score(parse(file))[0]
-        settings = HumanizeSettings(quantize="1/32")
-        after = read_score(parse(humanize_bytes(file, predictor, Sings(test["singer_id"]), settings)))[0]
+        score = read_score(parse(file), SUNG_PART)[0]
+        settings = HumanizeSettings(quantize="1/32", begin=SUNG_PART.begin, end=SUNG_PART.end)
+        after = read_score(parse(humanize_bytes(file, predictor, Sings(test["singer_id"]), settings)), SUNG_PART)[0]
         sung = np.diff(score.times)
         if sung[sung > 0].tolist() != test["sung"]:
             raise InputError(f"{files[test['row']]} is not row {test['row']} of the songs that {run} was tested on.")

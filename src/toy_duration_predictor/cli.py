@@ -13,6 +13,8 @@ from toy_duration_predictor.errors import InputError
 # The terminal shows the first files that cannot be used; the .json file beside a table names them all.
 REFUSED_SHOWN = 10
 
+TRACK_HELP = "the voice's number, as tdp tracks shows it (default: found by lyrics, name, or as one note at a time)"
+ENCODING_HELP = "that of lyrics and names in MIDI files, such as cp949 or euc_jp (default: found in each file)"
 MODEL_HELP = (
     "a run's folder, a checkpoint, a saved model or its name on the Hub; or demo, which comes with this package and "
     "knows 18 simulated singers (default: %(default)s)"
@@ -40,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 
     prepare = commands.add_parser("prepare", help="make a songs table of a folder of MIDI files")
     prepare.set_defaults(run=_prepare)
-    prepare.add_argument("folder", type=Path, metavar="DIR", help="where the .mid and .midi files are, at any depth")
+    prepare.add_argument("folder", type=Path, metavar="DIR", help="where the MIDI files are, at any depth")
     prepare.add_argument("-o", "--out", type=Path, required=True, help="the table to write, in Parquet format")
     prepare.add_argument(
         "--grid", default="32", help="note value, 1 to 256, with a t for triplets (default: %(default)s)"
@@ -55,7 +57,8 @@ def _parser() -> argparse.ArgumentParser:
         "--begin", default="J", help="lyric before the sung part, where it has one (default: %(default)s)"
     )
     prepare.add_argument("--end", default="H", help="lyric after it (default: %(default)s)")
-    prepare.add_argument("--track", type=int, help="the voice's track, from 0 (default: the one with the most notes)")
+    prepare.add_argument("--track", help=TRACK_HELP)
+    prepare.add_argument("--encoding", help=ENCODING_HELP)
     prepare.add_argument("--names", help="regular expression for file names, with groups singer and song")
     prepare.add_argument(
         "--published",
@@ -67,6 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument(
         "--engine", choices=("local", "ray"), default="local", help="what runs them (default: %(default)s)"
     )
+
+    tracks = commands.add_parser("tracks", help="list the voices of a MIDI file, and say which one is taken")
+    tracks.set_defaults(run=_tracks)
+    tracks.add_argument("file", type=Path, metavar="FILE", help="a .mid, .midi, .kar or .rmi file")
+    tracks.add_argument("--encoding", help=ENCODING_HELP)
 
     audit = commands.add_parser("audit", help="say what is in a songs table, and whether it can be trusted")
     audit.set_defaults(run=_audit)
@@ -119,8 +127,17 @@ def _parser() -> argparse.ArgumentParser:
     humanize.add_argument("--quantize", metavar="GRID", help="quantize the score first, to a grid such as 1/32 or 1/8t")
     humanize.add_argument("--temperature", type=float, help="sample a performance; below 1 a likelier one")
     humanize.add_argument("--seed", type=int, help="sample a performance; another one with each seed")
-    humanize.add_argument("--track", type=int, help="the voice's track, from 0 (default: the one with the most notes)")
-    humanize.add_argument("--tempo", type=float, help="beats a minute; needed for .ds files, which do not say it")
+    humanize.add_argument(
+        "--legato",
+        action="store_true",
+        help="let all notes touch that touch in the score, not only those of one syllable",
+    )
+    humanize.add_argument("--track", help=TRACK_HELP)
+    humanize.add_argument("--polyphonic", action="store_true", help="move notes that overlap; they keep their lengths")
+    humanize.add_argument("--begin", default="", metavar="LYRIC", help="move the notes after this lyric only")
+    humanize.add_argument("--end", default="", metavar="LYRIC", help="move the notes before this lyric only")
+    humanize.add_argument("--encoding", help=ENCODING_HELP)
+    humanize.add_argument("--tempo", type=float, help="beats a minute of a .ds file (default: by its notes' durations)")
     humanize.add_argument("--device", default="cpu", help="where to compute, such as cuda (default: %(default)s)")
 
     runs = commands.add_parser("runs", help="list runs, sweeps, searches and comparisons, and delete some")
@@ -174,6 +191,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
         forward_error=not arguments.no_error_forwarding,
         track=arguments.track,
         published=arguments.published,
+        encoding=arguments.encoding,
     )
     done = prepare(
         arguments.folder,
@@ -188,7 +206,22 @@ def _prepare(arguments: argparse.Namespace) -> None:
     _show_refused(done.refused, f"; {arguments.out}.json names them all")
     for what, count in sorted(done.mended.items()):
         sys.stderr.write(f"Mended {count:,} times: {what}.\n")
+    for what, count in sorted(done.remarks.items()):
+        sys.stderr.write(f"Read {count:,} {'file' if count == 1 else 'files'} though {what}.\n")
+    # Where each file has one voice, there is nothing to say of it.
+    if done.voices.keys() - {"the only one"}:
+        sys.stderr.write(f"The voices were taken as: {_counts(done.voices)}.\n")
+    _show_passed_over(done.passed_over)
     sys.stdout.write(f"{arguments.out}: {done.songs:,} songs of {done.files:,} files, {done.notes:,} notes and rests\n")
+
+
+def _tracks(arguments: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from toy_duration_predictor.scores.tracks import tracks_section
+    from toy_duration_predictor.sections import render_text
+
+    Console().print(render_text(f"Voices of {arguments.file}", [tracks_section(arguments.file, arguments.encoding)]))
 
 
 def _audit(arguments: argparse.Namespace) -> None:
@@ -245,6 +278,13 @@ def _humanize(arguments: argparse.Namespace) -> None:
         began=arguments.began,
     )
     _show_refused(done.refused)
+    _show_passed_over(done.passed_over)
+    for file, remarks in list(done.remarks.items())[:REFUSED_SHOWN]:
+        sys.stderr.writelines(f"{file}: {remark}.\n" for remark in remarks)
+    if len(done.remarks) > REFUSED_SHOWN:
+        sys.stderr.write(
+            f"{len(done.remarks) - REFUSED_SHOWN} more files were read; tdp tracks FILE shows each voice.\n"
+        )
     files = f" {done.files:,} {'file' if done.files == 1 else 'files'}" if arguments.score.is_dir() else ""
     sys.stdout.write(f"{arguments.out}:{files} with the timing of {', '.join(timing)}\n")
 
@@ -337,6 +377,18 @@ def _show_refused(refused: dict[str, str], named: str = "") -> None:
         sys.stderr.write(f"Left out {file}: {reason}.\n")
     if len(refused) > REFUSED_SHOWN:
         sys.stderr.write(f"Left out {len(refused) - REFUSED_SHOWN} more{named}.\n")
+
+
+def _show_passed_over(passed_over: dict[str, int]) -> None:
+    if passed_over:
+        sys.stderr.write(f"Passed over files of other kinds: {_counts(passed_over)}.\n")
+
+
+def _counts(counts: dict[str, int]) -> str:
+    """Returns counts in words, the largest first."""
+    return ", ".join(
+        f"{what} {count:,}" for what, count in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    )
 
 
 def _bar(batches: Iterable[Any], number: int, what: str = "Preparing") -> Iterator[Any]:

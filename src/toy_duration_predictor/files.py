@@ -5,7 +5,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,16 @@ def write(path: Path, save: Callable[[Path], object], before: Path | None = None
             beside.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def passed_over(folder: Path, suffixes: Iterable[str]) -> dict[str, int]:
+    """Returns how many files below a folder have names that end in none of the suffixes, by what they end in.
+
+    Hidden files, and files in hidden folders, do not count.
+    """
+    shown = (path for path in folder.rglob("*") if not any(part[0] == "." for part in path.relative_to(folder).parts))
+    ends = Counter(path.suffix.lower() or "no ending" for path in shown if path.is_file())
+    return {end: count for end, count in sorted(ends.items()) if end not in suffixes}
 
 
 def _to_disk(path: Path) -> None:

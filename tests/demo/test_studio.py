@@ -88,7 +88,7 @@ def test_figures_are_those_of_takes_drawn_one_by_one(studio):
     late = []
     for seed in range(TAKES):
         view = show(studio, wanted=ONE._replace(seed=seed))
-        late.append(song.voice.seconds(midis(view)[0].onset) - song.voice.seconds(song.voice.onset))
+        late.append(song.midi.voice.seconds(midis(view)[0].onset) - song.midi.voice.seconds(song.midi.voice.onset))
     assert found.habits.late == pytest.approx(1000 * np.median(late), abs=1e-3)
     assert found.takes_apart == pytest.approx(1000 * np.median(np.abs(late[0] - late[1])), abs=1e-3)
     assert draw(song, PREDICTOR, Sings(3), HumanizeSettings()).takes == 1
@@ -159,7 +159,7 @@ def test_what_was_mended_is_said(studio, tmp_path):
 def test_the_track_that_is_chosen_is_sung(studio, tmp_path):
     two = {"two": write(tmp_path, "two", midi(8, others=5))}
     assert show(studio, "two", two)["notes"] == 8
-    assert show(studio, "two", two, track=1)["notes"] == 5
+    assert show(studio, "two", two, track="1")["notes"] == 5
 
 
 def test_all_files_are_packed(studio, tmp_path):

@@ -59,3 +59,8 @@ def test_too_many_files_are_refused_and_gone(tmp_path, folder):
 
 def test_a_file_that_did_not_arrive_is_named(tmp_path, folder):
     assert keep([tmp_path / "lost.mid"], folder, read_song).refused == ["lost.mid cannot be used: it did not arrive."]
+
+
+def test_a_file_keeps_its_format(tmp_path, folder):
+    uploads = sent(tmp_path, ("a.KAR", midi()), ("b.html", midi()))
+    assert [place.name for place in keep(uploads, folder, read_song).files.values()] == ["a.kar", "b.mid"]

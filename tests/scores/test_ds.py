@@ -51,13 +51,13 @@ def numbers(text):
 
 def open_and_move(*shifts):
     """Moves the points in time of the first segment, seconds at 120 beats a minute."""
-    scores, write = open_ds(content(FIRST, SECOND, SILENT), 120)
+    scores, write, _ = open_ds(content(FIRST, SECOND, SILENT), 120)
     times = [scores[0].times + np.rint(np.array(shifts) * 2 * BEAT).astype(int), scores[1].times]
     return json.loads(write(times))
 
 
 def test_segments_are_voices():
-    scores, _ = open_ds(content(FIRST, SECOND, SILENT), 120)
+    scores = open_ds(content(FIRST, SECOND, SILENT), 120).scores
     assert len(scores) == 2
     assert (scores[0].times / BEAT).tolist() == [1, 2, 2, 3, 3, 3.6]
     assert (scores[1].times / BEAT).tolist() == [0, 2]
@@ -82,7 +82,7 @@ def test_durations_of_notes_words_and_phonemes_agree():
 
 def test_phonemes_may_last_longer_than_their_notes():
     longer = FIRST | {"ph_dur": "0.4 0.1 0.45 0.05 0.8 0.5"}
-    scores, write = open_ds(content(longer), 120)
+    scores, write, _ = open_ds(content(longer), 120)
     written = json.loads(write([scores[0].times + np.array([0, 0, 0, 0, 0, BEAT // 5])]))[0]
     assert numbers(written["ph_dur"]) == pytest.approx([0.4, 0.1, 0.45, 0.05, 0.9, 0.4])
 
@@ -100,7 +100,7 @@ def test_curves_go_with_their_notes():
 
 def test_a_longer_segment_has_longer_curves():
     alone = FIRST | {"note_seq": "rest D#3 C4 D4", "note_dur": "0.5 0.5 0.5 0.5"}
-    scores, write = open_ds(content(alone), 120)
+    scores, write, _ = open_ds(content(alone), 120)
     moved = scores[0].times + np.array([0, 0, 0, 0, 0, BEAT])
     written = json.loads(write([moved]))[0]
     assert numbers(written["note_dur"]) == pytest.approx([0.5, 0.5, 0.5, 1.0])
@@ -117,17 +117,74 @@ def test_everything_else_stays():
     }
 
 
-@pytest.mark.parametrize("tempo", [None, 0, 5000, float("nan")])
-def test_the_tempo_is_needed(tempo):
-    with pytest.raises(InputError, match="does not say its tempo; give it, in beats a minute"):
+@pytest.mark.parametrize("tempo", [0, 5000, float("nan")])
+def test_a_tempo_that_is_none(tempo):
+    with pytest.raises(InputError, match="is none; give beats a minute from 10 to 1000"):
         open_ds(content(FIRST), tempo)
+
+
+def even(*seconds):
+    return {"note_seq": " ".join(["C4"] * len(seconds)), "note_dur": " ".join(map(str, seconds))}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "tempo"),
+    [
+        ([0.25] * 7, 120),
+        ([0.5, 0.25, 0.25, 1, 0.75, 0.25, 2], 120),
+        ([0.429, 0.214, 0.214, 0.857, 0.429, 0.107, 0.107], 140),
+        ([0.6897, 0.3448, 0.3448, 0.6897, 0.3448, 0.3448, 1.3793], 87),
+        ([0.4898, 0.2449, 0.2449, 0.4898, 0.2449, 0.2449, 0.9796], 122.5),
+    ],
+)
+def test_the_tempo_is_guessed_where_it_is_clear(seconds, tempo):
+    opened = open_ds(content(even(*seconds)), None)
+    assert opened.remarks == (
+        f"its notes are at {tempo} beats a minute, by their durations; --tempo says another tempo",
+    )
+    assert opened.scores[0].times[-1] == pytest.approx(sum(seconds) * tempo / 60 * BEAT, rel=1e-6)
+    assert open_ds(content(even(*seconds)), 99).remarks == ()
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        [0.5] * 5,  # too few
+        [0.513, 0.262, 0.241, 0.977, 0.749, 0.258, 0.533, 0.481],  # as sung
+        [1 / 3, 1 / 3, 1 / 3, 0.5, 0.5, 1 / 6, 1 / 6, 1 / 6, 0.5, 0.25, 0.25, 1 / 3, 1.5],  # triplets beside others
+    ],
+)
+def test_a_tempo_that_is_not_clear_is_asked_for(seconds):
+    with pytest.raises(InputError, match="its tempo does not follow from its notes; give it by --tempo"):
+        open_ds(content(even(*seconds)), None)
+
+
+def test_one_segment_comes_back_as_one():
+    scores, write, _ = open_ds(json.dumps(FIRST).encode(), 120)
+    assert len(scores) == 1
+    assert json.loads(write([scores[0].times])) == FIRST
+    moved = scores[0].times + np.array([0, 0, 0, 0, BEAT // 5, BEAT // 5])
+    assert json.loads(write([moved])) == open_and_move(0, 0, 0, 0, 0.1, 0.1)[0]
+
+
+def test_curves_of_a_speaker_mix_go_with_their_notes():
+    curves = {"a": " ".join(map(str, range(40))), "b": "0.5", "c": " ".join(map(str, range(40, 0, -1)))}
+    segment = FIRST | {"spk_mix": curves, "spk_mix_timestep": "0.05"}
+    scores, write, _ = open_ds(content(segment), 120)
+    moved = scores[0].times + np.array([0, -BEAT // 25, BEAT // 5, BEAT // 5, BEAT // 5, BEAT // 5])
+    written = json.loads(write([moved]))[0]
+    assert written["spk_mix"]["a"] == written["energy"] != segment["energy"]
+    assert written["spk_mix"]["b"] == "0.5"
+    assert (numbers(written["spk_mix"]["a"]) + numbers(written["spk_mix"]["c"]) == 40).all()
+    assert written["spk_mix_timestep"] == "0.05"
 
 
 @pytest.mark.parametrize(
     ("file", "reason"),
     [
         (b"{", "it is no JSON"),
-        (b"{}", "it is no list of segments"),
+        (b"{}", "segment 0 has no note_dur"),
+        (b"3", "it is no list of segments"),
         (b"[1]", "it is no list of segments"),
         (b"[]", "it has no notes"),
         (content(SILENT), "it has no notes"),

@@ -21,7 +21,7 @@ from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.scores.humanize import humanize, humanize_bytes
-from toy_duration_predictor.scores.midi import read_score
+from toy_duration_predictor.scores.midi import Reading, read_score
 from toy_duration_predictor.scores.perform import HumanizeSettings, Sings
 from toy_duration_predictor.scores.rows import open_csv, open_json
 
@@ -138,8 +138,8 @@ def test_only_the_notes_of_the_voice_move(wild, made, settings):
 def test_no_note_is_further_than_half_a_step_from_the_scores(phase, made, strength, seed):
     file, number = made
     settings = HumanizeSettings(strength, seed=seed, track=number)
-    before = read_score(parse(file), number)[0]
-    after = read_score(parse(humanize_bytes(file, phase, SEVEN, settings)), number)[0]
+    before = read_score(parse(file), Reading(number))[0]
+    after = read_score(parse(humanize_bytes(file, phase, SEVEN, settings)), Reading(number))[0]
     # Onsets and ends are whole ticks, and a note keeps one tick at least, which pushes the next one.
     room = np.arange(len(before.times)) % 2 + 0.5
     assert (np.abs(after.times - before.times) <= strength * before.ticks_per_beat / 16 + room).all()
@@ -230,17 +230,24 @@ def test_a_score_is_quantized_first(phase):
     assert performed == pytest.approx(predicted, abs=1.5)
 
 
-def test_the_models_step_is_that_of_the_given_grid(phase):
+@pytest.mark.parametrize(("grid", "length"), [("1/8", 240), ("1/16", 120), ("1/8t", 160), ("1/4t", 320)])
+def test_a_grid_only_quantizes(phase, grid, length):
+    """A score that lies on the grid already is performed as without it; the model's step stays 1/32."""
+    score = a_score(*[(length, 0)] * 3, (2 * length, length), *[(length, 0)] * 4)
+    assert humanize_bytes(score, phase, TWO, HumanizeSettings(quantize=grid)) == humanize_bytes(score, phase, TWO)
+
+
+def test_a_coarse_grid_moves_notes_onto_its_lines_first(phase):
     performed = np.diff(times(humanize_bytes(SCORE, phase, TWO, HumanizeSettings(quantize="1/16"))))
     on_grid = [240, 0, 120, 0, 480, 0, 120, 480, 240, 0, 240, 0, 960]
-    assert performed == pytest.approx(phase.predict(on_grid, 2, step=120, rest=RESTS), abs=1.5)
-    assert performed != pytest.approx(phase.predict(on_grid, 2, step=60, rest=RESTS), abs=1.5)
+    assert performed == pytest.approx(phase.predict(on_grid, 2, step=60, rest=RESTS), abs=1.5)
+    assert performed != pytest.approx(phase.predict(on_grid, 2, step=120, rest=RESTS), abs=1.5)
 
 
 @pytest.mark.parametrize("file", REAL)
 def test_real_songs_there_and_back(phase, file):
     """Quantized and performed by a model: the notes are where the model puts the table's row."""
-    score, voice, _ = read_score(parse(file))
+    score, voice = read_score(parse(file))
     performed = humanize_bytes(file, phase, TWO, HumanizeSettings(quantize="1/32"))
     after = read_score(parse(performed))[0]
     assert len(after.times) == len(score.times)
@@ -265,10 +272,13 @@ def test_the_round_trip_agrees_with_the_table(mssv, config):
     of_files, of_table, copied = [], [], []
     for i in range(0, len(files), 5):
         file, row = files[i].read_bytes(), songs[i]
-        performed = humanize_bytes(file, predictor, Sings(row["singer_id"]), HumanizeSettings(quantize="1/32"))
-        sung = np.diff(times(file))
+        settings = HumanizeSettings(quantize="1/32", begin="J", end="H")
+        performed = humanize_bytes(file, predictor, Sings(row["singer_id"]), settings)
+        sung, performed = (
+            np.diff(read_score(parse(each), Reading(begin="J", end="H"))[0].times) for each in (file, performed)
+        )
         assert sung[sung > 0].tolist() == row["durations"]
-        of_files.append(np.abs(np.diff(times(performed)) - sung)[sung > 0])
+        of_files.append(np.abs(performed - sung)[sung > 0])
         of_table.append(np.abs(predictor.predict(row["quantized_durations"], row["singer_id"]) - row["durations"]))
         copied.append(np.abs(np.subtract(row["quantized_durations"], row["durations"])))
     mae_files, mae_table, mae_copied = (np.concatenate(errors).mean() for errors in (of_files, of_table, copied))
@@ -330,7 +340,7 @@ def test_files_and_folders(phase, tmp_path):
     assert done.files == 2
     assert {Path(file).name: reason for file, reason in done.refused.items()} == {
         "broken.mid": "it is not a Standard MIDI File",
-        "c.ds": "a .ds file does not say its tempo; give it, in beats a minute from 10 to 1000",
+        "c.ds": "its tempo does not follow from its notes; give it by --tempo, in beats a minute",
     }
     assert sorted(seen) == ["B.MIDI", "a.mid", "broken.mid", "c.ds"]
     written = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
@@ -346,17 +356,32 @@ def test_files_and_folders(phase, tmp_path):
         ("nowhere.mid", "out.mid", {}, "nowhere.mid does not exist"),
         ("a.mid", "a.mid", {}, "is a.mid itself, or lies in it"),
         (".", "out", {}, "out is . itself, or lies in it"),
-        ("empty", "out", {}, "empty has no .mid, .midi, .ds files."),
+        ("empty", "out", {}, "empty has no .mid, .midi, .kar, .rmi, .ds files."),
         ("broken", "out", {}, "it is not a Standard MIDI File."),
-        ("a.mid", "out.wav", {}, "a .mid file can become a .mid or .midi or .csv or .json file, and no '.wav' file"),
+        (
+            "a.mid",
+            "out.wav",
+            {},
+            "or .kar or .rmi or .csv or .json file, and no '.wav' file",
+        ),
         ("a.mid", "out", {}, "and no '' file"),
-        ("notes.txt", "out.txt", {}, "no scores are read from '.txt' files; known: .csv, .ds, .json, .mid, .midi"),
+        (
+            "notes.txt",
+            "out.txt",
+            {},
+            "no scores are read from '.txt' files; known: .csv, .ds, .json, .kar, .mid",
+        ),
         ("a.mid", "out.mid", {"strength": 2}, "strength=2: give a number from 0"),
         ("a.mid", "out.mid", {"strength": float("nan")}, "strength=nan"),
         ("a.mid", "out.mid", {"quantize": "1/33"}, "There is no grid of 1/33"),
         ("a.mid", "out.mid", {"temperature": 0}, "temperature=0: give a number above 0"),
         ("a.mid", "out.mid", {"seed": -1}, "seed=-1: give a whole number"),
-        ("a.mid", "out.mid", {"track": 3}, "it has 1 tracks, and none is number 3"),
+        (
+            "a.mid",
+            "out.mid",
+            {"track": 3},
+            "number 3; its voices are: track 0 (channel 1, 7 notes)",
+        ),
         ("long.mid", "out.mid", {}, "and must be from 0 to 16777216 ticks"),
         ("a.mid", "a.mid/x.mid", {}, "a.mid/x.mid is a.mid itself, or lies in it"),
         ("a.mid", "notes.txt/x.mid", {}, "notes.txt/x.mid cannot be written"),

@@ -108,7 +108,7 @@ def test_other_formats_go_on_as_they_began(phase):
     [
         ({"like": "nowhere.mid"}, "nowhere.mid: it cannot be read: No such file or directory."),
         ({"like": ["a.mid", "broken.mid"]}, "broken.mid: it is not a Standard MIDI File."),
-        ({"like": "empty"}, "empty has no .mid or .midi files."),
+        ({"like": "empty"}, "empty has no .mid, .midi, .kar, .rmi files."),
         ({"like": "fine.mid"}, "fine.mid: A grid of 1/32 does not divide 100 ticks per beat"),
         ({"like": "nowhere.parquet"}, "nowhere.parquet does not exist"),
         ({"like": []}, "like: has no songs"),

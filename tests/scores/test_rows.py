@@ -17,7 +17,7 @@ SONG = {"title": "사랑", "ticks_per_beat": 480, "durations": [240, 240, 60, 48
 
 
 def test_csv_there_and_back():
-    scores, write = open_csv(CSV)
+    scores, write, _ = open_csv(CSV)
     assert scores[0].times.tolist() == [0, 240, 240, 480, 540, 1020]
     # The rest of 20 ticks that comes between the first two notes belongs to the first.
     assert write([np.array([0, 220, 240, 500, 530, 1000])]).decode().splitlines() == [
@@ -30,7 +30,7 @@ def test_csv_there_and_back():
 
 
 def test_json_there_and_back():
-    scores, write = open_json(json.dumps(SONG).encode())
+    scores, write, _ = open_json(json.dumps(SONG).encode())
     assert scores[0].ticks_per_beat == 480
     assert scores[0].pitch.tolist() == [60, 62, 64]
     written = json.loads(write([np.array([0, 220, 230, 500, 530, 1000])]))

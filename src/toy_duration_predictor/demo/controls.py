@@ -8,8 +8,6 @@ from toy_duration_predictor.demo.choices import LAST_SEED, MOST_STRENGTH, MOST_T
 from toy_duration_predictor.demo.uploads import MOST_FILES
 from toy_duration_predictor.inference.predictor import Predictor
 
-MIDI_FILES = [".mid", ".midi"]
-
 
 class Controls(NamedTuple):
     """The controls; see `make_controls`."""
@@ -47,9 +45,9 @@ def make_controls(predictor: Predictor, start: Choices) -> Controls:
             visible=samples,
             elem_id="seed",
         )
+    # Which files can be used is said by the server, for each. A browser would pass over others without a word.
     upload = gr.File(
         label="Your own songs: MIDI files",
-        file_types=MIDI_FILES,
         file_count="multiple",
         height=150,
         elem_id="upload",
@@ -57,7 +55,7 @@ def make_controls(predictor: Predictor, start: Choices) -> Controls:
     track = gr.Dropdown(
         [],
         label="Track",
-        info="The track that is sung. The others stay as they are.",
+        info="Which notes are the voice. All others stay as they are.",
         visible=False,
         elem_id="track",
     )
@@ -90,7 +88,6 @@ def make_controls(predictor: Predictor, start: Choices) -> Controls:
         )
         recording = gr.File(
             label="Recordings: MIDI files",
-            file_types=MIDI_FILES,
             file_count="multiple",
             height=150,
             elem_id="recording",

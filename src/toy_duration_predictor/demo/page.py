@@ -20,7 +20,7 @@ from toy_duration_predictor.demo.choices import (
     singer_label,
 )
 from toy_duration_predictor.demo.controls import make_controls
-from toy_duration_predictor.demo.songs import read_heard, read_song, tracks_of
+from toy_duration_predictor.demo.songs import read_heard, read_song
 from toy_duration_predictor.demo.studio import Files, Studio, Wanted, like_label
 from toy_duration_predictor.demo.uploads import keep
 from toy_duration_predictor.demo.view import PLAYER_JS, TEMPLATE
@@ -55,9 +55,9 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
         """Returns the choice of a song's track. It is there only where there is one."""
         if place is None or not place.exists():
             return gr.update(choices=[], value=None, visible=False)
-        content = place.read_bytes()
-        found = tracks_of(content)
-        return gr.update(choices=found, value=read_song(content).track, visible=len(found) > 1)
+        song = read_song(place.read_bytes())
+        choices = [(f"{each}"[:1].upper() + f"{each}"[1:], each.number) for each in song.voices]
+        return gr.update(choices=choices, value=song.midi.voice.taken.number, visible=len(choices) > 1)
 
     def pick(song: str, files: Files) -> tuple[Any, list[str]]:
         """Takes a song from the list."""
@@ -90,7 +90,7 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
         return recordings, choices, refused, [str(place) for place in recordings.values()]
 
     def show(
-        request: gr.Request, song: str | None, files: Files, track: int | None, said: list[str], *wanted: Any
+        request: gr.Request, song: str | None, files: Files, track: str | None, said: list[str], *wanted: Any
     ) -> tuple[dict[str, Any], Any, str]:
         """Performs the song. What was made with other settings is gone."""
         view = studio.show(request.session_hash, song, files, track, Wanted(*wanted), said)

@@ -18,6 +18,7 @@ from toy_duration_predictor.demo.uploads import file_stems
 from toy_duration_predictor.demo.voice import RATE, sing
 from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.scores.perform import HumanizeSettings, Sings, perform
+from toy_duration_predictor.scores.score import Score
 
 MOST_SECONDS = 300  # of the picture and the sound; the MIDI file is whole
 MOST_BEATS = 5_000
@@ -83,13 +84,13 @@ def draw(song: Song, predictor: Predictor, sings: Sings, settings: HumanizeSetti
     Raises:
         InputError: As for `perform`.
     """
-    notes = min(len(song.score.times) // 2, FIRST_NOTES)
-    first = song.score._replace(times=song.score.times[: 2 * notes], least=song.score.least[: 2 * notes - 1])
+    notes = min(len(song.midi.score.times) // 2, FIRST_NOTES)
+    first = _beginning(song.midi.score, notes)
 
     def timed(own: HumanizeSettings) -> np.ndarray:
-        return _seconds(song.voice, perform(first, predictor, sings, own))
+        return _seconds(song.midi.voice, perform(first, predictor, sings, own))
 
-    score = _seconds(song.voice, first.times)
+    score = _seconds(song.midi.voice, first.times)
     expected = timed(HumanizeSettings(settings.strength))
     if settings.temperature is None:
         return Drawn(habits(score, expected[None]), 1, notes, None, expected)
@@ -103,7 +104,7 @@ def write_performances(
     singers: Sequence[tuple[str, Sings, Drawn]],
     settings: HumanizeSettings,
     folder: Path,
-    name: str,
+    name: Path,
 ) -> Performances:
     """Performs a song and writes its files.
 
@@ -113,31 +114,31 @@ def write_performances(
         singers: Who sings: a name, the singer, and what they do.
         settings: See `HumanizeSettings`.
         folder: Where the files go.
-        name: The song's, for the names of files.
+        name: The name of the song's file, from which the others have theirs.
 
     Raises:
         InputError: As for `perform`.
     """
-    times = [perform(song.score, predictor, sings, settings) for _, sings, _ in singers]
-    voice = song.voice
-    score, *sung = (_seconds(voice, each) for each in (song.score.times, *times))
+    times = [perform(song.midi.score, predictor, sings, settings) for _, sings, _ in singers]
+    voice = song.midi.voice
+    score, *sung = (_seconds(voice, each) for each in (song.midi.score.times, *times))
     begin = score[0, 0]
     # Notes that begin within the first minutes; ends are cut there, too.
     shown = np.max([each[:, 0] for each in (score, *sung)], axis=0) < begin + MOST_SECONDS
     score, *sung = ((each[shown] - begin).clip(max=MOST_SECONDS) for each in (score, *sung))
     end = max(each[-1, 1] for each in (score, *sung))
-    bars, beats = (voice.seconds(each) - begin for each in _bars_and_beats(voice, song.score.times[-1]))
+    bars, beats = (voice.seconds(each) - begin for each in _bars_and_beats(voice, song.midi.score.times[-1]))
     pitch = voice.pitch[shown]
 
     def sound(notes: np.ndarray, of: str) -> Path:
-        place = folder / f"{name} - {of}.wav"
+        place = folder / f"{name.stem} - {of}.wav"
         wavfile.write(place, RATE, sing(notes, pitch, beats[(beats >= 0) & (beats <= end)]))
         return place
 
     lanes = []
     stems = file_stems((who for who, _, _ in singers), ["score"])
     for (who, _, drawn), stem, own, notes in zip(singers, stems, times, sung, strict=True):
-        midi = folder / f"{name} - {stem}.mid"
+        midi = folder / f"{name.stem} - {stem}{name.suffix}"
         midi.write_bytes(song.sung(own))
         lanes.append(Lane(who, notes, midi, sound(notes, stem), drawn))
     roll = PianoRoll(
@@ -148,7 +149,16 @@ def write_performances(
         1 + int((bars < 0).sum()),
         float(end),
     )
-    return Performances(roll, sound(score, "score"), lanes, float(voice.seconds(song.score.times[-1]) - begin))
+    return Performances(roll, sound(score, "score"), lanes, float(voice.seconds(song.midi.score.times[-1]) - begin))
+
+
+def _beginning(score: Score, notes: int) -> Score:
+    """Returns the first notes of a score."""
+    return score._replace(
+        times=score.times[: 2 * notes],
+        least=score.least[: 2 * notes - 1],
+        goes_on=None if score.goes_on is None else score.goes_on[:notes],
+    )
 
 
 def _seconds(voice: Voice, times: np.ndarray) -> np.ndarray:

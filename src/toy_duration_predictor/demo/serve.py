@@ -8,7 +8,7 @@ from pathlib import Path
 import gradio as gr
 
 from toy_duration_predictor.demo.page import make_page
-from toy_duration_predictor.demo.songs import LARGEST_UPLOAD
+from toy_duration_predictor.demo.songs import MOST_SENT
 from toy_duration_predictor.demo.view import PAGE_CSS
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.predictor import DEMO, Predictor
@@ -38,7 +38,7 @@ def serve(model: str | Path, host: str, port: int | None, ready: Callable[[str],
             _, address, _ = page.launch(
                 server_name=host,
                 server_port=port,
-                max_file_size=LARGEST_UPLOAD,
+                max_file_size=MOST_SENT,
                 theme=THEME,
                 head=f"<style>{PAGE_CSS}</style>",  # Gradio would change the selectors of `css`
                 quiet=True,

@@ -81,7 +81,7 @@ class Studio:
         session: str | None,
         song: str | None,
         files: Files,
-        track: int | None,
+        track: str | None,
         wanted: Wanted,
         said: Sequence[str],
     ) -> dict[str, Any]:
@@ -101,14 +101,13 @@ class Studio:
         try:
             settings = wanted.settings()
             read = read_song(place.read_bytes(), track)
-            mended = [f"Mended in this file: {what} ({count} times)." for what, count in read.voice.mended.items()]
             singers = [
                 (name, sings, self._drawn(place, track, who, wanted.strength, settings.temperature))
                 for name, who, sings in self._singers(wanted)
             ]
             folder = self.visits.new_folder(session, "sung")
-            performances = write_performances(read, self.predictor, singers, settings, folder, place.stem)
-            return performances_view(performances, f"{place} {track}", [*said, *mended])
+            performances = write_performances(read, self.predictor, singers, settings, folder, Path(place.name))
+            return performances_view(performances, f"{place} {track}", [*said, *read.said])
         except FileNotFoundError:
             return message_view([GONE])
         except InputError as error:
@@ -133,12 +132,14 @@ class Studio:
             for name, file in files.items():
                 try:
                     song = read_song(file.read_bytes())
-                    sung = [song.sung(perform(song.score, self.predictor, sings, settings)) for _, _, sings in singers]
+                    sung = [
+                        song.sung(perform(song.midi.score, self.predictor, sings, settings)) for _, _, sings in singers
+                    ]
                 except (FileNotFoundError, InputError) as error:
                     said.append(f"{name}: {error if isinstance(error, InputError) else GONE}")
                     continue
                 for stem, content in zip(file_stems((who for who, _, _ in singers), []), sung, strict=True):
-                    packed.writestr(f"{name} - {stem}.mid", content)
+                    packed.writestr(f"{name} - {stem}{file.suffix}", content)
                 written += len(sung)
         return (place if written else None), said
 
@@ -156,7 +157,7 @@ class Studio:
         return found
 
     def _draw(
-        self, place: Path, track: int | None, who: int | tuple[Path, ...], strength: float, temperature: float | None
+        self, place: Path, track: str | None, who: int | tuple[Path, ...], strength: float, temperature: float | None
     ) -> Drawn:
         sings = _like(who) if isinstance(who, tuple) else Sings(who)
         song = read_song(place.read_bytes(), track)

@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from toy_duration_predictor.data.midi.smf import SUFFIXES
 from toy_duration_predictor.errors import InputError
 
 MOST_FILES = 20
@@ -67,6 +68,7 @@ def keep(uploads: Sequence[str | Path], folder: Path, read: Callable[[bytes], An
             kept.refused.append(f"{given.name[:80]} cannot be used: {reason}.")
             continue
         name = file_stem(given.stem, [*kept.files, *taken])
-        kept.files[name] = folder / f"{name}.mid"
+        suffix = given.suffix.lower()
+        kept.files[name] = folder / f"{name}{suffix if suffix in SUFFIXES else '.mid'}"
         kept.files[name].write_bytes(content)
     return kept

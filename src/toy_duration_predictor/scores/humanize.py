@@ -7,20 +7,20 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from toy_duration_predictor.data.midi.smf import parse, replace_track
+from toy_duration_predictor.data.midi.smf import SUFFIXES as MIDI
 from toy_duration_predictor.errors import InputError, did_you_mean
-from toy_duration_predictor.files import write
+from toy_duration_predictor.files import passed_over, write
 from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.inference.references import Like, reference_sums
 from toy_duration_predictor.inference.singers import Singer
 from toy_duration_predictor.scores.ds import open_ds
-from toy_duration_predictor.scores.midi import move_notes, read_score
+from toy_duration_predictor.scores.midi import Reading, open_midi
 from toy_duration_predictor.scores.perform import HumanizeSettings, Sings, perform, predict_or_sample
 from toy_duration_predictor.scores.recordings import read_beginning, read_file, read_references
 from toy_duration_predictor.scores.rows import from_voice, open_csv, open_json
 from toy_duration_predictor.scores.score import Opened
 
-MIDI, ROWS = (".mid", ".midi"), (".csv", ".json")
+ROWS = (".csv", ".json")
 SUFFIXES = (*MIDI, ".ds", *ROWS)
 # What is read of a folder. Its .csv and .json files are left alone, because they need not be scores.
 FOLDER_SUFFIXES = (*MIDI, ".ds")
@@ -34,10 +34,14 @@ class Humanized(NamedTuple):
     Attributes:
         files: How many files were written.
         refused: Why a file could not be used, by the file.
+        remarks: How each file that was written was read, by the file: in MIDI files, which notes are the voice.
+        passed_over: How many files of a folder are no scores by their names, by the ends of these.
     """
 
     files: int
     refused: dict[str, str]
+    remarks: dict[str, tuple[str, ...]]
+    passed_over: dict[str, int]
 
 
 def humanize(
@@ -52,10 +56,11 @@ def humanize(
     like: Like | str | Path | Sequence[str | Path] | None = None,
     began: str | Path | None = None,
 ) -> Humanized:
-    """Puts a singer's timing into a score, or into every `.mid`, `.midi` and `.ds` file below a folder.
+    """Puts a singer's timing into a score, or into every MIDI file and `.ds` file below a folder.
 
     Args:
-        source: A `.mid`, `.midi`, `.ds`, `.csv` or `.json` file (see `scores.ds` and `scores.rows`), or a folder.
+        source: A `.mid`, `.midi`, `.kar`, `.rmi`, `.ds`, `.csv` or `.json` file (see `scores.ds` and `scores.rows`), or
+            a folder.
         out: The file to write, or the folder. A MIDI file may become a `.csv` or `.json` file; every other file keeps
             its format.
         model: A predictor, or what `Predictor.load` takes.
@@ -91,16 +96,19 @@ def humanize(
             raise InputError(
                 f"{began} is the beginning of one score, and {source} is a folder; give that score's file."
             )
-    sings = Sings(singer, _read_like(like), None if began is None else read_beginning(began))
+    # A recording of the beginning is another file: its voice is found by itself.
+    beginning = None if began is None else read_beginning(began, _reading(settings)._replace(track=None))
+    sings = Sings(singer, _read_like(like), beginning)
     predictor = model if isinstance(model, Predictor) else Predictor.load(model, device)
     # A song of one note: a wrong singer, seed or temperature is refused once, before any file is read.
     predict_or_sample(predictor, settings, np.array([1.0]), 1.0, singer=singer, like=sings.like)
     refused: dict[str, str] = {}
+    remarks: dict[str, tuple[str, ...]] = {}
     for file in progress(files, len(files)) if progress and is_folder else files:
         place = out / file.relative_to(source) if is_folder else out
         suffixes = file.suffix.lower(), place.suffix.lower()
         try:
-            content = humanize_bytes(read_file(file), predictor, sings, settings, *suffixes)
+            content, remarks[str(file)] = _humanized(read_file(file), predictor, sings, settings, *suffixes)
         except InputError as error:
             refused[str(file)] = str(error).rstrip(".")
         else:
@@ -109,7 +117,8 @@ def humanize(
         first, reason = next(iter(refused.items()))
         also = f" None of the {len(files)} files can be used." if len(files) > 1 else ""
         raise InputError(f"{first}: {reason}.{also}")
-    return Humanized(len(files) - len(refused), refused)
+    others = passed_over(source, FOLDER_SUFFIXES) if is_folder else {}
+    return Humanized(len(files) - len(refused), refused, remarks, others)
 
 
 def humanize_bytes(
@@ -122,8 +131,8 @@ def humanize_bytes(
 ) -> bytes:
     """Returns the file of a performance.
 
-    In a MIDI file only the notes of the vocal track move, and its lyrics with them; lyrics keep their bytes. Other
-    tracks stay as they are. Where no note moves, the file stays the same to the byte.
+    In a MIDI file only the notes of the voice move, and their lyrics with them; lyrics keep their bytes. All else stays
+    as it is. Where no note moves, the file stays the same to the byte.
 
     Args:
         content: The score's file.
@@ -136,6 +145,13 @@ def humanize_bytes(
     Raises:
         InputError: The file cannot be used; or as for `perform`.
     """
+    return _humanized(content, predictor, sings, settings, suffix, out_suffix)[0]
+
+
+def _humanized(
+    content: bytes, predictor: Predictor, sings: Sings, settings: HumanizeSettings, suffix: str, out_suffix: str
+) -> tuple[bytes, tuple[str, ...]]:
+    """Returns the file of a performance, and what is to be said of how the score was read."""
     if suffix not in SUFFIXES:
         raise InputError(f"no scores are read from '{suffix}' files; {did_you_mean(suffix, SUFFIXES)}")
     possible = (*MIDI, *ROWS) if suffix in MIDI else (suffix,)
@@ -145,7 +161,8 @@ def humanize_bytes(
     times = [perform(score, predictor, sings, settings) for score in opened.scores]
     unmoved = all(np.array_equal(new, score.times) for new, score in zip(times, opened.scores, strict=True))
     # Where no note moves, a file is not written anew: another writer's spaces, line ends and running status stay.
-    return content if unmoved and (out_suffix in MIDI) == (suffix in MIDI) else opened.write(times)
+    stays = unmoved and (out_suffix in MIDI) == (suffix in MIDI)
+    return content if stays else opened.write(times), opened.remarks
 
 
 def _open(content: bytes, settings: HumanizeSettings, suffix: str, out_suffix: str) -> Opened:
@@ -153,12 +170,14 @@ def _open(content: bytes, settings: HumanizeSettings, suffix: str, out_suffix: s
         return open_ds(content, settings.tempo)
     if suffix in ROWS:
         return open_csv(content) if suffix == ".csv" else open_json(content)
-    tracks = parse(content)
-    score, voice, track = read_score(tracks, settings.track)
+    midi = open_midi(content, _reading(settings))
     if out_suffix in ROWS:
-        return Opened([score], lambda times: from_voice(times[0], voice, out_suffix))
-    events = tracks.tracks[track]
-    return Opened([score], lambda times: replace_track(content, track, move_notes(events, score.times, times[0])))
+        return Opened([midi.score], lambda times: from_voice(times[0], midi.voice, out_suffix), midi.remarks)
+    return Opened([midi.score], lambda times: midi.write(times[0]), midi.remarks)
+
+
+def _reading(settings: HumanizeSettings) -> Reading:
+    return Reading(**{name: getattr(settings, name) for name in Reading._fields})
 
 
 def _read_like(like: Like | str | Path | Sequence[str | Path] | None) -> Like | None:

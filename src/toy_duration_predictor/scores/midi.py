@@ -1,95 +1,144 @@
-"""Scores in MIDI files: the voice's notes are read from a file, and put back into their track at other times.
+"""Scores in MIDI files: the voice's notes are read from a file, and put back into it at other times.
 
 Shapes: `N` notes; see `score`.
 """
 
-from collections import defaultdict
+import re
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
+from toy_duration_predictor.data.midi.lyrics import find_lyrics, lyrics_of_voice
+from toy_duration_predictor.data.midi.pairs import channels
 from toy_duration_predictor.data.midi.recipe import Recipe, sung_part
-from toy_duration_predictor.data.midi.smf import END_OF_TRACK, LAST_TICK, LYRIC, META, TEXT, Event, Tracks
-from toy_duration_predictor.data.midi.voice import Voice, read_voice, vocal_track
-from toy_duration_predictor.scores.score import Score, warp
+from toy_duration_predictor.data.midi.smf import LAST_TICK, Tracks, parse, replace_tracks
+from toy_duration_predictor.data.midi.voice import Voice, read_voice
+from toy_duration_predictor.data.midi.voices import refuse_overlap
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.scores.move import move_notes
+from toy_duration_predictor.scores.score import Score
+
+# A file of a lower resolution cannot hold a singer's timing: at 96 ticks per beat and 120 beats a minute a tick has 5
+# ms. Such a file is written at this resolution, or at the next multiple of its own.
+LOWEST_RESOLUTION, BETTER_RESOLUTION = 96, 480
+# No time between two events of a file may be longer.
+LONGEST_DELTA = 2**28 - 1
+# What a lyric is that goes on from the note before: nothing, or signs that singing editors have for it.
+GOES_ON = re.compile(r"[-+_~*\u30fc\uff0d\uff0b]*")
 
 
-def read_score(tracks: Tracks, track: int | None = None) -> tuple[Score, Voice, int]:
-    """Reads the sung part of a file's vocal track, as `tdp prepare` reads it for training; see `recipe.sung_part`.
+class Reading(NamedTuple):
+    """How the notes of a MIDI file are read.
+
+    Attributes:
+        track: The voice's number; None is found by the rule of `data.midi.voices`.
+        encoding: That of lyrics and names, such as `cp949`; None finds it.
+        begin: The notes after the first one with this lyric are the song; if empty, or in a file without it, all are.
+        end: The notes before the first one with this lyric after the beginning are the song.
+        polyphonic: Whether notes may overlap: they keep their lengths, and move with their onsets.
+    """
+
+    track: int | str | None = None
+    encoding: str | None = None
+    begin: str = ""
+    end: str = ""
+    polyphonic: bool = False
+
+
+DEFAULT = Reading()
+
+
+class MidiScore(NamedTuple):
+    """A score in a MIDI file.
+
+    Attributes:
+        score: The times of its notes.
+        voice: The notes. `Voice.taken` says where they are from.
+        write: Returns the file of a performance. It is given the new times, int64 `(2N,)`. Nothing but the notes, and
+            the lyrics that belong to them, is changed.
+        remarks: What whoever has given the file should know of how it was read.
+    """
+
+    score: Score
+    voice: Voice
+    write: Callable[[np.ndarray], bytes]
+    remarks: tuple[str, ...]
+
+
+def open_midi(content: bytes, reading: Reading = DEFAULT) -> MidiScore:
+    """Reads a score.
+
+    Args:
+        content: The file.
+        reading: How its notes are read.
+
+    Raises:
+        InputError: It cannot be used; the message says why.
+    """
+    tracks = parse(content)
+    remarks = [f"it is read, though {remark}" for remark in tracks.remarks]
+    finer = None
+    if tracks.ticks_per_beat < LOWEST_RESOLUTION and (at_finer := _at_finer_resolution(tracks)):
+        finer = at_finer.ticks_per_beat
+        remarks.append(f"its {tracks.ticks_per_beat} ticks per beat become {finer}")
+        tracks = at_finer
+    score, voice = read_score(tracks, reading)
+    taken = voice.taken
+
+    def write(times: np.ndarray) -> bytes:
+        notes = [channels(events) for events in tracks.tracks]
+        lyrics = lyrics_of_voice(tracks, notes, find_lyrics(tracks, notes), taken.track, taken.channel - 1)
+        changed = dict(enumerate(tracks.tracks)) if finer else {}
+        for track in sorted({taken.track, *lyrics}):
+            of_voice = notes[track][taken.channel - 1] if track == taken.track else None
+            moving = lyrics.get(track, {}).keys()
+            if of_voice is not None or moving:
+                events = tracks.tracks[track]
+                changed[track] = move_notes(events, score.times, times, of_voice, moving, reading.polyphonic)
+        return replace_tracks(content, changed, finer)
+
+    return MidiScore(score, voice, write, (f"the voice is {taken}: {taken.why}", *remarks))
+
+
+def read_score(tracks: Tracks, reading: Reading = DEFAULT) -> tuple[Score, Voice]:
+    """Reads a file's voice, and the times of its notes.
 
     Args:
         tracks: The file.
-        track: The vocal track, from 0; None is the one with the most notes.
-
-    Returns:
-        The times of its notes, the notes, and the number of the track.
+        reading: How its notes are read.
 
     Raises:
-        InputError: There is no such track, or it has no notes; see `midi.read_voice`.
+        InputError: There is no such voice, it has no notes, or they overlap; see `midi.read_voice`.
     """
-    track = vocal_track(tracks, track)
-    voice = read_voice(tracks, track)
-    part = sung_part(voice, Recipe())
+    voice = read_voice(tracks, reading.track, reading.encoding)
+    if not reading.polyphonic:
+        try:
+            refuse_overlap(voice.taken)
+        except InputError as error:
+            raise InputError(f"{error}; --polyphonic moves them all the same, --track takes another voice") from None
+    part = sung_part(voice, Recipe(begin=reading.begin, end=reading.end))
     times = np.stack([part.onset, part.onset + part.duration], axis=1).ravel()
     later = voice.onset[voice.onset > part.onset[-1]]
+    # In a song without any lyrics nothing says where one goes on.
+    has_lyrics = any(part.lyric)
     score = Score(
         times=times,
         least=np.arange(len(times) - 1) % 2 ^ 1,  # a tick for a note, none for a rest
         latest=int(later[0]) if len(later) else LAST_TICK,
         ticks_per_beat=tracks.ticks_per_beat,
         pitch=part.pitch,
+        goes_on=np.array([has_lyrics and GOES_ON.fullmatch(lyric) is not None for lyric in part.lyric]),
     )
-    return score, part, track
+    return score, part
 
 
-def move_notes(events: list[Event], before: np.ndarray, after: np.ndarray) -> list[Event]:
-    """Moves the notes of a track, and its lyrics along with them.
-
-    Notes that begin together move together. Where notes overlap, the earlier note ends before the later one begins.
-    Where a track has no lyrics, its text events at onsets count as lyrics. The end of the track moves only where a note
-    goes beyond it.
-
-    Args:
-        events: The track's.
-        before: int64 `(2N,)`; the times of its notes.
-        after: int64 `(2N,)`; the times that they move to.
-
-    Returns:
-        The events in the order of their ticks. At the same tick, ends of notes that began earlier come first.
-    """
-    onsets = {int(tick): note for note, tick in enumerate(before[::2])}
-    old_onset_of = dict(zip(after[::2].tolist(), before[::2].tolist(), strict=True))
-    lyric = LYRIC if any(status == META and kind == LYRIC for _, status, kind, _ in events) else TEXT
-    warped = warp(np.array([tick for tick, *_ in events]), before, after).tolist()
-    # The notes that sound, by channel and pitch: which note of the voice it is, or None, and its new onset.
-    sounding: dict[tuple[int, int], list[tuple[int | None, int]]] = defaultdict(list)
-    # New tick, order among the events at this tick, and event. Ends come before onsets, the end of the track last.
-    moved: list[tuple[int, int, Event]] = []
-    for (tick, status, kind, data), moves_to in zip(events, warped, strict=True):
-        message, to, order = status & 0xF0, tick, 1
-        if message == 0x90 and data != b"\0":
-            note, to = onsets.get(tick), moves_to
-            sounding[status & 0x0F, kind].append((note, to))
-        elif message in (0x80, 0x90):
-            of = sounding[status & 0x0F, kind]
-            # Which note of this pitch ends? The one of the voice that ends at this tick, or else the oldest one.
-            ending = [i for i, (n, _) in enumerate(of) if n is not None and before[2 * n + 1] == tick]
-            note, began = of.pop(ending[0] if ending else 0) if of else (None, None)
-            to = moves_to if note is None else _end(tick, note, before, after)
-            # An end at the tick of its own onset must stay behind it.
-            order = 0 if began is not None and began < to else 1
-        elif status == META and kind == lyric and (kind == LYRIC or tick in onsets):
-            to = moves_to
-            # A lyric beside an onset may be rounded onto it, and would become its lyric. It stays a tick away.
-            if tick not in onsets and to in old_onset_of:
-                to = to + 1 if tick > old_onset_of[to] else max(to - 1, 0)
-        elif status == META and kind == END_OF_TRACK:
-            to, order = max([tick, *(to for to, _, _ in moved)]), 2
-        moved.append((to, order, (to, status, kind, data)))
-    return [event for _, _, event in sorted(moved, key=lambda each: each[:2])]
-
-
-def _end(tick: int, note: int, before: np.ndarray, after: np.ndarray) -> int:
-    """Returns the new tick of a note's end, which is `tick` now and, in a chord, may come before the voice's end."""
-    (start, stop), (new_start, new_stop) = before[2 * note : 2 * note + 2], after[2 * note : 2 * note + 2]
-    share = (min(tick, int(stop)) - start) / (stop - start)
-    return max(int(new_start) + 1, int(new_start + np.rint(share * (new_stop - new_start))))
+def _at_finer_resolution(tracks: Tracks) -> Tracks | None:
+    """Returns a file with its ticks at a finer resolution; None if it lasts too long for that."""
+    factor = -(-BETTER_RESOLUTION // tracks.ticks_per_beat)
+    for events in tracks.tracks:
+        ticks = np.array([0, *(event[0] for event in events)]) * factor
+        if ticks[-1] > LAST_TICK or np.diff(ticks).max(initial=0) > LONGEST_DELTA:
+            return None
+    scaled = [[(event[0] * factor, *event[1:]) for event in events] for events in tracks.tracks]
+    return tracks._replace(ticks_per_beat=tracks.ticks_per_beat * factor, tracks=scaled)

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from toy_duration_predictor.data.midi.encodings import checked_encoding
+from toy_duration_predictor.data.midi.voices import checked_number
 from toy_duration_predictor.data.quantize import grid_ticks, quantize
 from toy_duration_predictor.data.simulate import RESOLUTIONS
 from toy_duration_predictor.errors import InputError
@@ -40,27 +42,40 @@ class HumanizeSettings(NamedTuple):
         seed: Of the sample. A seed alone samples at a temperature of 1, a temperature alone with seed 0.
         quantize: The grid that the score is quantized to first, counted from its first onset: a note value such as
             `1/32`, or `1/8t` for triplets. None: the score is on a grid of 1/32 already.
-        track: The track of a MIDI file that is the voice, from 0; None is the one with the most notes.
-        tempo: Beats a minute. Only `.ds` files need it, because they do not say it.
+        legato: Whether all notes that touch in the score still touch. Otherwise notes of a MIDI file do where a lyric
+            goes on; where the next one has a lyric of its own, a singer may leave a rest.
+        tempo: Beats a minute of `.ds` files, which do not say it; None guesses it from the durations of their notes.
+        track: See `midi.Reading`, as for the settings after it.
+        encoding: See there.
+        begin: See there.
+        end: See there.
+        polyphonic: See there.
     """
 
     strength: float = 1.0
     temperature: float | None = None
     seed: int | None = None
     quantize: str | None = None
-    track: int | None = None
+    legato: bool = False
     tempo: float | None = None
+    track: int | str | None = None
+    encoding: str | None = None
+    begin: str = ""
+    end: str = ""
+    polyphonic: bool = False
 
     def validate(self) -> None:
         """Refuses values that are wrong whatever the score and the model are.
 
         Raises:
-            InputError: The strength is out of range, or there is no such grid.
+            InputError: The strength is out of range, or there is no such grid or encoding, or no track can be so named.
         """
         if not 0 <= self.strength <= 1.5:
             raise InputError(f"strength={self.strength}: give a number from 0, the score as it is, to 1.5.")
         if self.quantize is not None:
             self.grid_step(3 * 256)  # every grid divides this resolution, so only an unknown grid is refused
+        checked_number(self.track)
+        checked_encoding(self.encoding)
 
     def grid_step(self, ticks_per_beat: int) -> int:
         """Returns the ticks of a step of the grid `quantize`; see `grid_ticks`."""
@@ -92,10 +107,10 @@ def perform(score: Score, predictor: Predictor, sings: Sings, settings: Humanize
     """
     settings.validate()
     quantized: np.ndarray = np.diff(score.times)
+    # Models learn from songs on a grid of 1/32. On a coarser grid the notes are the same, and so is the step.
     step = score.ticks_per_beat / 8
     if settings.quantize is not None:
-        step = settings.grid_step(score.ticks_per_beat)
-        quantized = quantize(quantized, step)
+        quantized = quantize(quantized, settings.grid_step(score.ticks_per_beat))
         on_grid = np.concatenate([score.times[:1], score.times[0] + np.cumsum(quantized)])
         # The grid may leave a note no ticks. The score's own times keep its least; the model is given the grid's 0.
         score = score._replace(times=fit(on_grid, score))
@@ -114,8 +129,26 @@ def perform(score: Score, predictor: Predictor, sings: Sings, settings: Humanize
     )
     # How many ticks later than in the score each onset and end is sung.
     late = np.concatenate([[0], np.cumsum(sung / scale - quantized)])
-    late[1 + (0 if began is None else len(began)) :] *= settings.strength
-    return fit(score.times + late, score)
+    first = 1 + (0 if began is None else len(began))
+    late[first:] *= settings.strength
+    sung = score.times + late
+    ends = np.flatnonzero(touching(score, settings.legato)) * 2 + 1
+    ends = ends[ends >= first]
+    sung[ends] = sung[ends + 1]
+    return fit(sung, score)
+
+
+def touching(score: Score, legato: bool) -> np.ndarray:
+    """Returns which notes last until the next one begins, whoever sings, bool `(N - 1,)`.
+
+    Args:
+        score: The notes.
+        legato: Whether all notes do that touch in the score, or only those whose lyric goes on.
+    """
+    touch: np.ndarray = score.times[1:-1:2] == score.times[2::2]
+    if legato:
+        return touch
+    return touch & (False if score.goes_on is None else score.goes_on[1:])
 
 
 def beginning(score: Score, began: Score) -> np.ndarray:

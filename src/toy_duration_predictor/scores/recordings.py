@@ -11,9 +11,10 @@ from toy_duration_predictor.data.midi.prepare import find_files
 from toy_duration_predictor.data.midi.recipe import Recipe, song
 from toy_duration_predictor.data.midi.smf import parse, refuse_large
 from toy_duration_predictor.data.midi.voice import read_voice
+from toy_duration_predictor.data.midi.voices import refuse_overlap
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.scores.midi import read_score
+from toy_duration_predictor.scores.midi import DEFAULT, Reading, read_score
 from toy_duration_predictor.scores.score import Score
 
 
@@ -43,17 +44,23 @@ def read_recording(content: bytes) -> dict[str, Any]:
     Raises:
         InputError: The file cannot be used; the message says why.
     """
-    return song(read_voice(parse(content)), Recipe())
+    voice = read_voice(parse(content))
+    refuse_overlap(voice.taken)
+    return song(voice, Recipe())
 
 
-def read_beginning(path: str | Path) -> Score:
+def read_beginning(path: str | Path, reading: Reading = DEFAULT) -> Score:
     """Returns a recording of a score's first notes.
+
+    Args:
+        path: A MIDI file.
+        reading: How its notes are read.
 
     Raises:
         InputError: It cannot be used; the message says why.
     """
     try:
-        return read_score(parse(read_file(Path(path))))[0]
+        return read_score(parse(read_file(Path(path))), reading)[0]
     except InputError as error:
         raise InputError(f"{path}: {str(error).rstrip('.')}.") from error
 

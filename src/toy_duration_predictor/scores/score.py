@@ -23,6 +23,7 @@ class Score(NamedTuple):
         latest: The last tick at which the last note may end.
         ticks_per_beat: The resolution.
         pitch: int64 `(N,)`, MIDI note numbers; None where the file's format does not tell them.
+        goes_on: bool `(N,)`; whether the lyric of the note before goes on in a note; None where nothing tells it.
     """
 
     times: np.ndarray
@@ -30,6 +31,7 @@ class Score(NamedTuple):
     latest: int
     ticks_per_beat: int
     pitch: np.ndarray | None = None
+    goes_on: np.ndarray | None = None
 
 
 class Opened(NamedTuple):
@@ -38,10 +40,12 @@ class Opened(NamedTuple):
     Attributes:
         scores: A score a voice.
         write: Returns the file of a performance. It is given the new times of each voice, int64 `(2N,)`.
+        remarks: What whoever has given the file should know of how it was read.
     """
 
     scores: list[Score]
     write: Callable[[list[np.ndarray]], bytes]
+    remarks: tuple[str, ...] = ()
 
 
 def fit(wanted: np.ndarray, score: Score) -> np.ndarray:

@@ -210,7 +210,8 @@ def test_what_no_file_can_be_made_by_is_refused_before_reading(folder, tmp_path,
     for recipe, message in (
         (Recipe(grid="7"), "There is no grid of 1/7"),
         (Recipe(published=True, forward_error=False), "leave out one of the two options"),
-        (Recipe(track=-1), "numbered from 0"),
+        (Recipe(track=-1), "give a track's number, from 0"),
+        (Recipe(encoding="utf-9"), "There is no encoding 'utf-9'"),
     ):
         with pytest.raises(InputError, match=message):
             prepare(str(folder), str(tmp_path / "songs.parquet"), recipe)
@@ -242,7 +243,7 @@ def test_places_that_cannot_be_written_are_refused(folder, tmp_path):
 def test_folders_without_songs_are_refused(tmp_path):
     with pytest.raises(InputError, match="nowhere is no folder"):
         prepare(tmp_path / "nowhere", tmp_path / "songs.parquet")
-    with pytest.raises(InputError, match=r"has no \.mid or \.midi files"):
+    with pytest.raises(InputError, match=r"has no \.mid, \.midi, \.kar, \.rmi files"):
         prepare(tmp_path, tmp_path / "songs.parquet")
     (tmp_path / "a_1_s01_b.mid").write_bytes(b"")
     with pytest.raises(InputError, match=r"None of 1 files can be used; the first is a_1_s01_b\.mid: it is not"):
@@ -258,7 +259,7 @@ def test_the_source_midi_prepares_into_the_cache(folder, tmp_path, monkeypatch, 
     assert len(reads) == 4
     assert fingerprint(again) == fingerprint(table)
     assert load_songs("midi", path=folder, grid="16")["quantized_durations"] != table["quantized_durations"]
-    with pytest.raises(InputError, match=r"None of 4 files can be used; .* none is number 5"):
+    with pytest.raises(InputError, match=r"None of 4 files can be used; .* none of its voices is number 5"):
         load_songs("midi", path=folder, track=5)
     with pytest.raises(InputError, match="There is no grid of 1/33"):
         load_songs("midi", path=folder, grid="33")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toy_duration_predictor.data.midi.recipe import NAMES, Recipe, read_row, song
-from toy_duration_predictor.data.midi.smf import LARGEST_FILE, META, SYSEX, Tracks, parse, replace_track, unparse
+from toy_duration_predictor.data.midi.smf import LARGEST_FILE, META, SYSEX, Tracks, parse, replace_tracks, unparse
 from toy_duration_predictor.data.midi.voice import read_voice
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.predictor import Predictor
@@ -68,13 +68,13 @@ def test_writing_loses_nothing(content):
 def test_a_track_is_replaced_and_every_other_byte_stays():
     odd = b"XFIH\0\0\0\2ab"
     first, second = track(b"\0\x90\x40\x40\x60\x40\0\0\xff\x2f\0"), track(b"\0\xff\x2f\0")
-    content = header(form=1) + odd + first + odd + second + b"tail"
+    content = header(form=1, tracks=2) + odd + first + odd + second + b"tail"
     other = [(0, 0x90, 64, b"\x40"), (200, 0x80, 64, b"\0"), (200, META, 0x2F, b"")]
-    changed = replace_track(content, 1, other)
-    assert changed.startswith(header(form=1) + odd + first + odd)
+    changed = replace_tracks(content, {1: other})
+    assert changed.startswith(header(form=1, tracks=2) + odd + first + odd)
     assert changed.endswith(b"tail")
     assert parse(changed).tracks == [parse(content).tracks[0], other]
-    assert replace_track(content, 0, other).endswith(odd + second + b"tail")
+    assert replace_tracks(content, {0: other}).endswith(odd + second + b"tail")
 
 
 deltas = st.integers(0, 2**28 - 1)
@@ -130,7 +130,8 @@ def test_running_status_and_alien_chunks():
     [
         (b"", "not a Standard MIDI File"),
         (b"RIFF1234RMIDdata", "not a Standard MIDI File"),
-        (header(form=2) + track(b""), "of format 2"),
+        (header(form=2, tracks=2) + track(b""), "of format 2"),
+        (header(form=3) + track(b""), "of format 3"),
         (header(division=0xE250) + track(b""), "ticks per beat"),
         (header(division=0) + track(b""), "ticks per beat"),
         (header(), "no tracks"),

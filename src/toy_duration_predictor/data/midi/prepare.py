@@ -21,10 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toy_duration_predictor.data.midi.engines import ENGINES, Part
-from toy_duration_predictor.data.midi.recipe import NAMES, Recipe, read_row, validate_recipe
+from toy_duration_predictor.data.midi.recipe import NAMES, Found, Recipe, read_row, validate_recipe
+from toy_duration_predictor.data.midi.smf import SUFFIXES
 from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.files import sealed, write, write_text
+from toy_duration_predictor.files import passed_over, sealed, write, write_text
 
 # Files of a part, on average. All of them are read again when one of them has changed.
 FILES_A_PART = 100
@@ -46,6 +47,9 @@ class Summary(NamedTuple):
         notes: Notes and rests in the table.
         refused: The files that cannot be used, with the reason.
         mended: How often untidy voices were mended, by what was found; see `data.midi.voice`.
+        voices: In how many files the voice was taken for what reason; see `data.midi.voices`.
+        remarks: How many files are not as the format has it, and were read, by what was found; see `data.midi.smf`.
+        passed_over: How many files in the folder are no MIDI files by their names, by the ends of these.
     """
 
     files: int
@@ -54,6 +58,9 @@ class Summary(NamedTuple):
     notes: int
     refused: dict[str, str]
     mended: dict[str, int]
+    voices: dict[str, int]
+    remarks: dict[str, int]
+    passed_over: dict[str, int]
 
 
 def prepare(
@@ -67,7 +74,7 @@ def prepare(
     keep_parts: bool = False,
     progress: Callable[[Iterable[Any], int], Iterable[Any]] = lambda parts, _: parts,
 ) -> Summary:
-    """Makes a songs table of all `.mid` and `.midi` files below a folder, in the order of their paths.
+    """Makes a songs table of all MIDI files below a folder, in the order of their paths; see `smf.SUFFIXES`.
 
     Beside the table, `OUT.json` says what was done, and names the files that cannot be used and were left out.
 
@@ -122,7 +129,11 @@ def prepare(
         songs=len(files) - len(refused),
         notes=sum(part["notes"] for part in done.values()),
         refused=refused,
-        mended=dict(sum((Counter(part["mended"]) for part in done.values()), Counter())),
+        **{
+            counted: dict(sum((Counter(part[counted]) for part in done.values()), Counter()))
+            for counted in Found._fields
+        },
+        passed_over=passed_over(folder, SUFFIXES),
     )
     _write_sidecar(out, folder, recipe, names, summary)
     if keep_parts:
@@ -141,9 +152,9 @@ def find_files(folder: Path) -> dict[str, str]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; give one with MIDI files.")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".mid", ".midi") and path.is_file())
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     if not paths:
-        raise InputError(f"{folder} has no .mid or .midi files.")
+        raise InputError(f"{folder} has no {', '.join(SUFFIXES)} files.")
     for path in paths:
         try:
             path.as_posix().encode()
@@ -167,7 +178,7 @@ def _parts(files: dict[str, str], store: Path, made_by: Any) -> dict[Path, list[
 
 
 def _read_part(part: Part, folder: Path, recipe: Recipe, names: str, strict: bool) -> str:
-    """Writes the rows of a part, with `notes`, `refused` and `mended` of a `Summary` as metadata.
+    """Writes the rows of a part, with `notes`, `refused` and the counts of a `Summary` as metadata.
 
     This is the work of a process, whichever engine starts it.
 
@@ -175,7 +186,8 @@ def _read_part(part: Part, folder: Path, recipe: Recipe, names: str, strict: boo
         Why the part cannot be written, or nothing. An error that is raised would bring the process's traceback with it.
     """
     path, files = part
-    rows, refused, mended = [], {}, Counter[str]()
+    rows, refused = [], {}
+    counts = {counted: Counter[str]() for counted in Found._fields}
     for file in files:
         try:
             row, of_file = read_row(folder / file, recipe, names)
@@ -185,8 +197,9 @@ def _read_part(part: Part, folder: Path, recipe: Recipe, names: str, strict: boo
                 return f"{folder / file}: {refused[file]}."
         else:
             rows.append(row)
-            mended.update(of_file)
-    done = {"notes": sum(len(row["pitch"]) for row in rows), "refused": refused, "mended": mended}
+            for counted, of in of_file._asdict().items():
+                counts[counted].update(of)
+    done = {"notes": sum(len(row["pitch"]) for row in rows), "refused": refused, **counts}
     table = pa.Table.from_pylist(rows, SCHEMA.with_metadata({"done": json.dumps(done)}))
     try:
         write(path, partial(pq.write_table, table))

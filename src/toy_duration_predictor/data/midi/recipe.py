@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from toy_duration_predictor.data.midi.encodings import checked_encoding
 from toy_duration_predictor.data.midi.smf import parse, refuse_large
 from toy_duration_predictor.data.midi.voice import Voice, read_voice
+from toy_duration_predictor.data.midi.voices import checked_number, refuse_overlap
 from toy_duration_predictor.data.quantize import carried, grid_ticks, quantize
 from toy_duration_predictor.data.schema import LONGEST, QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.errors import InputError
@@ -48,14 +50,16 @@ class Recipe(NamedTuple):
     The defaults are the published recipe's, except that sung durations are stored.
 
     Attributes:
-        begin: The sung part begins after the first note with this lyric, in files that have it.
-        end: The sung part ends before the first note with this lyric after its beginning.
+        begin: The sung part begins after the first note with this lyric, in files that have it; if it is empty, with
+            the first note.
+        end: The sung part ends before the first note with this lyric after its beginning; if empty, with the last.
         shortest_rest: A shorter rest is given to the note after it. The published recipe compared 0.3, meant in
             seconds, with ticks, and so removed only rests of 0 ticks, which are none.
         grid: The grid's note value; see `grid_ticks`.
         forward_error: Whether the rounding error of a note is carried on to the next note.
-        track: The vocal track's number, from 0. None is the track with the most notes.
+        track: The voice's number; None is found by the rule of `voices`.
         published: Whether carried values are stored in place of the sung durations, as in the published dataset.
+        encoding: That of the lyrics, such as `cp949`; None finds it, file by file.
     """
 
     begin: str = "J"
@@ -63,8 +67,9 @@ class Recipe(NamedTuple):
     shortest_rest: Limit = Limit(0.3, "ticks")
     grid: str = "32"
     forward_error: bool = True
-    track: int | None = None
+    track: int | str | None = None
     published: bool = False
+    encoding: str | None = None
 
 
 def validate_recipe(recipe: Recipe, names: str) -> None:
@@ -76,8 +81,8 @@ def validate_recipe(recipe: Recipe, names: str) -> None:
     grid_ticks(3 * 256, recipe.grid)  # every grid divides this resolution, so only an unknown grid is refused
     if recipe.published and not recipe.forward_error:
         raise InputError("The published recipe carries errors forward; leave out one of the two options.")
-    if recipe.track is not None and recipe.track < 0:
-        raise InputError(f"track {recipe.track}: tracks are numbered from 0.")
+    checked_number(recipe.track)
+    checked_encoding(recipe.encoding)
     try:
         groups = re.compile(names).groupindex
     except re.error as error:
@@ -86,8 +91,16 @@ def validate_recipe(recipe: Recipe, names: str) -> None:
         raise InputError(f"The pattern {names} has no group (?P<singer>...), which says the singer's number.")
 
 
-def read_row(path: Path, recipe: Recipe, names: str) -> tuple[dict[str, Any], dict[str, int]]:
-    """Returns a MIDI file's row of a songs table, and `Voice.mended`.
+class Found(NamedTuple):
+    """What there is to count of a file: `Voice.mended`, why its voice was taken, and `Tracks.remarks`."""
+
+    mended: dict[str, int]
+    voices: dict[str, int]
+    remarks: dict[str, int]
+
+
+def read_row(path: Path, recipe: Recipe, names: str) -> tuple[dict[str, Any], Found]:
+    """Returns a MIDI file's row of a songs table, and what there is to count of the file.
 
     Raises:
         InputError: The file cannot be used.
@@ -95,8 +108,11 @@ def read_row(path: Path, recipe: Recipe, names: str) -> tuple[dict[str, Any], di
     """
     song_id, singer_id = song_and_singer(path.stem, names)
     refuse_large(path.stat().st_size)
-    voice = read_voice(parse(path.read_bytes()), recipe.track)
-    return {"song_id": song_id, "singer_id": singer_id, **song(voice, recipe)}, voice.mended
+    tracks = parse(path.read_bytes())
+    voice = read_voice(tracks, recipe.track, recipe.encoding)
+    refuse_overlap(voice.taken)
+    found = Found(voice.mended, {voice.taken.why: 1}, dict.fromkeys(tracks.remarks, 1))
+    return {"song_id": song_id, "singer_id": singer_id, **song(voice, recipe)}, found
 
 
 def song_and_singer(name: str, names: str) -> tuple[str, int]:
@@ -147,9 +163,10 @@ def song(voice: Voice, recipe: Recipe) -> dict[str, Any]:
 
 def sung_part(voice: Voice, recipe: Recipe) -> Voice:
     """Returns the notes between the two markers, or all notes where the first marker is missing."""
-    first = voice.lyric.index(recipe.begin) + 1 if recipe.begin in voice.lyric else 0
+    begins = bool(recipe.begin) and recipe.begin in voice.lyric
+    first = voice.lyric.index(recipe.begin) + 1 if begins else 0
     last = len(voice.lyric)
-    if first and recipe.end in voice.lyric[first:]:
+    if recipe.end and (begins or not recipe.begin) and recipe.end in voice.lyric[first:]:
         last = voice.lyric.index(recipe.end, first)
     if first == last:
         raise InputError(f"no note lies between the lyrics '{recipe.begin}' and '{recipe.end}'")

@@ -1,33 +1,68 @@
-"""Standard MIDI Files: bytes to events and back, nothing interpreted and nothing lost.
+"""Standard MIDI Files: their header, their chunks, and the RIFF file that one may be in. `events` reads the tracks.
 
-Written for this project because the libraries at hand either decode lyrics before their bytes can be seen, and lose
-lyrics in CP949, or take longer for a song than the rest of its preparation. The format is "Standard MIDI Files 1.0"
-(RP-001) of the MIDI Manufacturers Association.
+Many files are not quite as the format has it, and other programs play them. They are read where no event of a track is
+in doubt, and what was found is said in `Tracks.remarks`:
+
+| found | is read as |
+| --- | --- |
+| bytes after the last track that the header counts | no part of the song |
+| fewer tracks than the header counts | what is there |
+| a track's length is wrong | the track up to its end event, where the next track or the file's end follows |
+| a data byte above 127, in a message that is no note | its value, where the track ends as its length says |
+| format 2 | format 0, if it has one track |
 """
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
+from toy_duration_predictor.data.midi.events import (
+    END_OF_TRACK,
+    LAST_TICK,
+    LYRIC,
+    META,
+    SET_TEMPO,
+    SYSEX,
+    TEXT,
+    TIME_SIGNATURE,
+    TRACK_NAME,
+    Body,
+    Event,
+    Tracks,
+    parse_track,
+    track_bytes,
+)
 from toy_duration_predictor.errors import InputError
 
-META, SYSEX, SYSEX_ESCAPE = 0xFF, 0xF0, 0xF7
-TEXT, LYRIC, END_OF_TRACK, SET_TEMPO, TIME_SIGNATURE = 0x01, 0x05, 0x2F, 0x51, 0x58
+__all__ = [
+    "END_OF_TRACK",
+    "LARGEST_FILE",
+    "LAST_TICK",
+    "LYRIC",
+    "META",
+    "SET_TEMPO",
+    "SUFFIXES",
+    "SYSEX",
+    "TEXT",
+    "TIME_SIGNATURE",
+    "TRACK_NAME",
+    "Event",
+    "Tracks",
+    "parse",
+    "refuse_large",
+    "replace_tracks",
+    "unparse",
+]
 
-# No song goes on beyond this: at 960 ticks per beat and 120 beats a minute it is twelve days.
-LAST_TICK = 2**31 - 1
 LARGEST_FILE = 64 * 2**20
-
-# An event is (tick, status, kind, data). Ticks count from the beginning. In a channel message, `kind` is the first data
-# byte, and `data` the second one, if there is one. In another event, `data` is the payload; `kind` is a meta event's
-# type, or else 0. It is a plain tuple because making any other object takes longer than reading the event.
-Event: TypeAlias = tuple[int, int, int, bytes]
+# What names of such files end in: Standard MIDI Files, files for karaoke, and MIDI files in RIFF files.
+SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 
 
-class Tracks(NamedTuple):
-    """A file: its format (0 or 1), its ticks per beat, and the events of each track."""
+class Chunk(NamedTuple):
+    """A track's place: the byte of its chunk's name, the one after its events, and the one after the chunk."""
 
-    format: int
-    ticks_per_beat: int
-    tracks: list[list[Event]]
+    begin: int
+    events_end: int
+    end: int
 
 
 def refuse_large(size: int) -> None:
@@ -41,141 +76,142 @@ def refuse_large(size: int) -> None:
 
 
 def parse(content: bytes) -> Tracks:
-    """Reads a file.
-
-    Running status is resolved. Chunks that are not tracks are skipped. A track may lack its end.
+    """Reads a file. Chunks that are not tracks are skipped. A track may lack its end.
 
     Raises:
         InputError: It is not a MIDI file of format 0 or 1 with ticks per beat, or it is damaged. The message gives the
             reason and the byte.
     """
-    if content[:4] != b"MThd" or len(content) < 14:
-        raise InputError("it is not a Standard MIDI File")
     refuse_large(len(content))
-    form, division = int.from_bytes(content[8:10]), int.from_bytes(content[12:14])
-    if form > 1:
-        raise InputError(f"it is of format {form}; only 0 and 1 can be read")
-    if division >= 0x8000 or division == 0:
-        raise InputError("it does not count in ticks per beat")
-    tracks = []
-    position = 8 + int.from_bytes(content[4:8])  # a header may be longer than it is today
-    while position + 8 <= len(content):
-        name, size = content[position : position + 4], int.from_bytes(content[position + 4 : position + 8])
-        position += 8
-        if position + size > len(content):
-            raise InputError(f"the chunk at byte {position} is cut: it has {size} bytes, and the file ends before that")
-        if name == b"MTrk":
-            tracks.append(_parse_track(content, position, position + size))
-        position += size
-    if not tracks:
-        raise InputError("it has no tracks")
-    return Tracks(form, division, tracks)
-
-
-def _parse_track(content: bytes, position: int, end: int) -> list[Event]:
-    events: list[Event] = []
-    append = events.append
-    tick = status = 0
-    while position < end:
-        delta = content[position]
-        # Reading takes most of its time in this loop, and most times are one byte, for which no function is called.
-        if delta < 0x80:
-            position += 1
-        else:
-            delta, position = _variable_length(content, position, end)
-        tick += delta
-        if tick > LAST_TICK:
-            raise InputError(f"the event at byte {position} lies {tick} ticks from the beginning")
-        if position >= end:
-            raise InputError(f"a track is cut at byte {position}")
-        byte = content[position]
-        if byte >= 0x80:
-            position += 1
-            if byte < 0xF0:  # only a channel message's status runs on to the events after it
-                status = byte
-        elif status:
-            byte = status
-        else:
-            raise InputError(f"byte {position} is neither an event nor has one before it")
-
-        if byte < 0xF0:
-            # Program changes and channel pressures have one data byte, other messages two; a data byte is below 0x80.
-            after = position + (1 if 0xC0 <= byte < 0xE0 else 2)
-            if after > end or content[position] >= 0x80 or content[after - 1] >= 0x80:
-                raise InputError(f"the event at byte {position} is damaged")
-            append((tick, byte, content[position], content[position + 1 : after]))
-            position = after
-        elif byte in (META, SYSEX, SYSEX_ESCAPE):
-            kind = 0
-            if byte == META:
-                if position >= end:
-                    raise InputError(f"a track is cut at byte {position}")
-                kind = content[position]
-                position += 1
-            length, position = _variable_length(content, position, end)
-            if position + length > end:
-                raise InputError(f"the event at byte {position} is damaged: it has {length} bytes, and its track fewer")
-            append((tick, byte, kind, content[position : position + length]))
-            position += length
-            if byte == META and kind == END_OF_TRACK:
-                break
-        else:
-            raise InputError(f"byte {position - 1} is {byte:#x}, which no track can have")
-    return events
-
-
-def _variable_length(content: bytes, position: int, end: int) -> tuple[int, int]:
-    """Returns a variable-length quantity of at most four bytes, and where it ends."""
-    value = 0
-    for place in range(position, min(position + 4, end)):
-        byte = content[place]
-        value = value << 7 | byte & 0x7F
-        if byte < 0x80:
-            return value, place + 1
-    raise InputError(f"the number at byte {position} is damaged")
+    return _read(content[slice(*_standard(content))])[0]
 
 
 def unparse(tracks: Tracks) -> bytes:
     """Returns the bytes of a file, without running status. Events are in the order of their ticks."""
-    chunks = [b"MThd" + (6).to_bytes(4) + b"".join(n.to_bytes(2) for n in (tracks[0], len(tracks.tracks), tracks[1]))]
-    return b"".join(chunks + [_track_chunk(events) for events in tracks.tracks])
+    numbers = (tracks.format, len(tracks.tracks), tracks.ticks_per_beat)
+    chunks = [_chunk(b"MThd", b"".join(number.to_bytes(2) for number in numbers))]
+    return b"".join(chunks + [_chunk(b"MTrk", track_bytes(events)) for events in tracks.tracks])
 
 
-def replace_track(content: bytes, track: int, events: list[Event]) -> bytes:
-    """Returns a file with the events of one track replaced. Every other byte is as it was.
+def replace_tracks(content: bytes, new: dict[int, list[Event]], ticks_per_beat: int | None = None) -> bytes:
+    """Returns a file with the events of some tracks replaced. Every other byte is as it was.
 
     Args:
         content: A file that `parse` reads.
-        track: The track's number, from 0.
-        events: The new events, in the order of their ticks.
+        new: The events of tracks, in the order of their ticks, by the track's number from 0.
+        ticks_per_beat: The resolution to write; None leaves it.
     """
-    position = 8 + int.from_bytes(content[4:8])
-    while True:
-        end = position + 8 + int.from_bytes(content[position + 4 : position + 8])
+    begin, end = _standard(content)
+    within = content[begin:end]
+    parts = [within[:12], ticks_per_beat.to_bytes(2) if ticks_per_beat else within[12:14]]
+    position = 14
+    for number, chunk in enumerate(_read(within)[1]):
+        if number in new:
+            # Bytes of the chunk that come after the track's end stay behind it.
+            body = track_bytes(new[number]) + within[chunk.events_end : chunk.end]
+            parts += [within[position : chunk.begin], _chunk(b"MTrk", body)]
+            position = chunk.end
+    changed = b"".join([*parts, within[position:]])
+    if begin == 0:
+        return changed
+    # A chunk of a RIFF file has an even number of bytes, and the outer chunk has all others in it.
+    after = content[end + (end - begin) % 2 :]
+    inner = content[12 : begin - 4] + len(changed).to_bytes(4, "little") + changed + bytes(len(changed) % 2) + after
+    return content[:4] + (len(inner) + 4).to_bytes(4, "little") + content[8:12] + inner
+
+
+def _standard(content: bytes) -> tuple[int, int]:
+    """Returns where the Standard MIDI File begins and ends: in a RIFF file it is the chunk `data`."""
+    begin, end = 0, len(content)
+    if content[:4] == b"RIFF" and content[8:12] == b"RMID":
+        begin = 12
+        while content[begin : begin + 4] not in (b"data", b""):
+            size = int.from_bytes(content[begin + 4 : begin + 8], "little")
+            begin += 8 + size + size % 2
+        end = min(begin + 8 + int.from_bytes(content[begin + 4 : begin + 8], "little"), end)
+        begin += 8
+    if content[begin : begin + 4] != b"MThd" or end - begin < 14:
+        raise InputError("it is not a Standard MIDI File")
+    return begin, end
+
+
+def _read(content: bytes) -> tuple[Tracks, list[Chunk]]:
+    form, count, division = (int.from_bytes(content[i : i + 2]) for i in (8, 10, 12))
+    if form > 2 or (form == 2 and count != 1):
+        raise InputError(f"it is of format {form}, with {count} tracks; only 0 and 1 can be read, and 2 with one track")
+    if division >= 0x8000 or division == 0:
+        raise InputError("it does not count in ticks per beat")
+    tracks: list[list[Event]] = []
+    chunks: list[Chunk] = []
+    remarks = ["it is of format 2, with one track"] if form == 2 else []
+    position = 8 + int.from_bytes(content[4:8])  # a header may be longer than it is today
+    while position + 8 <= len(content) and (len(chunks) < count or not count):
+        begin, end = position + 8, position + 8 + int.from_bytes(content[position + 4 : position + 8])
         if content[position : position + 4] == b"MTrk":
-            if track == 0:
-                return content[:position] + _track_chunk(events) + content[end:]
-            track -= 1
+            body, chunk_end = _read_track(content, begin, end)
+            if chunk_end != end:
+                remarks.append("a track has not the length that it says")
+            if body.too_large:
+                remarks.append("a message that is no note has a value above 127")
+            tracks.append(body.events)
+            chunks.append(Chunk(position, body.end, chunk_end))
+            end = chunk_end
+        elif end > len(content):
+            break
         position = end
+    if not tracks:
+        raise InputError("it has no tracks")
+    if len(tracks) < count:
+        remarks.append("it has fewer tracks than its header counts")
+    if position < len(content):
+        remarks.append("bytes follow the last track that its header counts")
+    return Tracks(form, division, tracks, tuple(dict.fromkeys(remarks))), chunks
 
 
-def _track_chunk(events: list[Event]) -> bytes:
-    body = bytearray()
-    before = 0
-    for tick, status, kind, data in events:
-        body += _as_variable_length(tick - before)
-        before = tick
-        body.append(status)
-        if status == META or status < 0xF0:
-            body.append(kind)
-        if status >= 0xF0:
-            body += _as_variable_length(len(data))
-        body += data
-    return b"MTrk" + len(body).to_bytes(4) + bytes(body)
+def _read_track(content: bytes, begin: int, end: int) -> tuple[Body, int]:
+    """Returns a track, and where the next chunk begins.
+
+    Args:
+        content: The file.
+        begin: The byte after the chunk's length.
+        end: Where the chunk ends by its length.
+    """
+
+    def closes(body: Body) -> bool:
+        return body.is_ended and content[body.end : body.end + 4] in (b"MTrk", b"")
+
+    failed, body = None, None
+    try:
+        body = parse_track(content, begin, min(end, len(content)))
+    except InputError as error:
+        failed = error
+    follows = content[end : end + 4] in (b"MTrk", b"")
+    if body and body.end == end and (body.is_ended or follows):
+        return body, end
+    if body and body.is_ended and (closes(body) or end > len(content)):
+        chunk_end = body.end
+    elif body and body.is_ended and not body.too_large:
+        chunk_end = end
+    else:
+        # The track may go on beyond its length.
+        longer = None
+        try:
+            longer = parse_track(content, begin, len(content))
+        except InputError as error:
+            failed = failed or error
+        if longer and closes(longer):
+            body, chunk_end = longer, longer.end
+        elif body and end <= len(content) and not body.too_large:
+            return body, end
+        elif end > len(content):
+            size = end - begin
+            raise InputError(f"the chunk at byte {begin} is cut: it has {size} bytes, and the file ends before that")
+        else:
+            raise failed or InputError(f"the track at byte {begin} is damaged")
+    if body.too_large:
+        raise InputError(f"the track at byte {begin} is damaged: it has values above 127, and not the length it says")
+    return body, chunk_end
 
 
-def _as_variable_length(value: int) -> bytes:
-    groups = [value & 0x7F]
-    while value := value >> 7:
-        groups.append(value & 0x7F | 0x80)
-    return bytes(reversed(groups))
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return name + len(body).to_bytes(4) + body

@@ -1,4 +1,4 @@
-"""The vocal track of a MIDI file as a sequence of notes and rests.
+"""The voice of a MIDI file as a sequence of notes and rests; `voices` says which notes are the voice.
 
 A voice sings one note at a time. Files are not always so tidy. They are mended as follows, and `Voice.mended` counts
 how often:
@@ -8,7 +8,7 @@ how often:
 | several notes begin at once | one note, the highest |
 | a note begins before the last one ended | the last note's end |
 | a note is never ended | ended by the next note, or by the end of its track |
-| a note ends where it begins | no note |
+| a note ends where it begins | no note, and nothing else changes by it |
 | an end without a note | nothing |
 """
 
@@ -18,14 +18,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toy_duration_predictor.data.midi.smf import LYRIC, META, SET_TEMPO, TEXT, TIME_SIGNATURE, Event, Tracks
+from toy_duration_predictor.data.midi.lyrics import find_lyrics, lyric_at, lyrics_of_voice
+from toy_duration_predictor.data.midi.pairs import Notes, channels
+from toy_duration_predictor.data.midi.smf import META, SET_TEMPO, TIME_SIGNATURE, Event, Tracks
+from toy_duration_predictor.data.midi.voices import Candidate, candidates, choose
 from toy_duration_predictor.errors import InputError
 
 # The MIDI file format's default, 120 beats a minute.
 DEFAULT_TEMPO = 500_000
-
-# Tried in this order: lyrics of Korean corpora are in one of the first two, and any bytes can be read as Latin-1.
-ENCODINGS = ("utf-8", "cp949", "latin-1")
+# Where notes are from that were not read from a file.
+UNKNOWN = Candidate("0", track=0, channel=1, name="", notes=0, lyrics=0, overlap=0.0, why="", onsets=0)
 
 
 class Voice(NamedTuple):
@@ -40,6 +42,7 @@ class Voice(NamedTuple):
         tempos: int64 `(M, 2)`; a tick, and the microseconds that a beat takes from there on. The first tick is 0.
         metres: int64 `(K, 3)`; a tick, and the bar from there on, such as 6 and 8 for a bar of six eighths.
         mended: How often the file was mended, by what was found.
+        taken: The channel of a track that these notes are from, and why it was taken.
     """
 
     onset: np.ndarray
@@ -50,6 +53,7 @@ class Voice(NamedTuple):
     tempos: np.ndarray
     metres: np.ndarray
     mended: dict[str, int]
+    taken: Candidate = UNKNOWN
 
     def seconds(self, ticks: np.ndarray) -> np.ndarray:
         """Returns points in time, in seconds from the beginning, of points in ticks."""
@@ -61,17 +65,22 @@ class Voice(NamedTuple):
         return seconds
 
 
-def read_voice(tracks: Tracks, track: int | None = None) -> Voice:
-    """Returns the notes of a file's vocal track.
+def read_voice(tracks: Tracks, track: int | str | None = None, encoding: str | None = None) -> Voice:
+    """Returns the notes of a file's voice.
 
     Args:
         tracks: The file.
-        track: The vocal track's number, from 0. None is the track with the most notes.
+        track: The voice's number; None is found by the rule of `voices`.
+        encoding: That of names and lyrics, such as `cp949`; None finds it.
 
     Raises:
-        InputError: There is no such track, or it has no notes.
+        InputError: There is no such voice, or it has no notes.
     """
-    onsets, ends, pitches, mended = _notes(tracks.tracks[vocal_track(tracks, track)])
+    notes = [channels(events) for events in tracks.tracks]
+    lyrics = find_lyrics(tracks, notes)
+    taken = choose(candidates(tracks, notes, lyrics, encoding), track)
+    own = notes[taken.track][taken.channel - 1]
+    onsets, ends, pitches, mended = _notes(tracks.tracks[taken.track], taken.channel - 1, own)
     if not onsets:
         raise InputError("none of its notes lasts a tick")
 
@@ -82,7 +91,8 @@ def read_voice(tracks: Tracks, track: int | None = None) -> Voice:
         (e for events in tracks.tracks for e in events if e[1] == META), key=itemgetter(0)
     ):
         meta.setdefault(kind, []).append((tick, data))
-    lyric_at = _lyrics(meta, set(onsets))
+    of_voice = lyrics_of_voice(tracks, notes, lyrics, taken.track, taken.channel - 1)
+    lyric = lyric_at(tracks, lyrics, of_voice, taken.track, encoding)
     tempos = {0: DEFAULT_TEMPO} | {
         tick: int.from_bytes(data) or DEFAULT_TEMPO for tick, data in meta.get(SET_TEMPO, []) if len(data) == 3
     }
@@ -94,32 +104,27 @@ def read_voice(tracks: Tracks, track: int | None = None) -> Voice:
         onset=onset,
         duration=np.array(ends) - onset,
         pitch=np.array(pitches),
-        lyric=[lyric_at.get(tick, "") for tick in onsets],
+        lyric=[lyric.get(tick, "") for tick in onsets],
         ticks_per_beat=tracks.ticks_per_beat,
         tempos=np.array(list(tempos.items())),
         metres=np.array([(tick, *metre) for tick, metre in metres.items()]),
         mended=dict(mended),
+        taken=taken,
     )
 
 
-def vocal_track(tracks: Tracks, track: int | None = None) -> int:
-    """Returns the number of a file's vocal track; arguments and errors are those of `read_voice`."""
-    counts = [len([1 for _, status, _, _ in events if status & 0xF0 == 0x90]) for events in tracks.tracks]
-    if track is None:
-        track = int(np.argmax(counts))
-    elif not 0 <= track < len(counts):
-        raise InputError(f"it has {len(counts)} tracks, and none is number {track}")
-    if not counts[track]:
-        raise InputError("it has no notes" if not any(counts) else f"track {track} has no notes")
-    return track
-
-
-def _notes(events: list[Event]) -> tuple[list[int], list[int], list[int], Counter[str]]:
+def _notes(events: list[Event], channel: int, notes: Notes) -> tuple[list[int], list[int], list[int], Counter[str]]:
     """Returns onsets, ends and pitches of one voice, and how often it was mended; see the top of this file."""
+    mended: Counter[str] = Counter()
+    none = (notes.onset == notes.end) & (notes.off >= 0)
+    if none.any():
+        mended["a note ends where it begins"] = int(none.sum())
+        left_out = {*notes.on[none].tolist(), *notes.off[none].tolist()}
+        events = [event for i, event in enumerate(events) if i not in left_out]
     onsets: list[int] = []
     ends: list[int] = []
     pitches: list[int] = []
-    mended: Counter[str] = Counter()
+    begins, ends_it = 0x90 | channel, 0x80 | channel
     sounding = False
     # The pitch of the note that the sounding note cut short. If the pitches are the same, and the old note's own end
     # follows at the tick at which the new note begins, it must not end the new note.
@@ -133,9 +138,8 @@ def _notes(events: list[Event]) -> tuple[list[int], list[int], list[int], Counte
             ends.append(tick)
 
     for tick, status, pitch, data in events:
-        message = status & 0xF0  # without the channel
         # A note-on of velocity 0 is a note-off.
-        if message == 0x90 and data != b"\0":
+        if status == begins and data != b"\0":
             if sounding and tick == onsets[-1]:
                 mended["several notes begin at once"] += 1
                 pitches[-1] = max(pitches[-1], pitch)
@@ -147,7 +151,7 @@ def _notes(events: list[Event]) -> tuple[list[int], list[int], list[int], Counte
             onsets.append(tick)
             pitches.append(pitch)
             sounding = True
-        elif message in (0x80, 0x90):
+        elif status in (begins, ends_it):
             if sounding and pitch == pitches[-1] and not (tick == onsets[-1] and pitch == cut):
                 end(tick)
                 sounding = False
@@ -157,15 +161,3 @@ def _notes(events: list[Event]) -> tuple[list[int], list[int], list[int], Counte
         mended["a note is never ended"] += 1
         end(events[-1][0])
     return onsets, ends, pitches, mended
-
-
-def _lyrics(meta: dict[int, list[tuple[int, bytes]]], onsets: set[int]) -> dict[int, str]:
-    """Returns the lyric at each onset that has one; text events serve where there are no lyric events."""
-    found = meta.get(LYRIC) or [(tick, data) for tick, data in meta.get(TEXT, []) if tick in onsets]
-    # All lyrics of a file are in one encoding: a single lyric in CP949 can pass for UTF-8, hardly all of them.
-    for encoding in ENCODINGS:
-        try:
-            return {tick: data.decode(encoding).strip() for tick, data in found}
-        except UnicodeDecodeError:
-            continue
-    raise AssertionError("any bytes are Latin-1")

@@ -20,8 +20,9 @@ def midi(
     grid: str = "32",
     shortest_rest: str = "0.3ticks",
     forward_error: bool = True,
-    track: int | None = None,
+    track: int | str | None = None,
     published: bool = False,
+    encoding: str | None = None,
 ) -> Dataset:
     """Prepares a folder of MIDI files into the user's cache. Another time only changed files are read again.
 
@@ -33,6 +34,7 @@ def midi(
         forward_error: See `Recipe`.
         track: See `Recipe`.
         published: See `Recipe`.
+        encoding: See `Recipe`.
 
     Raises:
         InputError: The folder or the options cannot be used.
@@ -43,6 +45,7 @@ def midi(
         forward_error=forward_error,
         track=track,
         published=published,
+        encoding=encoding,
     )
     path = path.expanduser()
     # A table for each folder and recipe; its parts follow from the files.

@@ -1,0 +1,100 @@
+"""The encoding of a MIDI file's lyrics and names, which the file does not say.
+
+A lyric has few bytes, and many encodings could have written them. So all lyrics of a file are looked at together. What
+is valid UTF-8 is UTF-8. UTF-16 has a byte order mark, or zeros, or is mostly kana. The other encodings of East Asia are
+told apart by chardet, which knows few texts that are mostly kana; such a text is looked for first. Where the text that
+comes of it has more Latin letters than others, it is in Windows' Latin encoding.
+"""
+
+import codecs
+from collections.abc import Iterable
+
+import chardet
+
+from toy_duration_predictor.errors import InputError
+
+# chardet's names of the largest encodings of their kind: Shift-JIS, EUC-JP, EUC-KR, GBK and Big5 are parts of them.
+EAST_ASIAN = ("cp932", "euc_jis_2004", "cp949", "gb18030", "big5hkscs")
+# So many different lyrics tell the encoding of most files; looking at all of them takes longer than reading the file.
+ENOUGH = 256
+# Some bytes are nothing in cp1252. Any bytes can be read as Latin-1.
+LATIN = ("cp1252", "latin-1")
+
+
+def checked_encoding(name: str | None) -> str | None:
+    """Returns the name of an encoding, or None for none.
+
+    Raises:
+        InputError: There is no such encoding of text.
+    """
+    try:
+        return name and str(name) if not name or "a".encode(name) else None
+    except (LookupError, UnicodeError) as error:
+        known = "utf-8, cp949, cp932, euc_jp, gb18030, big5 and utf-16"
+        raise InputError(f"There is no encoding '{name}'; known are {known}, and others that Python knows.") from error
+
+
+def find_encoding(texts: Iterable[bytes]) -> str:
+    """Returns the encoding of a file's lyrics, by a name that Python knows; any bytes of theirs can be decoded.
+
+    >>> find_encoding(word.encode("euc_jp") for word in ("さ", "く", "ら"))
+    'euc_jis_2004'
+    """
+    texts = [text for text in dict.fromkeys(texts) if text]  # a refrain's words tell no more than once
+    whole = b"".join(texts)
+    if wide := _utf_16(texts):
+        return wide
+    if _fits("utf-8", texts):
+        return "utf-8"
+    found = next((name for name in EAST_ASIAN[:2] if _is_japanese(name, texts)), None)
+    for some in (texts[:ENOUGH], texts):
+        if found and _fits(found, texts):
+            break
+        found = chardet.detect(
+            b"".join(some), include_encodings=(*EAST_ASIAN, "utf-8"), no_match_encoding="utf-8", compat_names=False
+        )["encoding"]
+    if found and _fits(found, texts):
+        letters = [letter for letter in whole.decode(found) if letter.isalpha()]
+        if 2 * sum(map(str.isascii, letters)) <= len(letters):
+            return found
+    return next(name for name in LATIN if _fits(name, texts))
+
+
+def decode(text: bytes, encoding: str) -> str:
+    """Returns a text; what its encoding does not have becomes the replacement character."""
+    return text.decode(encoding, errors="replace").removeprefix("\ufeff")
+
+
+def _fits(encoding: str, texts: list[bytes]) -> bool:
+    try:
+        for text in texts:
+            text.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _utf_16(texts: list[bytes]) -> str:
+    """Returns the name of a file's kind of UTF-16, or nothing where its lyrics are in another encoding."""
+    whole = b"".join(texts)
+    marked = any(text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) for text in texts)
+    if len(whole) < 2 or any(len(text) % 2 for text in texts):
+        return ""
+    if marked:
+        return "utf-16"
+    for name in ("utf-16-le", "utf-16-be"):
+        if _is_japanese(name, texts):
+            return name
+    if 0 not in whole:
+        return ""
+    # The upper bytes of a text's letters are fewer than the lower ones.
+    name = "utf-16-le" if len(set(whole[1::2])) < len(set(whole[::2])) else "utf-16-be"
+    return name if _fits(name, texts) else ""
+
+
+def _is_japanese(encoding: str, texts: list[bytes]) -> bool:
+    """Returns whether most letters of a text beyond ASCII are kana."""
+    if not _fits(encoding, texts):
+        return False
+    letters = [letter for text in texts for letter in text.decode(encoding) if not letter.isascii()]
+    return 2 * sum("\u3041" <= letter <= "\u30ff" for letter in letters) > len(letters)
