@@ -82,7 +82,7 @@ def lane_svg(roll: PianoRoll, sung: np.ndarray, most: float, sizes: Sizes, name:
     height = zero + sizes.deviations / 2 + 2
     room = sizes.deviations / 2
 
-    parts = [f'<path class="zero" d="M0 {zero:.1f}H100000"/>']
+    parts = [f'<rect class="zero" y="{zero:.1f}" width="100%" height="1"/>']
     for bar in roll.bars:
         parts.append(f'<rect class="bar" x="{roll.place(bar)}" y="0" width="1" height="{height:.0f}"/>')
     for (start, stop), (sung_start, sung_stop), pitch, lyric, by in zip(
@@ -98,7 +98,7 @@ def lane_svg(roll: PianoRoll, sung: np.ndarray, most: float, sizes: Sizes, name:
             f'height="{semitone + 2:.1f}"/>'
             f'<rect class="sung" x="{x}" y="{y + semitone / 3:.1f}" width="{roll.place(sung_stop - sung_start)}" '
             f'height="{semitone / 2 + 0.5:.1f}"><title>{text} {where}, {longer:+.0f} ms long</title></rect>'
-            f'<text class="lyric" x="{x}" y="{y - 3:.1f}">{text}</text>'
+            f'<text class="lyric" x="{x}" dx="3" y="{y - 3:.1f}">{text}</text>'
             f'<rect class="{"late" if by > 0 else "early"}" x="{roll.place(start)}" width="3" '
             f'y="{zero - max(by, 0) / most * room:.1f}" height="{abs(by) / most * room:.1f}"/>'
         )

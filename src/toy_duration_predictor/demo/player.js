@@ -230,7 +230,7 @@ watch("value", async () => {
     at = 0;
     song = props.value?.song;
   }
-  heard = Math.min(heard, Math.max(sounds().length - 1, 0)) || Math.min(1, sounds().length - 1);
+  if (heard >= sounds().length) heard = 1;
   at = Math.min(at, end());
   fit();
   draw();
