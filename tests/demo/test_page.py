@@ -167,6 +167,7 @@ class Page:
         self.browser = browser
         browser.get(address)
         until(lambda: self.count("#view .lane") == lanes)
+        until(self.link)  # comes last
 
     def part(self, selector: str) -> Any:
         from selenium.webdriver.common.by import By
@@ -182,8 +183,8 @@ class Page:
     def text(self, selector: str) -> str:
         return str(self.run("return document.querySelector(arguments[0])?.textContent ?? ''", selector))
 
-    def picture(self) -> str:
-        return self.text("#view .wide") + str(self.run("return document.querySelector('#view .plot')?.outerHTML ?? ''"))
+    def link(self) -> str:
+        return str(self.run("return document.querySelector('#link :is(input, textarea)').value"))
 
     def changes(self, action: Any) -> None:
         """Does something and waits until the picture is another one."""
@@ -462,8 +463,8 @@ def test_a_link_carries_the_settings(server, browser):
         "Singer 7",
     ]
     heads = page.text("#view .wide")
-    until(lambda: "seed=5" in page.run("return document.querySelector('#link input, #link textarea').value"))
-    link = page.run("return document.querySelector('#link input, #link textarea').value")
+    link = page.link()
+    assert "seed=5" in link
     assert link == page.browser.current_url
     again = Page(browser, link, lanes=2)
     assert again.text("#view .wide") == heads
