@@ -114,7 +114,9 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
         gr.Markdown(f"{INTRODUCTION} {about}", elem_id="introduction")
         files, recordings, said = gr.State({}), gr.State({}), gr.State([])
         with gr.Row(elem_id="first"):
-            song = gr.Dropdown(examples, value=start.song, label="Song", elem_id="song", min_width=200)
+            song = gr.Dropdown(
+                examples, value=start.song, label="Song", info="Built in, or your own.", elem_id="song", min_width=200
+            )
             singers = gr.Dropdown(
                 trained,
                 value=start.singers,
