@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import signal
@@ -11,8 +12,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from tests.data.midi.test_voices import named, notes, words
 from toy_duration_predictor import cli
-from toy_duration_predictor.data.midi.smf import parse
+from toy_duration_predictor.data.midi.smf import META, Tracks, parse, unparse
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.scores.midi import read_score
 from toy_duration_predictor.training.train import train
@@ -119,7 +121,9 @@ def test_an_interruption_is_no_traceback(monkeypatch, capsys, number):
     assert "the same command goes on" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("track", "reason"), [("0", "track 0 has no notes"), ("1", "none is number 1")])
+@pytest.mark.parametrize(
+    ("track", "reason"), [("0", "none of its voices is number 0"), ("1", "number 1; its voices are")]
+)
 def test_the_voice_may_be_named(folder, tmp_path, capsys, track, reason):
     """Two of these files have their voice in track 1, and nothing in track 0; the others have one track."""
     cli.main(["prepare", str(folder), "-o", str(tmp_path / "songs.parquet"), "--track", track])
@@ -133,17 +137,24 @@ def test_a_score_and_a_folder_of_scores_are_humanized(shared_run, folder, tmp_pa
     score, out = folder / "ba_05688_-4_a_s02_m_02.mid", tmp_path / "sung.mid"
     options = ["--model", run, "--singer", singer, "--quantize", "1/32"]
     cli.main(["humanize", str(score), "-o", str(out), *options])
-    assert capsys.readouterr().out == f"{out}: with the timing of singer {singer}\n"
+    said = capsys.readouterr()
+    assert said.out == f"{out}: with the timing of singer {singer}\n"
+    assert said.err == f"{score}: the voice is track 1 'Melody' (channel 1, 296 notes, 296 lyrics): the only one.\n"
     before, after = (read_score(parse(path.read_bytes()))[0].times for path in (score, out))
     assert len(before) == len(after)
     assert (before != after).any()
 
     recordings = sorted(map(str, folder.iterdir()))[1:3]
     (folder / "broken.mid").write_bytes(b"")
+    (folder / "notes.txt").write_text("do re mi")
     cli.main(["humanize", str(folder), "-o", str(tmp_path / "all"), *options, "--seed", "3", "--temperature", "0.5"])
     said = capsys.readouterr()
     assert said.out == f"{tmp_path / 'all'}: 4 files with the timing of singer {singer}\n"
-    assert said.err == f"Left out {folder / 'broken.mid'}: it is not a Standard MIDI File.\n"
+    left_out, passed_over, *taken = said.err.splitlines()
+    assert left_out == f"Left out {folder / 'broken.mid'}: it is not a Standard MIDI File."
+    assert passed_over == "Passed over files of other kinds: .txt 1."
+    assert len(taken) == 4
+    assert all(": the voice is track " in line for line in taken)
     assert len(list((tmp_path / "all").iterdir())) == 4
 
     both = f"mix:{singer}=0.5,{_singers(run)[1]}=0.5"
@@ -174,6 +185,53 @@ def test_a_score_and_a_folder_of_scores_are_humanized(shared_run, folder, tmp_pa
                 ]
             )
         assert message in str(error.value.code)
+
+
+def voices_file(folder):
+    tracks = [
+        named("", [(0, META, 0x51, b"\7\xa1\x20")]),
+        named("Vocal", notes(16), words(16)),
+        named("Bass", notes(40)),
+    ]
+    path = folder / "song.mid"
+    path.write_bytes(unparse(Tracks(1, 480, tracks)) + b"after the end")
+    return path
+
+
+def test_the_voices_of_a_file_are_listed(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    path = voices_file(tmp_path)
+    cli.main(["tracks", str(path)])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["*", "1", "Vocal", "1", "16", "16", "0%", "lyrics"] in lines
+    assert ["2", "Bass", "1", "40", "16", "0%", "lyrics"] not in lines
+    assert ["2", "Bass", "1", "40", "0", "0%", "one", "note", "at", "a", "time"] in lines
+    assert "bytes follow the last track" in " ".join(word for line in lines for word in line)
+    path.write_bytes(b"MThd")
+    with pytest.raises(SystemExit, match=r"song.mid: it is not a Standard MIDI File\.$"):
+        cli.main(["tracks", str(path)])
+
+
+def test_what_was_taken_is_counted(folder, tmp_path, capsys):
+    voices_file(folder).rename(folder / "ba_1_s01_x.KAR")
+    chords = unparse(Tracks(0, 480, [named("Vocal", notes(16, chord=(0, 4, 7)))]))
+    (folder / "ba_2_s01_x.mid").write_bytes(chords)
+    (folder / "readme.txt").write_text("")
+    (folder / "take.wav").write_bytes(b"")
+    (folder / ".hidden").write_text("")
+    cli.main(["prepare", str(folder), "-o", str(tmp_path / "songs.parquet")])
+    said = capsys.readouterr()
+    assert "5 songs of 6 files" in said.out
+    lines = said.err.splitlines()
+    assert "Left out ba_2_s01_x.mid: track 0 'Vocal' (channel 1, 48 notes) is no voice: 67% of its notes" in lines[0]
+    assert lines[-3:] == [
+        "Read 1 file though bytes follow the last track that its header counts.",
+        "The voices were taken as: the only one 4, lyrics 1.",
+        "Passed over files of other kinds: .txt 1, .wav 1.",
+    ]
+    done = json.loads((tmp_path / "songs.parquet.json").read_text())
+    assert done["voices"] == {"the only one": 4, "lyrics": 1}
+    assert done["passed_over"] == {".txt": 1, ".wav": 1}
 
 
 def _singers(run):

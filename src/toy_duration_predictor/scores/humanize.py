@@ -152,6 +152,7 @@ def _humanized(
     content: bytes, predictor: Predictor, sings: Sings, settings: HumanizeSettings, suffix: str, out_suffix: str
 ) -> tuple[bytes, tuple[str, ...]]:
     """Returns the file of a performance, and what is to be said of how the score was read."""
+    settings.validate()
     if suffix not in SUFFIXES:
         raise InputError(f"no scores are read from '{suffix}' files; {did_you_mean(suffix, SUFFIXES)}")
     possible = (*MIDI, *ROWS) if suffix in MIDI else (suffix,)

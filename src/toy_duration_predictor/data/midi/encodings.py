@@ -28,10 +28,12 @@ def checked_encoding(name: str | None) -> str | None:
         InputError: There is no such encoding of text.
     """
     try:
-        return name and str(name) if not name or "a".encode(name) else None
-    except (LookupError, UnicodeError) as error:
+        if name is not None:
+            b"a".decode(name, errors="replace")
+    except (LookupError, ValueError) as error:
         known = "utf-8, cp949, cp932, euc_jp, gb18030, big5 and utf-16"
         raise InputError(f"There is no encoding '{name}'; known are {known}, and others that Python knows.") from error
+    return name
 
 
 def find_encoding(texts: Iterable[bytes]) -> str:
@@ -62,6 +64,8 @@ def find_encoding(texts: Iterable[bytes]) -> str:
 
 def decode(text: bytes, encoding: str) -> str:
     """Returns a text; what its encoding does not have becomes the replacement character."""
+    if encoding == "utf-16" and text.isascii() and 0 not in text:
+        encoding = "ascii"  # where some texts have a byte order mark, others may be plain
     return text.decode(encoding, errors="replace").removeprefix("\ufeff")
 
 
@@ -77,11 +81,10 @@ def _fits(encoding: str, texts: list[bytes]) -> bool:
 def _utf_16(texts: list[bytes]) -> str:
     """Returns the name of a file's kind of UTF-16, or nothing where its lyrics are in another encoding."""
     whole = b"".join(texts)
-    marked = any(text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) for text in texts)
+    if any(text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) for text in texts):
+        return "utf-16"
     if len(whole) < 2 or any(len(text) % 2 for text in texts):
         return ""
-    if marked:
-        return "utf-16"
     for name in ("utf-16-le", "utf-16-be"):
         if _is_japanese(name, texts):
             return name

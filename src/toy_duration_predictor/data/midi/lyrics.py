@@ -56,8 +56,8 @@ def lyrics_of_voice(
 ) -> dict[int, dict[int, bytes]]:
     """Returns the lyrics that go with the notes of a voice: by their tracks, bytes by the index of the event.
 
-    They are those at the voice's onsets, and those at no note's beginning between them. Text events go with it only
-    where they are at its onsets, or on a track of words that has half of them there.
+    They are those at the voice's onsets, and those at no note's beginning between them. Text events may be anything:
+    those of the voice's track are lyrics at its onsets only, and those of another track if half of them are there.
 
     Args:
         tracks: The file.
@@ -74,7 +74,10 @@ def lyrics_of_voice(
     for number, (events, of_track, ticks) in enumerate(zip(tracks.tracks, lyrics.of_tracks, lyrics.ticks, strict=True)):
         if number != track and not lyrics.is_words[number]:
             continue
-        between = lyrics.kind == LYRIC or (number != track and 2 * len(ticks & onsets) >= len(ticks))
+        sung = len(ticks & onsets)
+        if number != track and lyrics.kind == TEXT and (sung < 2 or 2 * sung < len(ticks)):
+            continue
+        between = lyrics.kind == LYRIC or number != track
         found[number] = {
             i: data
             for i, data in of_track.items()
@@ -95,18 +98,15 @@ def lyric_at(
         track: The voice's track, whose own lyrics come before those of other tracks.
         encoding: Theirs; None finds it.
     """
-    encoding = encoding or find_encoding(data for of_track in lyrics.of_tracks for data in of_track.values())
-    found: dict[int, str] = {}
-    texts: dict[bytes, str] = {}
+    joined: dict[int, bytes] = {}
     for number in sorted(of_voice, key=lambda each: each != track):
-        joined: dict[int, bytes] = {}
+        of_track: dict[int, bytes] = {}
         for i, data in of_voice[number].items():
             tick = tracks.tracks[number][i][0]
-            joined[tick] = joined.get(tick, b"") + data
-        for tick, data in joined.items():
-            if data not in texts:
-                text = decode(data, encoding).strip()
-                # Karaoke files begin lines and verses with these.
-                texts[data] = text.lstrip("\\/") if lyrics.kind == TEXT else text
-            found.setdefault(tick, texts[data])
-    return found
+            of_track[tick] = of_track.get(tick, b"") + data
+        joined = of_track | joined
+    encoding = encoding or find_encoding(joined.values())
+    texts = {data: decode(data, encoding).strip() for data in set(joined.values())}
+    if lyrics.kind == TEXT:  # karaoke files begin lines and verses with these
+        texts = {data: text.lstrip("\\/") for data, text in texts.items()}
+    return {tick: texts[data] for tick, data in joined.items()}

@@ -186,7 +186,7 @@ def _read_track(content: bytes, begin: int, end: int) -> tuple[Body, int]:
     except InputError as error:
         failed = error
     follows = content[end : end + 4] in (b"MTrk", b"")
-    if body and body.end == end and (body.is_ended or follows):
+    if body and body.end == end and (body.is_ended or (follows and not body.too_large)):
         return body, end
     if body and body.is_ended and (closes(body) or end > len(content)):
         chunk_end = body.end

@@ -5,8 +5,8 @@ this order:
 
 1. **lyrics**: most notes that begin with a lyric, the less of its other notes have none, the better. A voice has a
    lyric at a tenth of its notes at least, and at two.
-2. **name**: the track is named as a voice: vocal, vox, voice or sing, then melody, then lead, in any case. Names of
-   backing voices come after them.
+2. **name**: the track is named as a voice: vocal, vox, voice or sing, then melody or soprano, then lead, in any case.
+   Names of backing voices come after them.
 3. **one note at a time**: the share of overlapping notes is under `MOST_OVERLAP`, or else the least; then most notes.
 
 Voices that are alike in all of these are taken in the order of the file.
@@ -32,7 +32,7 @@ NAMES = tuple(
     re.compile(words, re.IGNORECASE)
     for words in (
         r"vocal|vox|voice|\bsing|gesang|\bchant\b|\bcanto|ボーカル|ヴォーカル|歌|보컬|노래|人声|主唱",
-        r"melod|mélod|メロ|멜로디|旋律",
+        r"melod|mélod|sopran|メロ|멜로디|旋律",
         r"\blead",
     )
 )
@@ -155,7 +155,7 @@ def checked_number(wanted: int | str | None) -> str | None:
     Raises:
         InputError: It is no number of a track, or of a track and a channel.
     """
-    if wanted is None or re.fullmatch(r"\d+(:(\d|1[0-6]))?", str(wanted).strip()):
+    if wanted is None or re.fullmatch(r"\d+(:([1-9]|1[0-6]))?", str(wanted).strip()):
         return None if wanted is None else str(wanted).strip()
     raise InputError(f"track {wanted}: give a track's number, from 0, or a track and its channel, such as 1:4.")
 
