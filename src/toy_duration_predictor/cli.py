@@ -394,7 +394,7 @@ def _demo(arguments: argparse.Namespace) -> None:
     if arguments.port is not None and not 1 <= arguments.port <= 65535:
         raise InputError(f"--port {arguments.port}: give a number from 1 to 65535.")
     try:
-        from toy_duration_predictor.demo.page import serve
+        from toy_duration_predictor.demo.serve import serve
     except ModuleNotFoundError as error:
         if error.name != "gradio":
             raise

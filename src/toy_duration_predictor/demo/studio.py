@@ -1,0 +1,178 @@
+"""What the page does, without the page: songs performed for a visit, and the files of that."""
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from toy_duration_predictor.demo.built_in_songs import write_songs
+from toy_duration_predictor.demo.choices import LIKE, MOST_SINGERS, Who, singer_label
+from toy_duration_predictor.demo.performance import Drawn, draw, write_performances
+from toy_duration_predictor.demo.songs import read_heard, read_song
+from toy_duration_predictor.demo.uploads import file_stems
+from toy_duration_predictor.demo.view import message_view, performances_view
+from toy_duration_predictor.demo.visits import Visits
+from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.inference.predictor import Predictor
+from toy_duration_predictor.inference.references import reference_sums
+from toy_duration_predictor.scores.perform import HumanizeSettings, Sings, perform
+
+GONE = "The page was not used for an hour, and the files are gone; upload them again."
+# Figures that are kept for whoever asks next: of so many songs and singers.
+MOST_DRAWN = 500
+
+Files = Mapping[str, Path]
+
+
+class Wanted(NamedTuple):
+    """What a visitor wants to hear.
+
+    Attributes:
+        singers: Numbers of singers, and `LIKE` for the singer of the recordings.
+        recordings: Recordings to sing like, by their names.
+        strength: See `HumanizeSettings`.
+        temperature: See `HumanizeSettings`; 0 stands for a prediction, which has no seed.
+        seed: See `HumanizeSettings`.
+    """
+
+    singers: Sequence[Who]
+    recordings: Files
+    strength: float
+    temperature: float
+    seed: float | None
+
+    def settings(self) -> HumanizeSettings:
+        """Returns the settings of the performances.
+
+        Raises:
+            InputError: The strength is out of range, or the singers are too many or none.
+        """
+        sampled = bool(self.temperature)
+        settings = HumanizeSettings(
+            self.strength, self.temperature if sampled else None, int(self.seed or 0) if sampled else None
+        )
+        settings.validate()
+        if not 1 <= len(self.singers) <= MOST_SINGERS:
+            raise InputError(f"Choose a singer, or up to {MOST_SINGERS} of them.")
+        return settings
+
+
+class Studio:
+    """A model, the built-in songs, and the folders of visits.
+
+    Args:
+        predictor: The model.
+        folder: Where all files go.
+
+    Attributes:
+        examples: The built-in songs, by their names.
+        visits: The folders of visits.
+    """
+
+    def __init__(self, predictor: Predictor, folder: Path) -> None:
+        self.predictor = predictor
+        self.examples = write_songs(folder / "examples")
+        self.visits = Visits(folder / "files" / "visits")
+        self._drawn = lru_cache(MOST_DRAWN)(self._draw)
+
+    def show(
+        self,
+        session: str | None,
+        song: str | None,
+        files: Files,
+        track: str | None,
+        wanted: Wanted,
+        said: Sequence[str],
+    ) -> dict[str, Any]:
+        """Performs a song, and returns what the page shows of it: see `view`. Where that fails it shows the reason.
+
+        Args:
+            session: The visit.
+            song: The name of an uploaded song, or of a built-in one.
+            files: The uploaded songs.
+            track: The track that is sung; None for the one that is found.
+            wanted: The singers and their settings.
+            said: What the visitor has to be told already.
+        """
+        place = files.get(song or "") or self.examples.get(song or "")
+        if place is None:
+            return message_view(said or ["Choose a song."])
+        try:
+            settings = wanted.settings()
+            read = read_song(place.read_bytes(), track)
+            singers = [
+                (name, sings, self._drawn(place, track, who, wanted.strength, settings.temperature))
+                for name, who, sings in self._singers(wanted)
+            ]
+            folder = self.visits.new_folder(session, "sung")
+            performances = write_performances(read, self.predictor, singers, settings, folder, Path(place.name))
+            return performances_view(performances, f"{place} {track}", [*said, *read.said])
+        except FileNotFoundError:
+            return message_view([GONE])
+        except InputError as error:
+            return message_view([*said, str(error)])
+
+    def pack(self, session: str | None, files: Files, wanted: Wanted) -> tuple[Path | None, list[str]]:
+        """Performs all uploaded songs, and puts their MIDI files into a zip file.
+
+        Returns:
+            The zip file, None if nothing can be sung, and a sentence on each song that cannot.
+        """
+        said: list[str] = []
+        place = self.visits.new_folder(session, "zip") / "sung.zip"
+        try:
+            settings, singers = wanted.settings(), self._singers(wanted)
+        except FileNotFoundError:
+            return None, [GONE]
+        except InputError as error:
+            return None, [str(error)]
+        written = 0
+        with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as packed:
+            for name, file in files.items():
+                try:
+                    song = read_song(file.read_bytes())
+                    sung = [
+                        song.sung(perform(song.midi.score, self.predictor, sings, settings)) for _, _, sings in singers
+                    ]
+                except (FileNotFoundError, InputError) as error:
+                    said.append(f"{name}: {error if isinstance(error, InputError) else GONE}")
+                    continue
+                for stem, content in zip(file_stems((who for who, _, _ in singers), []), sung, strict=True):
+                    packed.writestr(f"{name} - {stem}{file.suffix}", content)
+                written += len(sung)
+        return (place if written else None), said
+
+    def _singers(self, wanted: Wanted) -> list[tuple[str, int | tuple[Path, ...], Sings]]:
+        """Returns the name of each singer, what tells them from all others, and the singer."""
+        found: list[tuple[str, int | tuple[Path, ...], Sings]] = []
+        for each in wanted.singers:
+            if each == LIKE and wanted.recordings:
+                places = tuple(wanted.recordings.values())
+                found.append((like_label(wanted.recordings), places, _like(places)))
+            elif each in self.predictor.singers:
+                found.append((singer_label(self.predictor, int(each)), int(each), Sings(int(each))))
+            else:
+                raise InputError("This singer is not known; choose another one.")
+        return found
+
+    def _draw(
+        self, place: Path, track: str | None, who: int | tuple[Path, ...], strength: float, temperature: float | None
+    ) -> Drawn:
+        sings = _like(who) if isinstance(who, tuple) else Sings(who)
+        song = read_song(place.read_bytes(), track)
+        return draw(song, self.predictor, sings, HumanizeSettings(strength, temperature))
+
+
+def like_label(recordings: Files) -> str:
+    """Returns what the page calls the singer of recordings.
+
+    >>> like_label({"one": Path("one.mid"), "two": Path("two.mid")})
+    'Like one and 1 more'
+    """
+    first, *others = recordings
+    return f"Like {first}{f' and {len(others)} more' if others else ''}"
+
+
+def _like(places: Sequence[Path]) -> Sings:
+    return Sings(like=reference_sums([read_heard(place.read_bytes()) for place in places]))

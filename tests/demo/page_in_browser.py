@@ -1,0 +1,66 @@
+"""The page in a browser, as tests use it."""
+
+import re
+from typing import Any
+
+from tests.demo.conftest import until
+
+
+class Page:
+    """The page in a browser."""
+
+    def __init__(self, browser: Any, address: str, lanes: int = 1) -> None:
+        self.browser = browser
+        browser.get(address)
+        until(lambda: self.count("#view .lane") == lanes)
+        until(self.link)  # comes last
+
+    def part(self, selector: str) -> Any:
+        from selenium.webdriver.common.by import By
+
+        return self.browser.find_element(By.CSS_SELECTOR, selector)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.browser.execute_script(script, *arguments)
+
+    def count(self, selector: str) -> int:
+        return int(self.run("return document.querySelectorAll(arguments[0]).length", selector))
+
+    def text(self, selector: str) -> str:
+        return str(self.run("return document.querySelector(arguments[0])?.textContent ?? ''", selector))
+
+    def link(self) -> str:
+        return str(self.run("return document.querySelector('#link :is(input, textarea)').value"))
+
+    def changes(self, action: Any) -> None:
+        """Does something and waits until the picture is another one."""
+        seen = self.run("return document.querySelector('#view .scroll')?.innerHTML")
+        before = re.sub(r'style="[^"]*"', "", str(seen))
+        action()
+        until(
+            lambda: (
+                re.sub(r'style="[^"]*"', "", str(self.run("return document.querySelector('#view .scroll')?.innerHTML")))
+                != before
+            )
+        )
+
+    def position(self) -> float:
+        return float(self.run("return document.querySelector('#view .position').value"))
+
+    def cursor(self) -> float:
+        """Returns where the cursor is, as a share of the time line."""
+        return float(
+            self.run(
+                "const plot = document.querySelector('#view .plot').getBoundingClientRect();"
+                "return (document.querySelector('#view .cursor').getBoundingClientRect().left - plot.left) / plot.width"
+            )
+        )
+
+    def plays(self) -> bool:
+        return self.part("#view [data-do=play]").get_attribute("aria-label") == "Pause"
+
+    def play(self) -> None:
+        """Presses Play, and waits until the position moves."""
+        before = self.position()
+        self.part("#view [data-do=play]").click()
+        until(lambda: self.position() > before)

@@ -1,0 +1,158 @@
+"""The page's server: requests that no browser would make, and many visitors."""
+
+import json
+import re
+import socket
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.demo.conftest import LONGEST, Server, demo, until
+from tests.demo.midi_files import midi
+from toy_duration_predictor import cli
+
+
+def test_it_listens_on_loopback_only(server):
+    assert server.address.startswith("http://127.0.0.1:")
+    port = int(server.address.rstrip("/").rpartition(":")[2])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # sends nothing; tells this machine's own address
+        own = probe.getsockname()[0]
+    with pytest.raises(OSError, match=r"refused|timed out"), socket.create_connection((own, port), timeout=2):
+        pass
+
+
+@pytest.mark.slow
+def test_a_port_in_use_ends_in_a_sentence(server):
+    port = server.address.rstrip("/").rpartition(":")[2]
+    output, complaint = demo("--port", port).communicate(timeout=LONGEST)
+    assert (output, complaint) == (
+        "",
+        f"The page cannot listen on 127.0.0.1:{port}; choose another --host or --port.\n",
+    )
+
+
+def test_without_the_extra_it_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    for module in ("serve", "page", "controls"):
+        monkeypatch.delitem(sys.modules, f"toy_duration_predictor.demo.{module}", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["demo"])
+    assert ended.value.code == "The page needs Gradio: pip install 'toy-duration-predictor[demo]'."
+
+
+def sent_file(path: str | Path) -> dict[str, Any]:
+    return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+
+
+class TestAttacks:
+    """Requests that no browser would make."""
+
+    @pytest.mark.parametrize("path", ["/etc/passwd", "../../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd"])
+    def test_no_other_file_is_given_away(self, server, path):
+        with pytest.raises(urllib.error.HTTPError, match=r"403|404") as refused:
+            urllib.request.urlopen(f"{server.address}gradio_api/file={path}", timeout=LONGEST)
+        refused.value.close()
+
+    def test_no_other_file_is_read(self, server, tmp_path):
+        own = tmp_path / "own.mid"
+        own.write_bytes(midi())
+        for path in (own, next(server.temporary.glob("*/examples/*.mid"))):
+            for function, data in (("take", [[sent_file(path)]]), ("hear", [[sent_file(path)], []])):
+                assert "error" in call(server, function, data)
+                assert path.exists()
+
+    def test_a_visit_cannot_choose_its_folder(self, server):
+        [sent] = upload(server, "song.mid", midi())
+        call(server, "take", [[sent_file(sent)]], session="../../../escaped")
+        assert not list(server.temporary.rglob("escaped"))
+        [song] = server.files()
+        assert song.name == "song.mid"
+        assert re.fullmatch("[0-9a-f]{64}", song.parents[1].name)
+        song.unlink()
+
+    def test_large_uploads_are_refused(self, server):
+        before = server.files()
+        with pytest.raises(urllib.error.URLError, match=r"413|reset|pipe") as refused:
+            upload(server, "song.mid", bytes(100_000_000))
+        if isinstance(refused.value, urllib.error.HTTPError):
+            refused.value.close()
+        until(lambda: server.files() == before)
+
+    def test_names_lead_nowhere(self, server):
+        [sent] = upload(server, "../../../escaped.mid", midi())
+        assert server.temporary in Path(sent).resolve().parents
+        assert "files" in Path(sent).parts
+        Path(sent).unlink()
+
+    @pytest.mark.parametrize(
+        ("singers", "strength", "seed"), [([99], 1, 0), ([1], 99, 0), ([1], 1, -1), ([1, 2, 3, 4, 5], 1, 0)]
+    )
+    def test_settings_out_of_range_are_refused(self, server, singers, strength, seed):
+        before = server.files()
+        answer = call(server, "show", ["Ode to Joy", None, None, None, singers, None, strength, 1, seed])
+        assert "error" in answer or "said" in answer
+        assert "lane" not in answer
+        assert server.files() == before
+
+
+def upload(server: Server, name: str, content: bytes) -> list[str]:
+    """Sends a file as a form and returns where it was put."""
+    head = f'--b\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'.encode()
+    request = urllib.request.Request(
+        f"{server.address}gradio_api/upload",
+        head + content + b"\r\n--b--\r\n",
+        {"Content-Type": "multipart/form-data; boundary=b"},
+    )
+    with urllib.request.urlopen(request, timeout=LONGEST) as answer:
+        paths: list[str] = json.load(answer)
+    return paths
+
+
+def call(server: Server, function: str, data: list[Any], session: str = "abc") -> str:
+    """Calls a function of the page and returns all that comes back."""
+    with urllib.request.urlopen(f"{server.address}config", timeout=LONGEST) as answer:
+        index = [each["api_name"] for each in json.load(answer)["dependencies"]].index(function)
+    body = json.dumps({"fn_index": index, "data": data, "session_hash": session}).encode()
+    headers = {"Content-Type": "application/json"}
+    for path, sent in (("queue/join", body), (f"queue/data?session_hash={session}", None)):
+        request = urllib.request.Request(f"{server.address}gradio_api/{path}", sent, headers)
+        with urllib.request.urlopen(request, timeout=LONGEST) as answer:
+            text = answer.read().decode()
+    return str(text)
+
+
+@pytest.mark.slow
+def test_100_visitors_leave_nothing_behind(server):
+    """No file, no connection, and no memory that grows with their number."""
+
+    def visit(number: int) -> None:
+        session = f"visitor{number}"
+        heartbeat = urllib.request.urlopen(f"{server.address}gradio_api/heartbeat/{session}", timeout=LONGEST)
+        [sent] = upload(server, "song.mid", midi(notes=16))
+        assert "song" in call(server, "take", [[sent_file(sent)]], session)
+        shown = call(server, "show", ["song", None, None, None, [1 + number % 18], None, 1, 1, number], session)
+        assert shown.count('class=\\"lane\\"') == 1
+        assert server.files()
+        heartbeat.close()  # as when the page is closed
+        until(lambda: not server.files())
+
+    def held() -> tuple[int, float]:
+        """Returns how many files and connections the server has open, and its memory in MiB."""
+        process = Path("/proc", str(server.process.pid))
+        resident = re.search(r"VmRSS:\s+(\d+)", (process / "status").read_text())
+        return len(list((process / "fd").iterdir())), int(resident[1]) / 1024
+
+    if not Path("/proc/self/status").exists():
+        pytest.skip("this system does not tell what a process holds")
+    for number in range(20):  # what is loaded once
+        visit(number)
+    files, memory = held()
+    for number in range(20, 120):
+        visit(number)
+    until(lambda: held()[0] <= files + 2)
+    assert held()[1] < memory + 50

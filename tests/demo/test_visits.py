@@ -1,0 +1,33 @@
+import os
+import time
+
+import pytest
+
+from toy_duration_predictor.demo.visits import IDLE_SECONDS, Visits
+
+
+@pytest.fixture
+def visits(tmp_path):
+    return Visits(tmp_path / "visits")
+
+
+def test_only_the_last_folder_of_a_purpose_stays(visits):
+    songs, first, last = (visits.new_folder("a", purpose) for purpose in ("scores", "sung", "sung"))
+    assert songs.exists()
+    assert last.exists()
+    assert not first.exists()
+    assert last.name != first.name  # no browser shows a file of the first one
+
+
+def test_an_idle_visit_is_deleted_by_the_next_one(visits):
+    idle, other = visits.new_folder("idle", "sung"), visits.new_folder("other", "sung")
+    before = time.time() - IDLE_SECONDS - 1
+    os.utime(idle.parent, (before, before))
+    visits.new_folder("new", "sung")
+    assert not idle.parent.exists()
+    assert other.exists()
+
+
+def test_a_visit_that_ends_at_the_same_moment_is_no_mistake(visits, tmp_path):
+    (tmp_path / "visits" / "ended").symlink_to(tmp_path / "gone")  # listed, and not there
+    assert visits.new_folder("a", "sung").exists()
