@@ -16,7 +16,7 @@ from toy_duration_predictor.errors import InputError
 # chardet's names of the largest encodings of their kind: Shift-JIS, EUC-JP, EUC-KR, GBK and Big5 are parts of them.
 EAST_ASIAN = ("cp932", "euc_jis_2004", "cp949", "gb18030", "big5hkscs")
 # So many different lyrics tell the encoding of most files; looking at all of them takes longer than reading the file.
-ENOUGH = 256
+ENOUGH = 64
 # Some bytes are nothing in cp1252. Any bytes can be read as Latin-1.
 LATIN = ("cp1252", "latin-1")
 

@@ -41,13 +41,15 @@ class Notes(NamedTuple):
         """
         long = self.end > self.onset
         onset, pitch, end = self.onset[long], self.pitch[long], self.end[long]
-        _, first = np.unique(np.stack([onset, -pitch]), axis=1, return_index=True)
-        if not len(first):
+        if not len(onset):
             return 0.0
-        onset, end = onset[first], end[first]  # by onset, the highest of a chord first
-        starts, index = np.unique(onset, return_inverse=True)
-        following = np.append(starts[1:], end.max())[index]
+        order = np.lexsort([-pitch, onset])  # by onset, the highest of a chord first
+        onset, pitch, end = onset[order], pitch[order], end[order]
+        once = np.append(True, (np.diff(onset) != 0) | (np.diff(pitch) != 0))
+        onset, end = onset[once], end[once]
         lower = np.diff(onset, prepend=-1) == 0
+        starts = onset[~lower]
+        following = np.append(starts[1:], end.max())[np.cumsum(~lower) - 1]
         return float((lower | (2 * (following - onset) < end - onset)).mean())
 
 
@@ -67,9 +69,14 @@ def channels(events: list[Event]) -> dict[int, Notes]:
         elif of := sounding.get((channel, pitch)):
             ends, note = of.popleft()
             ends[note] = i
-    ticks = np.array([event[0] for event in events], dtype=np.int64)
-    pitches = np.array([event[2] for event in events], dtype=np.int64)
+    last = len(events) - 1  # the last event of all ends what is never ended
     return {
-        channel: Notes(on, off, ticks[on], ticks[off], pitches[on])  # the last event of all ends what is never ended
-        for channel, (on, off) in ((c, tuple(map(np.array, pair))) for c, pair in sorted(found.items()))
+        channel: Notes(
+            np.array(on),
+            np.array(off),
+            np.array([events[i][0] for i in on], dtype=np.int64),
+            np.array([events[i if i >= 0 else last][0] for i in off], dtype=np.int64),
+            np.array([events[i][2] for i in on], dtype=np.int64),
+        )
+        for channel, (on, off) in sorted(found.items())
     }
