@@ -14,7 +14,7 @@ from scipy.stats import ks_2samp, wasserstein_distance
 
 from toy_duration_predictor.comparison.evidence import notes_by_song
 from toy_duration_predictor.data.quantize import grid_step
-from toy_duration_predictor.training.predictions import singer_labels
+from toy_duration_predictor.data.singers import singer_labels
 
 Songs = list[np.ndarray]
 

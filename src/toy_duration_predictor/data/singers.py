@@ -9,9 +9,13 @@ a name, so that nobody has to guess which of the two is meant.
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
+from toy_duration_predictor.data.schema import NAME_COLUMN
 from toy_duration_predictor.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # The names of singers by `singer_id`; singers without a name are not in it.
 Names: TypeAlias = Mapping[int, str]
@@ -53,6 +57,13 @@ def number_or_name(text: str) -> int | str:
 def label(singer_id: int, names: Names) -> str:
     """Returns what a singer is called in tables and pictures: the name, or else the number."""
     return names.get(singer_id, str(singer_id))
+
+
+def singer_labels(predictions: "pa.Table") -> dict[int, str]:
+    """Returns what the singers of predictions are called, the name or else the number, by `singer_id`."""
+    singers = predictions["singer_id"].to_pylist()
+    names = predictions[NAME_COLUMN].to_pylist() if NAME_COLUMN in predictions.column_names else singers
+    return {singer: str(singer if name is None else name) for singer, name in zip(singers, names, strict=True)}
 
 
 def find_singer(singer: int | str, singers: Sequence[int], names: Names) -> int:

@@ -66,12 +66,12 @@ def ending_in_a_sentence(conf: Path | None = None) -> Iterator[None]:
         yield
     except InputError as error:
         _end(str(error), 1)
+    except (HydraException, OmegaConfBaseException) as error:  # before the next: Hydra's may be the system's, too
+        _end(_sentence(error, conf), 1)
     except (OSError, UnicodeError) as error:
         if sentence := refusal(error):
             _end(sentence, 1)
         raise
-    except (HydraException, OmegaConfBaseException) as error:
-        _end(_sentence(error, conf), 1)
     except Interrupted as error:
         sys.exit(128 + error.signal_number)  # the log has said what there is to say
     except KeyboardInterrupt:

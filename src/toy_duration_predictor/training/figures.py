@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, fontManager, get_font
 
-from toy_duration_predictor.training.predictions import singer_labels
+from toy_duration_predictor.data.singers import singer_labels
 
 # Okabe and Ito's colours, which colour-blind readers tell apart.
 QUANTIZED, SUNG, PREDICTED = "#999999", "#0072B2", "#D55E00"

@@ -91,13 +91,6 @@ def predictions_table(table: Dataset, rows: Iterable[int], predicted: np.ndarray
     )
 
 
-def singer_labels(predictions: pa.Table) -> dict[int, str]:
-    """Returns what the singers of predictions are called, the name or else the number, by `singer_id`."""
-    singers = predictions["singer_id"].to_pylist()
-    names = predictions[NAME_COLUMN].to_pylist() if NAME_COLUMN in predictions.column_names else singers
-    return {singer: str(singer if name is None else name) for singer, name in zip(singers, names, strict=True)}
-
-
 @torch.no_grad()
 def predict_songs(
     task: "DurationTask",

@@ -157,7 +157,7 @@ def checked_number(wanted: int | str | None) -> str | None:
     """
     if wanted is None or re.fullmatch(r"\d+(:([1-9]|1[0-6]))?", str(wanted).strip()):
         return None if wanted is None else str(wanted).strip()
-    raise InputError(f"track {wanted}: give a track's number, from 0, or a track and its channel, such as 1:4.")
+    raise InputError(f"track={wanted}: give a track's number, from 0, or a track and its channel, such as 1:4.")
 
 
 def whole_track(wanted: int | str | None) -> int | None:
