@@ -118,7 +118,7 @@ def test_an_interruption_is_no_traceback(monkeypatch, capsys, number):
         os.kill(os.getpid(), number)
         time.sleep(1)
 
-    monkeypatch.setattr(cli, "_audit", interrupted)
+    monkeypatch.setattr(cli.tables, "_audit", interrupted)
     with pytest.raises(SystemExit) as error:
         cli.main(["audit", "simulated"])
     assert error.value.code == 130
@@ -255,7 +255,7 @@ def test_singers_that_cannot_be_read(singer, tmp_path):
 
 
 def test_help_is_quick():
-    code = "import sys; from toy_duration_predictor import cli; cli._parser(); print(*sys.modules)"
+    code = "import sys; from toy_duration_predictor import cli; cli.make_parser(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "numpy", "datasets"} & set(done.stdout.split())
 
@@ -293,7 +293,7 @@ def test_names_that_the_terminal_cannot_show(folder, tmp_path, environment, show
     ],
 )
 def test_what_the_system_refuses_is_a_sentence(monkeypatch, error, message):
-    monkeypatch.setattr(cli, "_audit", lambda _: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(cli.tables, "_audit", lambda _: (_ for _ in ()).throw(error))
     with pytest.raises(SystemExit, match=message):
         cli.main(["audit", "songs.parquet"])
     with pytest.raises(SystemExit) as ended, ending_in_a_sentence():
@@ -302,7 +302,7 @@ def test_what_the_system_refuses_is_a_sentence(monkeypatch, error, message):
 
 
 def test_other_errors_of_the_system_keep_their_traceback(monkeypatch):
-    monkeypatch.setattr(cli, "_audit", lambda _: Path("nowhere").read_text())
+    monkeypatch.setattr(cli.tables, "_audit", lambda _: Path("nowhere").read_text())
     with pytest.raises(FileNotFoundError):
         cli.main(["audit", "songs.parquet"])
 
@@ -310,7 +310,7 @@ def test_other_errors_of_the_system_keep_their_traceback(monkeypatch):
 @pytest.mark.parametrize("write", ["print('line')", "__import__('rich').print('line')"])
 def test_who_reads_enough_ends_the_output(write):
     """As in `tdp audit hub | head`, where the rest has no reader."""
-    code = f"from toy_duration_predictor import cli; cli._runs = lambda _: {write}; cli.main(['runs'])"
+    code = f"from toy_duration_predictor import cli; cli.runs._runs = lambda _: {write}; cli.main(['runs'])"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         said = process.stderr.read().decode()

@@ -51,7 +51,7 @@ def test_other_code_is_another_run(config, monkeypatch, new_process, tmp_path, c
         "by other code than today's are among these: models/mine.py, models/phase.py differ." in capsys.readouterr().err
     )
     # What only uses finished runs changes none of their numbers; and code that is as it was is known again.
-    (package / "cli.py").write_text("")
+    (package / "cli" / "runs.py").write_text("")
     new_process()
     monkeypatch.setattr(DurationTask, "training_step", lambda *_: 1 / 0)
     assert train(config(*SHORT)) == second
