@@ -32,6 +32,9 @@ NEUTRAL = (
     "profiler",
 )
 
+# Levels within levels that a run's configuration may have; those of this package have three.
+DEEPEST = 50
+
 
 class Settings(BaseModel):
     """Settings that refuse unknown keys."""
@@ -194,9 +197,12 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     text = path.read_text(encoding="utf-8")
     try:
-        # An alias stands for as much as its writer likes, and a run writes none.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise ValueError(f"{path.name} has aliases")
+        # An alias stands for as much as its writer likes, and depth takes its square in time; a run writes neither.
+        depth = 0
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent) or depth > DEEPEST:
+                raise ValueError(f"{path.name} has aliases, or is nested deeper than {DEEPEST} levels")
         config: Any = OmegaConf.to_container(OmegaConf.create(text))
     except (yaml.YAMLError, OmegaConfBaseException, RecursionError) as error:
         raise ValueError(f"{path.name} cannot be read: {first_line(error)}") from error
