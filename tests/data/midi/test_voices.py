@@ -103,6 +103,11 @@ def test_names_in_their_encodings(encoding):
     assert voices(tracks, "latin-1")[1].name != "ボーカル"
 
 
+def test_a_name_is_no_command_to_the_terminal():
+    [voice] = voices(file(named("A\x1b[2Jvoice\r\n\0of \u202emine", notes(4))))
+    assert voice.name == "A [2Jvoice of mine"
+
+
 def test_then_the_nearest_to_one_note_at_a_time():
     assert taken(named("", PIANO), named("", notes(10, channel=4))) == ("1", "one note at a time")
     # Of several such, the one with the most notes.

@@ -100,7 +100,7 @@ def candidates(tracks: Tracks, notes: NotesOfTracks, lyrics: Lyrics, encoding: s
                 number=f"{track}" if len(of_track) == 1 else f"{track}:{channel + 1}",
                 track=track,
                 channel=channel + 1,
-                name=" ".join(decode(names[track], encoding).replace("\0", " ").split()),
+                name=_shown(decode(names[track], encoding)),
                 notes=len(of_channel.on),
                 lyrics=len(onsets & (lyrics.ticks[track] | words)),
                 overlap=of_channel.overlap(),
@@ -170,6 +170,11 @@ def whole_track(wanted: int | str | None) -> int | None:
     if number and not number.isdigit():
         raise InputError(f"its tracks have no channels; give the track's number alone, not {number}")
     return int(number) if number else None
+
+
+def _shown(name: str) -> str:
+    """Returns a name in one line, without what a terminal would take for commands."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
 
 
 def _rank(candidate: Candidate) -> tuple[float, int, float, int]:
