@@ -14,7 +14,7 @@ from toy_duration_predictor.training import train as module
 
 pytestmark = pytest.mark.faults
 
-# Three to four seconds each.
+# A second and a half each.
 RUNS, WARM = 200, 50
 
 
@@ -55,6 +55,7 @@ def test_many_runs_in_one_process(tmp_path, capsys):
         sys.stdout.write(f"\nafter {WARM} runs {warm}\nafter {RUNS} runs {last}\n")
     for name in ("files", "deleted"):
         assert last[name] <= warm[name]
-    assert last["memory"] < warm["memory"] + 20  # MB; what is open and mapped would be more
+    # MB. Hydra keeps 0.12 of each trial's configuration until the sweep ends; whatever else stayed would be more.
+    assert last["memory"] < warm["memory"] + 0.2 * (RUNS - WARM)
     assert last["maps"] < warm["maps"] + 50
     assert last["disk"] < 1.1 * warm["disk"]
