@@ -46,7 +46,7 @@ def add_to(commands: Any) -> None:
         help="store carried values instead of sung durations, as the published recipe did",
     )
     prepare.add_argument("--strict", action="store_true", help="end at the first file that cannot be used")
-    prepare.add_argument("--jobs", type=int, help="processes (default: as many as there are cores)")
+    prepare.add_argument("--jobs", type=int, help="processes (default: as many as it may use cores)")
     prepare.add_argument(
         "--engine", choices=("local", "ray"), default="local", help="what runs them (default: %(default)s)"
     )

@@ -180,6 +180,15 @@ def test_a_file_more_leaves_the_other_parts_as_they_are(monkeypatch, tmp_path):
     assert not module._parts(files, tmp_path, "another recipe").keys() & parts.keys()
 
 
+def test_processes_are_as_many_as_usable_cores(folder, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setitem(engines.ENGINES, "local", lambda work, parts, jobs: asked.append(jobs) or map(work, parts))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 5, 7}, raising=False)
+    prepare(folder, tmp_path / "songs.parquet")
+    assert asked == [3]
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes")  # where there is one core
 def test_processes_give_the_same_rows(folder, tmp_path, monkeypatch):
     prepare(folder, tmp_path / "one.parquet", jobs=1)
     monkeypatch.setattr(engines, "FILES_WORTH_PROCESSES", 0)

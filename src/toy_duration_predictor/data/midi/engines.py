@@ -47,4 +47,9 @@ def _ray(work: Work, parts: list[Part], jobs: int) -> Iterable[str]:
     return (row["failure"] for row in done.iter_rows())
 
 
+def usable_cores() -> int:
+    """Returns how many cores this process may use; a scheduler may have given it fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 ENGINES = {"local": _local, "ray": _ray}

@@ -8,7 +8,6 @@ again.
 import hashlib
 import json
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +21,7 @@ from zlib import crc32
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from toy_duration_predictor.data.midi.engines import ENGINES, Part
+from toy_duration_predictor.data.midi.engines import ENGINES, Part, usable_cores
 from toy_duration_predictor.data.midi.naming import Naming, choose_naming
 from toy_duration_predictor.data.midi.recipe import Found, Recipe, read_row, validate_recipe
 from toy_duration_predictor.data.midi.smf import SUFFIXES
@@ -105,7 +104,7 @@ def prepare(
         recipe: How a performance becomes a row.
         names: What file names say; see `choose_naming`.
         strict: Whether a file that cannot be used ends the work.
-        jobs: Processes; None is as many as there are cores.
+        jobs: Processes; None is as many as this process may use cores.
         engine: `local` processes, or `ray`: Ray Data, on this machine or on the cluster that RAY_ADDRESS names. The
             cluster's machines must see the folder of the files and the folder of the table.
         keep_parts: Whether the parts are kept, so that the next preparation reads only parts that have changed.
@@ -133,7 +132,7 @@ def prepare(
         # A strict preparation reads refused files again, to end at the first of them.
         new = [(path, parts[path]) for path, known in done.items() if known is None or (strict and known["refused"])]
         work = partial(_read_part, folder=folder, recipe=recipe, naming=naming, strict=strict)
-        for failure in progress(ENGINES[engine](work, new, jobs or os.cpu_count() or 1), len(new)):
+        for failure in progress(ENGINES[engine](work, new, jobs or usable_cores()), len(new)):
             if failure:
                 raise InputError(failure)
         done |= {path: _what_was_done(path) for path, _ in new}
