@@ -18,6 +18,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import matplotlib as mpl
+import midii
 import numpy as np
 import pytest
 import torch
@@ -131,6 +132,16 @@ def shared_songs() -> Dataset:
 def own_run(shared_run: Path, tmp_path: Path) -> Path:
     """A copy of the shared run, where `train(config(*RUN))` finds it."""
     return Path(shutil.copytree(shared_run, tmp_path / "logs" / shared_run.name))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the four real songs of the midii package."""
+    folder = tmp_path / "my songs"
+    folder.mkdir()
+    for path in midii.sample.dataset:
+        shutil.copy(path, folder)
+    return folder
 
 
 @pytest.fixture

@@ -23,15 +23,6 @@ from toy_duration_predictor.training.commands import ending_in_a_sentence
 from toy_duration_predictor.training.train import train
 
 
-@pytest.fixture
-def folder(tmp_path):
-    folder = tmp_path / "my songs"
-    folder.mkdir()
-    for path in midii.sample.dataset:
-        shutil.copy(path, folder)
-    return folder
-
-
 def test_four_real_songs_through_prepare_audit_and_training(folder, tmp_path, capsys, config, monkeypatch):
     table = tmp_path / "songs.parquet"
     cli.main(["prepare", str(folder), "-o", str(table)])

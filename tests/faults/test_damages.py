@@ -3,7 +3,6 @@
 import random
 import shutil
 
-import midii
 import pytest
 
 from tests.conftest import RUN
@@ -116,8 +115,8 @@ def test_damages_of_an_interrupted_run(shared_run, config, damaged, tmp_path, mo
     assert went_on
 
 
-def test_damages_of_a_prepared_table(midi, damaged, tmp_path):
-    prepare(midi, tmp_path / "made" / "songs.parquet")
+def test_damages_of_a_prepared_table(folder, damaged, tmp_path):
+    prepare(folder, tmp_path / "made" / "songs.parquet")
 
     def use(folder):
         table = load_songs("parquet", path=folder / "songs.parquet")
@@ -132,10 +131,10 @@ def test_damages_of_a_prepared_table(midi, damaged, tmp_path):
     assert not found
 
 
-def test_a_damaged_cache_is_made_again(midi, tmp_path, monkeypatch, caplog):
+def test_a_damaged_cache_is_made_again(folder, tmp_path, monkeypatch, caplog):
     cache = tmp_path / "cache"
     monkeypatch.setenv("TDP_CACHE_DIR", str(cache))
-    expected = fingerprint(load_songs("midi", path=midi))
+    expected = fingerprint(load_songs("midi", path=folder))
     kept = {path: path.read_bytes() for path in cache.rglob("*") if path.is_file()}
     assert len(kept) == 4  # the table and one part, and the file beside either
     said = 0
@@ -144,17 +143,7 @@ def test_a_damaged_cache_is_made_again(midi, tmp_path, monkeypatch, caplog):
         path = chance.choice(sorted(kept))
         path.write_bytes(damage(kept[path], chance))
         caplog.clear()
-        assert fingerprint(load_songs("midi", path=midi)) == expected
+        assert fingerprint(load_songs("midi", path=folder)) == expected
         assert {path: path.read_bytes() for path in kept} == kept
         said += "is damaged, and is made again" in caplog.text
     assert said
-
-
-@pytest.fixture
-def midi(tmp_path):
-    """The folder of the real songs of the midii package."""
-    folder = tmp_path / "midi"
-    folder.mkdir()
-    for path in midii.sample.dataset:
-        shutil.copy(path, folder)
-    return folder

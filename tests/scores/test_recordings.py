@@ -1,7 +1,5 @@
 """Scores sung like a recording, and as they began."""
 
-import shutil
-
 import midii
 import numpy as np
 import pytest
@@ -25,11 +23,7 @@ def phase():
     return Predictor(network(), [2, 7, 16])
 
 
-def test_recordings_are_read_as_tables_are_prepared(tmp_path):
-    folder = tmp_path / "songs"
-    folder.mkdir()
-    for path in midii.sample.dataset:
-        shutil.copy(path, folder)
+def test_recordings_are_read_as_tables_are_prepared(folder, tmp_path):
     prepare(folder, tmp_path / "songs.parquet")
     rows = read_references([folder])
     table = load_songs("parquet", path=tmp_path / "songs.parquet")

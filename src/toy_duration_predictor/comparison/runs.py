@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from toy_duration_predictor.errors import InputError, first_line
+from toy_duration_predictor.errors import InputError, reason_of
 from toy_duration_predictor.files import occupied
 from toy_duration_predictor.sections import Section
 from toy_duration_predictor.training.config import read_config
@@ -69,7 +69,7 @@ def find_entries(root: Path) -> tuple[list[Entry], dict[str, str]]:
             entries.append(_entry(folder, kind))
         # Whatever is in these files: they may be damaged in any way.
         except Exception as error:
-            refused[path] = f"{type(error).__name__}: {first_line(error)}"
+            refused[path] = reason_of(error)
     return entries, refused
 
 
