@@ -1,5 +1,6 @@
 """The page in a browser, as tests use it."""
 
+import json
 import re
 from typing import Any
 
@@ -31,6 +32,11 @@ class Page:
 
     def link(self) -> str:
         return str(self.run("return document.querySelector('#link :is(input, textarea)').value"))
+
+    def requests(self) -> list[str]:
+        """Returns the addresses that the browser has asked for since this was called last."""
+        messages = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
+        return [each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"]
 
     def changes(self, action: Any) -> None:
         """Does something and waits until the picture is another one."""

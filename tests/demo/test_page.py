@@ -1,6 +1,5 @@
 """The page in a browser."""
 
-import json
 import zipfile
 
 import numpy as np
@@ -72,8 +71,7 @@ def test_a_visit(server, browser, tmp_path):
     until(lambda: page.count("#view .lane") == 3)
     assert page.text("#view .lane b") == "Like second"
 
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = [each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"]
+    asked = page.requests()
     assert len(asked) > 10
     assert not [url for url in asked if not url.startswith((server.address, f"blob:{server.address}", "data:"))]
     assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
@@ -127,6 +125,12 @@ def test_the_player_switches_without_a_gap_and_keeps_its_position(server, browse
     assert page.plays()
     assert loud() == [True, False, False]
     assert before < page.position() < before + LONGEST
+
+    # Play may be pressed while the next take is made.
+    page.part("#view [data-do=play]").click()
+    page.run("document.querySelector('#another').click()")
+    page.play()
+    assert page.text("#view .problem") == ""
 
     # Another song begins anew, and does not play by itself.
     song = page.part("#song input")
@@ -197,11 +201,15 @@ def test_the_picture_fits_and_zooms(server, browser):
     assert bars() == few
 
 
+# Each performance has addresses of its own.
+SHOWN = "return [...document.querySelectorAll('#view a')].map((each) => each.href)"
+
+
 def test_a_keyboard_reaches_everything(server, browser):
     from selenium.webdriver import ActionChains
     from selenium.webdriver.common.keys import Keys
 
-    page = Page(browser, f"{server.address}?singers=1,3", lanes=2)
+    page = Page(browser, f"{server.address}?singers=1,3&strength=9", lanes=2)
     page.part("#view [data-do=in]").click()  # so that all buttons of the zoom can be pressed
     page.run("document.activeElement.blur(); document.body.focus()")
     wanted = {
@@ -226,12 +234,15 @@ def test_a_keyboard_reaches_everything(server, browser):
         "#link button",
     }
     reached = set()
+    shown = page.run(SHOWN)
     for _ in range(60):
         ActionChains(browser).send_keys(Keys.TAB).perform()
         reached |= set(
             page.run("return arguments[0].filter((each) => document.activeElement.matches(each))", list(wanted))
         )
     assert reached == wanted
+    assert page.run(SHOWN) == shown  # who passes a control has changed nothing
+    assert "strength=9 in the link is passed over" in page.text("#view .said")
 
     # The player without a mouse: play, seek, switch, zoom.
     page.part("#view .scroll").send_keys(" ")

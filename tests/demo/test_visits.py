@@ -11,12 +11,13 @@ def visits(tmp_path):
     return Visits(tmp_path / "visits")
 
 
-def test_only_the_last_folder_of_a_purpose_stays(visits):
-    songs, first, last = (visits.new_folder("a", purpose) for purpose in ("scores", "sung", "sung"))
+def test_what_the_page_still_shows_stays_while_the_next_is_made(visits):
+    songs, first, shown, new = (visits.new_folder("a", purpose) for purpose in ("scores", "sung", "sung", "sung"))
     assert songs.exists()
-    assert last.exists()
+    assert new.exists()
+    assert shown.exists()
     assert not first.exists()
-    assert last.name != first.name  # no browser shows a file of the first one
+    assert new.name != shown.name  # no browser shows a file of the last one
 
 
 def test_an_idle_visit_is_deleted_by_the_next_one(visits):

@@ -59,8 +59,10 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
         choices = [(f"{each}"[:1].upper() + f"{each}"[1:], each.number) for each in song.voices]
         return gr.update(choices=choices, value=song.midi.voice.taken.number, visible=len(choices) > 1)
 
-    def pick(song: str, files: Files) -> tuple[Any, list[str]]:
-        """Takes a song from the list."""
+    def pick(song: str, files: Files, shown: tuple[Any, ...]) -> tuple[Any, Any]:
+        """Takes a song from the list. Gradio calls this, too, when a visitor leaves the list with the same song."""
+        if shown and shown[0] == song:
+            return gr.skip(), gr.skip()
         return tracks(files.get(song) or studio.examples.get(song)), []
 
     def take(uploads: list[str] | None, request: gr.Request) -> tuple[Any, ...]:
@@ -89,12 +91,13 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
         choices = gr.update(choices=[(like_label(recordings), LIKE), *trained], value=chosen)
         return recordings, choices, refused, [str(place) for place in recordings.values()]
 
-    def show(
-        request: gr.Request, song: str | None, files: Files, track: str | None, said: list[str], *wanted: Any
-    ) -> tuple[dict[str, Any], Any, str]:
-        """Performs the song. What was made with other settings is gone."""
+    def show(request: gr.Request, shown: tuple[Any, ...], *choices: Any) -> tuple[Any, ...]:
+        """Performs the song, unless it is shown already. What was made with other settings is gone."""
+        if choices == shown:
+            return shown, gr.skip(), gr.skip(), gr.skip()
+        song, files, track, said, *wanted = choices
         view = studio.show(request.session_hash, song, files, track, Wanted(*wanted), said)
-        return view, gr.update(value=None, visible=False), ""
+        return choices, view, gr.update(value=None, visible=False), ""
 
     def another(seed: float | None, temperature: float) -> tuple[int, float]:
         """Takes the next seed, and a temperature at which seeds differ."""
@@ -112,7 +115,7 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
     page = gr.Blocks(title="tdp demo", analytics_enabled=False, delete_cache=(60, IDLE_SECONDS))
     with page:
         gr.Markdown(f"{INTRODUCTION} {about}", elem_id="introduction")
-        files, recordings, said = gr.State({}), gr.State({}), gr.State([])
+        files, recordings, said, shown = gr.State({}), gr.State({}), gr.State([]), gr.State(())
         with gr.Row(elem_id="first"):
             song = gr.Dropdown(
                 examples, value=start.song, label="Song", info="Built in, or your own.", elem_id="song", min_width=200
@@ -143,8 +146,8 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
         # Whatever changes the choices, this follows.
         performed: dict[str, Any] = {
             "fn": show,
-            "inputs": [song, files, controls.track, said, *choices],
-            "outputs": [view, controls.packed, controls.refused],
+            "inputs": [shown, song, files, controls.track, said, *choices],
+            "outputs": [shown, view, controls.packed, controls.refused],
             "concurrency_limit": 2,
             "show_progress": "minimal",
         }
@@ -159,7 +162,7 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
         gr.on([each.input for each in settings], **performed, trigger_mode="always_last").then(**linked)
         for chosen in (
             page.load(arrive, None, [song, singers, controls.strength, controls.temperature, controls.seed, said]),
-            song.input(pick, [song, files], [controls.track, said]),
+            song.input(pick, [song, files, shown], [controls.track, said]),
             controls.upload.upload(
                 take, controls.upload, [files, song, controls.track, said, controls.upload, controls.pack]
             ),

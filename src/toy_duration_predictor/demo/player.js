@@ -225,6 +225,7 @@ new ResizeObserver(() => (fit(), draw())).observe(element);
 watch("value", async () => {
   buffers = null;
   loads += 1;
+  problem = "";
   if (props.value?.song !== song) {
     pause();
     at = 0;

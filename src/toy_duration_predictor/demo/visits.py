@@ -26,10 +26,11 @@ class Visits:
         folder.mkdir(parents=True)
 
     def new_folder(self, session: str | None, purpose: str) -> Path:
-        """Returns a new folder in a visit's folder, and deletes the last one for this purpose.
+        """Returns a new folder in a visit's folder. Of those for the same purpose, only the last one stays beside it.
 
-        Visits without use for an hour are deleted, too. Each new folder has a new name, so that no browser shows a file
-        of the last one from its cache.
+        The page shows the last one's files, and may ask for them, until it has the address of the new ones. Visits
+        without use for an hour are deleted, too. Each new folder has a new name, so that no browser shows a file of the
+        last one from its cache.
         """
         place = self._place(session)
         place.mkdir(exist_ok=True)
@@ -38,9 +39,9 @@ class Visits:
             with suppress(FileNotFoundError):  # another visit may end at this moment
                 if other.stat().st_mtime < time.time() - IDLE_SECONDS:
                     shutil.rmtree(other, ignore_errors=True)
-        for last in place.glob(f"{purpose}-*"):
-            shutil.rmtree(last, ignore_errors=True)
-        return Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=place))
+        for before_last in sorted(place.glob(f"{purpose}-*"))[:-1]:
+            shutil.rmtree(before_last, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=f"{purpose}-{time.monotonic_ns():020}-", dir=place))
 
     def end(self, session: str | None) -> None:
         """Deletes a visit's folder."""
