@@ -9,7 +9,8 @@ from hydra import compose, initialize_config_dir
 
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.inference.predictor import DEMO, Predictor
+from toy_duration_predictor.inference.places import DEMO
+from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.sections import Section
 from toy_duration_predictor.training.train import train
 

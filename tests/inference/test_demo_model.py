@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from tests.conftest import ROOT
 from toy_duration_predictor import Predictor, SongsDataModule, load_songs
-from toy_duration_predictor.inference.predictor import DEMO_MODEL
+from toy_duration_predictor.inference.places import DEMO_MODEL
 from toy_duration_predictor.sharing.hub import save_model
 from toy_duration_predictor.training.run_folder import read_metrics
 from toy_duration_predictor.training.timing_errors import timing_errors

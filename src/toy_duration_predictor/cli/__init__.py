@@ -8,6 +8,7 @@ import sys
 from importlib.metadata import version
 
 from toy_duration_predictor.cli import models, runs, scores, tables
+from toy_duration_predictor.cli.terminal import Parser
 from toy_duration_predictor.errors import InputError, refusal, show_any_text
 from toy_duration_predictor.loading import announce_libraries
 
@@ -15,7 +16,11 @@ from toy_duration_predictor.loading import announce_libraries
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command; ends the process with status 1 on bad input, and with 130 when interrupted."""
     show_any_text()
-    parsed = make_parser().parse_args(arguments)
+    parser = make_parser()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        parser.print_help(sys.stderr)
+        sys.exit(2)
+    parsed = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's way to end a job is Ctrl-C's
     announce_libraries(f"tdp {parsed.command}")
     try:
@@ -35,11 +40,9 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """Returns the parser of all commands."""
-    parser = argparse.ArgumentParser(
-        prog="tdp", description="Songs tables from MIDI files, and a singer's timing for scores."
-    )
+    parser = Parser(prog="tdp", description="Songs tables from MIDI files, and a singer's timing for scores.")
     parser.add_argument("--version", action="version", version=f"tdp {version('toy-duration-predictor')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in (tables, scores, runs, models):

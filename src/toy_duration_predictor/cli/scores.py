@@ -13,8 +13,10 @@ from toy_duration_predictor.cli.terminal import (
     TRACK_HELP,
     bar,
     check_exists,
+    number,
     show_passed_over,
     show_refused,
+    whole_number,
 )
 from toy_duration_predictor.errors import InputError
 
@@ -56,13 +58,13 @@ def add_to(commands: Any) -> None:
     )
     humanize.add_argument(
         "--strength",
-        type=float,
+        type=number,
         default=1.0,
         help="factor of how late or early notes are, 0 to 1.5 (default: %(default)s)",
     )
     humanize.add_argument("--quantize", metavar="GRID", help="quantize the score first, to a grid such as 1/32 or 1/8t")
-    humanize.add_argument("--temperature", type=float, help="sample a performance; below 1 a likelier one")
-    humanize.add_argument("--seed", type=int, help="sample a performance; another one with each seed")
+    humanize.add_argument("--temperature", type=number, help="sample a performance; below 1 a likelier one")
+    humanize.add_argument("--seed", type=whole_number, help="sample a performance; another one with each seed")
     humanize.add_argument(
         "--legato",
         action="store_true",
@@ -73,27 +75,33 @@ def add_to(commands: Any) -> None:
     humanize.add_argument("--begin", default="", metavar="LYRIC", help="move the notes after this lyric only")
     humanize.add_argument("--end", default="", metavar="LYRIC", help="move the notes before this lyric only")
     humanize.add_argument("--encoding", help=ENCODING_HELP)
-    humanize.add_argument("--tempo", type=float, help="beats a minute of a .ds file (default: by its notes' durations)")
+    humanize.add_argument(
+        "--tempo", type=number, help="beats a minute of a .ds file (default: by its notes' durations)"
+    )
     humanize.add_argument("--device", default="cpu", help="where to compute, such as cuda (default: %(default)s)")
 
     demo = commands.add_parser("demo", help="a page to put a singer's timing into scores with")
     demo.set_defaults(run=_demo)
     demo.add_argument("--model", default="demo", help=MODEL_HELP)
     demo.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
-    demo.add_argument("--port", type=int, help="the port (default: the first free one from 7860 on)")
+    demo.add_argument("--port", type=whole_number, help="the port (default: the first free one from 7860 on)")
 
 
 def _humanize(arguments: argparse.Namespace) -> None:
     singer = None if arguments.singer is None else _singer(arguments.singer)
+    if singer is not None and arguments.like:
+        raise InputError("--singer and --like exclude each other; give one of the two.")
     recordings = [*(arguments.like or []), *filter(None, [arguments.began])]
     timing = [*([] if singer is None else [f"singer {arguments.singer}"]), *map(str, recordings)]
     if not timing:
         raise InputError("Whose timing? Give --singer, --like or --began.")
     for path in (arguments.score, *recordings):
         check_exists(path, "a recording" if path in recordings else "a score, or a folder of scores")
-    from toy_duration_predictor.inference.places import check_place
+    from toy_duration_predictor.inference.places import check_place, check_singer
 
     check_place(arguments.model)
+    if singer is not None:
+        check_singer(arguments.model, singer)
     from toy_duration_predictor.scores.humanize import humanize
     from toy_duration_predictor.scores.perform import HumanizeSettings
 

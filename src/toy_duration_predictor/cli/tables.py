@@ -13,6 +13,7 @@ from toy_duration_predictor.cli.terminal import (
     counts,
     show_passed_over,
     show_refused,
+    whole_number,
 )
 from toy_duration_predictor.errors import InputError, did_you_mean
 
@@ -46,7 +47,7 @@ def add_to(commands: Any) -> None:
         help="store carried values instead of sung durations, as the published recipe did",
     )
     prepare.add_argument("--strict", action="store_true", help="end at the first file that cannot be used")
-    prepare.add_argument("--jobs", type=int, help="processes (default: as many as it may use cores)")
+    prepare.add_argument("--jobs", type=whole_number, help="processes (default: as many as it may use cores)")
     prepare.add_argument(
         "--engine", choices=("local", "ray"), default="local", help="what runs them (default: %(default)s)"
     )

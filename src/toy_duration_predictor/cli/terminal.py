@@ -1,11 +1,13 @@
-"""What the commands share: words of their help, checks, and what is said of files."""
+"""What the commands share: how options are read, words of their help, checks, and what is said of files."""
 
+import argparse
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.errors import InputError, did_you_mean
 
 # The terminal shows the first files that cannot be used; the .json file beside a table names them all.
 REFUSED_SHOWN = 10
@@ -16,6 +18,41 @@ MODEL_HELP = (
     "a run's folder, a checkpoint, a saved model or its name on the Hub; or demo, which comes with this package and "
     "knows 18 simulated singers (default: %(default)s)"
 )
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that refuses what it cannot use in one sentence, where argparse shows all options first."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the process with status 2."""
+        self.exit(2, f"{self.prog}: {message.removeprefix('argument ')}; {self.prog} --help says more.\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Does what argparse does, and says which option may have been meant."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown and unknown[0].startswith("-"):
+            option = unknown[0].partition("=")[0]
+            meant = did_you_mean(option, re.findall(r"(?<!\w)--?[a-z][\w-]*", self.format_usage()))
+            self.error(f"there is no option {option} ({meant})")
+        if unknown:
+            self.error(f"'{unknown[0]}' is one argument too many; put a name with spaces into quotes")
+        return found, unknown
+
+
+def number(text: str) -> float:
+    """Reads an option's number."""
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"give a number, not '{text}'") from error
+
+
+def whole_number(text: str) -> int:
+    """Reads an option's whole number."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"give a whole number, not '{text}'") from error
 
 
 def check_exists(path: Path, what: str) -> None:

@@ -6,10 +6,12 @@ spaces, because some systems write the same name in other code points. A text th
 a name, so that nobody has to guess which of the two is meant.
 """
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from toy_duration_predictor.data.schema import NAME_COLUMN
 from toy_duration_predictor.errors import InputError, did_you_mean
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 # The names of singers by `singer_id`; singers without a name are not in it.
 Names: TypeAlias = Mapping[int, str]
+# A `singer_id` or a name, or the weights of several.
+Singer: TypeAlias = int | str | Mapping[Any, float]
 
 # More digits may not fit into an int64.
 MOST_DIGITS = 18
@@ -91,6 +95,32 @@ def find_singer(singer: int | str, singers: Sequence[int], names: Names) -> int:
     if similar.startswith("did"):
         raise InputError(f"Singer {wanted!r} is not known; {similar}")
     raise InputError(f"Singer {wanted!r} is not known; known are {listed(singers, names)}.")
+
+
+def shares(singer: Singer, singers: Sequence[int], names: Names) -> list[float]:
+    """Returns the weight of each of `singers` in a singer or a mixture; the weights sum to 1.
+
+    Args:
+        singer: Somebody's number or name, or a mixture.
+        singers: All `singer_id` known.
+        names: Their names.
+
+    Raises:
+        InputError: A singer is not known, or cannot be mixed so.
+
+    >>> shares({2: 1, "Kim": 3}, [1, 2, 3], {3: "Kim"})
+    [0.0, 0.25, 0.75]
+    """
+    if not isinstance(singer, (Integral, str, Mapping)):
+        raise InputError(f"singer={singer!r}: give a singer's number or name, or a mixture such as {{2: 0.5, 7: 0.5}}.")
+    mixture: Mapping[Any, float] = singer if isinstance(singer, Mapping) else {singer: 1.0}
+    given = {find_singer(each, singers, names): weight for each, weight in mixture.items()}
+    if len(given) < len(mixture):
+        raise InputError(f"A singer has two weights in {dict(mixture)}; give each one.")
+    if not given or not all(0 <= weight < math.inf for weight in given.values()) or not sum(given.values()):
+        raise InputError(f"A mixture needs weights of 0 or more, at least one of them above 0; not {given}.")
+    total = float(sum(given.values()))
+    return [float(given.get(each, 0)) / total for each in singers]
 
 
 def listed(singers: Iterable[int], names: Names) -> str:

@@ -11,7 +11,8 @@ from toy_duration_predictor.demo.page import make_page
 from toy_duration_predictor.demo.songs import MOST_SENT
 from toy_duration_predictor.demo.view import PAGE_CSS
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.inference.predictor import DEMO, Predictor
+from toy_duration_predictor.inference.places import DEMO
+from toy_duration_predictor.inference.predictor import Predictor
 
 THEME = gr.themes.Base(
     primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], radius_size="sm"

@@ -1,12 +1,15 @@
 """How models are named. Nothing is loaded here, so that a name that cannot be one is refused at once."""
 
+import json
 import re
 from pathlib import Path
 
+from toy_duration_predictor.data.singers import Singer, shares
 from toy_duration_predictor.errors import InputError
 
-# The model that comes with this package.
+# The name of the model that comes with this package, and its folder.
 DEMO = "demo"
+DEMO_MODEL = Path(__file__).with_name("demo_model")
 
 # owner/name, and a folder in it. No part of the folder begins with a dot, so none leads out of the repository.
 _NAME = re.compile(r"([\w.-]+/[\w.-]+)((?:/[\w-][\w.-]*)*)/?")
@@ -38,6 +41,22 @@ def check_place(place: str) -> None:
     """
     if place != DEMO and not Path(place).exists():
         hub_name(place)
+
+
+def check_singer(place: str, singer: Singer) -> None:
+    """Refuses a singer whom a saved model does not know. Of another place it is known once the model is loaded.
+
+    Raises:
+        InputError: See `data.singers.shares`.
+    """
+    folder = DEMO_MODEL if place == DEMO else Path(place)
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+        singers = list(config["singers"])
+        names = {int(key): name for key, name in config.get("singer_names", {}).items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return  # what is wrong with it is said where it is loaded
+    shares(singer, singers, names)
 
 
 def check_owner(name: str, what: str) -> None:

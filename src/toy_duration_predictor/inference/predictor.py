@@ -5,35 +5,32 @@ A network is trained on windows of songs. Here it is given whole songs, so predi
 Shapes: `T` notes and rests of a song, `L` levels, `F` features of a style.
 """
 
-from collections.abc import Callable, Sequence
-from copy import deepcopy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, Unpack, overload
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from toy_duration_predictor.data.singers import Names
-from toy_duration_predictor.errors import InputError, first_line
+from toy_duration_predictor.data.singers import Singer
+from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.download import load_model
 from toy_duration_predictor.inference.inputs import Step, Ticks, check_sampling, checked_songs
-from toy_duration_predictor.inference.places import DEMO as DEMO
-from toy_duration_predictor.inference.references import reference_sums
-from toy_duration_predictor.inference.rows import Known, KnownAndBegun, rows, tensor
-from toy_duration_predictor.inference.singers import Singer, performer, style_prior
-from toy_duration_predictor.models import DistributionNetwork, Inputs
+from toy_duration_predictor.inference.model import Model
+from toy_duration_predictor.inference.places import DEMO, DEMO_MODEL
+from toy_duration_predictor.inference.rows import Known, KnownAndBegun
+from toy_duration_predictor.models import Inputs
 from toy_duration_predictor.models._histogram import quantiles
-from toy_duration_predictor.training.run_folder import best_checkpoint, load_run
 
-# The name of the model that comes with the package, and where it is.
-DEMO_MODEL = Path(__file__).with_name("demo_model")
+# Several songs, and one or several; who may sing; and what is returned, of one song or of several.
+Several: TypeAlias = Sequence[Ticks]
+Songs: TypeAlias = Ticks | Several
+Who: TypeAlias = Singer | None
+Answer: TypeAlias = np.ndarray | list[np.ndarray]
 
-# What is computed of a song: of a network, its inputs and, where they are given, sung durations `(1, T)`.
-_Compute: TypeAlias = Callable[[Any, Inputs, Tensor | None], Tensor]
 
-
-class Predictor:
+class Predictor(Model):
     """A trained network with the singers that it knows.
 
     Every method takes one song or several. One song is a list or an array of `T` quantized durations in ticks, notes
@@ -75,23 +72,6 @@ class Predictor:
     (4,)
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        singers: Sequence[int],
-        anonymous: bool = False,
-        device: str | torch.device = "cpu",
-        singer_names: Names = {},  # noqa: B006
-    ) -> None:
-        self.singers, self.singer_names = list(singers), dict(singer_names)
-        self.anonymous = anonymous
-        try:
-            self.device = torch.device(device)
-            self.network = deepcopy(network).to(self.device).requires_grad_(False).eval()
-        except (RuntimeError, AssertionError) as error:
-            # Torch adds lines about its own debugging.
-            raise InputError(f"device={device} cannot be used: {first_line(error).rstrip('.')}.") from error
-
     @classmethod
     def load(cls, place: str | Path, device: str | torch.device = "cpu") -> "Predictor":
         """Loads a model.
@@ -106,50 +86,31 @@ class Predictor:
             InputError: There is no model, it cannot be read, or there is no such device.
         """
         path = DEMO_MODEL if place == DEMO else Path(place)
-        # A run's folder has checkpoints; a saved model's folder has none.
         try:
-            is_run = best_checkpoint(path).is_file()
+            # A run's folder has checkpoints, and a checkpoint is a file; a saved model's folder is neither.
+            is_run = path.is_file() or (path / "checkpoints").is_dir()
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error.strerror}).") from error
         if not is_run:
             model = load_model(path if place == DEMO else place)
             return cls(model.network, model.singers, model.anonymous, device, model.singer_names)
+        # With it comes Lightning, which takes longer to import than all else together, and which only a run needs.
+        from toy_duration_predictor.training.run_folder import load_run
+
         task = load_run(path)
         return cls(task.network, task.singers, task.hparams["anonymous"], device, task.singer_names)
 
-    def label(self, singer_id: int) -> str:
-        """Returns what a singer is called: by name, or else by number, as in `singer 2`."""
-        return self.singer_names.get(singer_id, f"singer {singer_id}")
-
-    @property
-    def has_distribution(self) -> bool:
-        """Whether `sample`, `quantiles` and `log_likelihood` can be used."""
-        return isinstance(self.network, DistributionNetwork)
-
-    @property
-    def reads_style(self) -> bool:
-        """Whether `like` and `began` can be used."""
-        return style_prior(self.network, self.anonymous) is not None
-
     @overload
     def predict(
-        self, quantized: Ticks, singer: Singer | None = None, step: Step = None, **known: Unpack[KnownAndBegun]
+        self, quantized: Ticks, singer: Who = None, step: Step = None, **known: Unpack[KnownAndBegun]
     ) -> np.ndarray: ...
     @overload
     def predict(
-        self,
-        quantized: Sequence[Ticks],
-        singer: Singer | None = None,
-        step: Step = None,
-        **known: Unpack[KnownAndBegun],
+        self, quantized: Several, singer: Who = None, step: Step = None, **known: Unpack[KnownAndBegun]
     ) -> list[np.ndarray]: ...
     def predict(
-        self,
-        quantized: Ticks | Sequence[Ticks],
-        singer: Singer | None = None,
-        step: Step = None,
-        **known: Unpack[KnownAndBegun],
-    ) -> np.ndarray | list[np.ndarray]:
+        self, quantized: Songs, singer: Who = None, step: Step = None, **known: Unpack[KnownAndBegun]
+    ) -> Answer:
         """Predicts sung durations, whose running totals are the predicted onsets and ends.
 
         Where the model has a distribution, they are the path of the least expected error, in which no onset or end is
@@ -178,7 +139,7 @@ class Predictor:
     def sample(
         self,
         quantized: Ticks,
-        singer: Singer | None = None,
+        singer: Who = None,
         step: Step = None,
         *,
         seed: int = 0,
@@ -188,8 +149,8 @@ class Predictor:
     @overload
     def sample(
         self,
-        quantized: Sequence[Ticks],
-        singer: Singer | None = None,
+        quantized: Several,
+        singer: Who = None,
         step: Step = None,
         *,
         seed: int = 0,
@@ -198,14 +159,14 @@ class Predictor:
     ) -> list[np.ndarray]: ...
     def sample(
         self,
-        quantized: Ticks | Sequence[Ticks],
-        singer: Singer | None = None,
+        quantized: Songs,
+        singer: Who = None,
         step: Step = None,
         *,
         seed: int = 0,
         temperature: float = 1.0,
         **known: Unpack[KnownAndBegun],
-    ) -> np.ndarray | list[np.ndarray]:
+    ) -> Answer:
         """Samples sung durations, all durations of a song jointly. Another seed gives another performance.
 
         Args:
@@ -234,30 +195,15 @@ class Predictor:
 
     @overload
     def quantiles(
-        self,
-        quantized: Ticks,
-        levels: Sequence[float],
-        singer: Singer | None = None,
-        step: Step = None,
-        **known: Unpack[Known],
+        self, quantized: Ticks, levels: Sequence[float], singer: Who = None, step: Step = None, **known: Unpack[Known]
     ) -> np.ndarray: ...
     @overload
     def quantiles(
-        self,
-        quantized: Sequence[Ticks],
-        levels: Sequence[float],
-        singer: Singer | None = None,
-        step: Step = None,
-        **known: Unpack[Known],
+        self, quantized: Several, levels: Sequence[float], singer: Who = None, step: Step = None, **known: Unpack[Known]
     ) -> list[np.ndarray]: ...
     def quantiles(
-        self,
-        quantized: Ticks | Sequence[Ticks],
-        levels: Sequence[float],
-        singer: Singer | None = None,
-        step: Step = None,
-        **known: Unpack[Known],
-    ) -> np.ndarray | list[np.ndarray]:
+        self, quantized: Songs, levels: Sequence[float], singer: Who = None, step: Step = None, **known: Unpack[Known]
+    ) -> Answer:
         """Predicts quantiles of each sung duration.
 
         Args:
@@ -286,25 +232,15 @@ class Predictor:
 
     @overload
     def log_likelihood(
-        self, quantized: Ticks, sung: Ticks, singer: Singer | None = None, step: Step = None, **known: Unpack[Known]
+        self, quantized: Ticks, sung: Ticks, singer: Who = None, step: Step = None, **known: Unpack[Known]
     ) -> np.ndarray: ...
     @overload
     def log_likelihood(
-        self,
-        quantized: Sequence[Ticks],
-        sung: Sequence[Ticks],
-        singer: Singer | None = None,
-        step: Step = None,
-        **known: Unpack[Known],
+        self, quantized: Several, sung: Several, singer: Who = None, step: Step = None, **known: Unpack[Known]
     ) -> list[np.ndarray]: ...
     def log_likelihood(
-        self,
-        quantized: Ticks | Sequence[Ticks],
-        sung: Ticks | Sequence[Ticks],
-        singer: Singer | None = None,
-        step: Step = None,
-        **known: Unpack[Known],
-    ) -> np.ndarray | list[np.ndarray]:
+        self, quantized: Songs, sung: Songs, singer: Who = None, step: Step = None, **known: Unpack[Known]
+    ) -> Answer:
         """Returns the log-probability of sung durations among all that are quantized to the same durations.
 
         Args:
@@ -328,39 +264,3 @@ class Predictor:
             return found[0]
 
         return self._each(compute, quantized, singer, checked_songs(sung, "sung")[0], step=step, **known)
-
-    @torch.inference_mode()
-    def _each(
-        self,
-        compute: _Compute,
-        quantized: Ticks | Sequence[Ticks],
-        singer: Singer | None,
-        sung: list[np.ndarray] | None = None,
-        *,
-        step: Step,
-        **known: Unpack[KnownAndBegun],
-    ) -> np.ndarray | list[np.ndarray]:
-        """Returns what `compute` returns for each song, after what was sung of it."""
-        songs, several = checked_songs(quantized, "quantized")
-        lengths = [len(song) for song in songs]
-        if sung is not None and [len(song) for song in sung] != lengths:
-            raise InputError(f"sung: has songs of {[len(song) for song in sung]} notes where quantized has {lengths}.")
-        like = known.get("like")
-        heard = None if like is None else reference_sums(like)
-        who = performer(self.network, self.singers, self.anonymous, singer, heard, self.singer_names)
-        found = []
-        for i, row in enumerate(rows(songs, who, self.device, step, known.get("rest"), known.get("began"))):
-            if row.inputs is None:
-                found.append(row.first)
-                continue
-            given = None if sung is None else tensor(sung[i], self.device)
-            computed = compute(row.network, row.inputs, given).cpu().double().numpy()
-            found.append(np.concatenate([row.first, computed]) if len(row.first) else computed)
-        return found if several else found[0]
-
-    def _check_distribution(self, method: str) -> None:
-        if not self.has_distribution:
-            raise InputError(
-                f"{method}: network {type(self.network).__name__} has no distribution, only predict; "
-                "train one that has, such as model=phase."
-            )

@@ -3,13 +3,11 @@
 Shapes: `F` features of a style.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import numpy as np
-from datasets import Dataset
 
-from toy_duration_predictor.data.origin import Origin, origin
 from toy_duration_predictor.data.quantize import grid_step
 from toy_duration_predictor.data.rests import guess_rests
 from toy_duration_predictor.data.schema import NAME_COLUMN, QUANTIZED_COLUMN, SUNG_COLUMN
@@ -18,8 +16,11 @@ from toy_duration_predictor.data.style import Sums, whole_sums
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.inputs import checked_songs
 
+if TYPE_CHECKING:  # only for the type: it takes a second to import, and who names a singer needs none of it
+    from datasets import Dataset
+
 # Rows of a songs table by one singer, or what `reference_sums` made of them.
-Like: TypeAlias = Dataset | Sequence[Mapping[str, Any]] | Sums
+Like: TypeAlias = Union["Dataset", Sequence[Mapping[str, Any]], Sums]
 
 
 def reference_sums(like: Like) -> Sums:
@@ -36,7 +37,7 @@ def reference_sums(like: Like) -> Sums:
     """
     if isinstance(like, Sums):
         return like
-    songs: list[Any] = list(like) if isinstance(like, (Dataset, Sequence)) else [like]
+    songs: list[Any] = list(like) if isinstance(like, Iterable) and not isinstance(like, Mapping) else [like]
     if not all(isinstance(song, Mapping) for song in songs):
         raise InputError(f"like: give a list of songs, each with {SUNG_COLUMN} and {QUANTIZED_COLUMN}, or a table.")
     if not songs:
@@ -51,6 +52,8 @@ def reference_sums(like: Like) -> Sums:
 
 def _sums(song: Mapping[str, Any], where: str) -> Sums:
     """Returns the sums of one song, float64 `(F,)`; `where` begins the message of an error."""
+    from toy_duration_predictor.data.origin import Origin, origin
+
     given = []
     for column in (QUANTIZED_COLUMN, SUNG_COLUMN):
         if song.get(column) is None:

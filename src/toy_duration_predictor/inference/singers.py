@@ -3,21 +3,18 @@
 Shapes: `F` features of a style, `S` singers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from toy_duration_predictor.data.singers import Names, find_singer, listed
+from toy_duration_predictor.data.singers import Names, Singer, listed, shares
 from toy_duration_predictor.data.style import StylePrior, Sums
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.models import singer_embedding
-
-# A `singer_id` or a name, or the weights of several.
-Singer: TypeAlias = int | str | Mapping[Any, float]
 
 
 class Performer(NamedTuple):
@@ -88,7 +85,7 @@ def performer(
             raise InputError("singer and like exclude each other; give a singer's number, or songs to sing like.")
         prior = _reading(network, prior)
         return Performer(network, 0, prior.style(heard), prior)
-    weights = None if singer is None else _weights(singer, singers, names)
+    weights = None if singer is None else np.array(shares(singer, singers, names))
     if anonymous:  # it was trained with every singer as the first one
         return Performer(network, 0, None, None)
     table = singer_embedding(network)
@@ -110,19 +107,6 @@ def performer(
         )
     # Other threads use the network, so a copy gets the mixture as its only singer.
     mixed = deepcopy(network)
-    shares = torch.from_numpy(weights).to(table.weight)
-    mixed.singer_embedding = nn.Embedding.from_pretrained(shares[None] @ table.weight)  # type: ignore[no-untyped-call]
+    mixture = torch.from_numpy(weights).to(table.weight)
+    mixed.singer_embedding = nn.Embedding.from_pretrained(mixture[None] @ table.weight)  # type: ignore[no-untyped-call]
     return Performer(mixed, 0, None, None)
-
-
-def _weights(singer: Singer, singers: Sequence[int], names: Names) -> np.ndarray:
-    """Returns the weight of each singer, float64 `(S,)`; they sum to 1."""
-    if not isinstance(singer, (int, np.integer, str, Mapping)):
-        raise InputError(f"singer={singer!r}: give a singer's number or name, or a mixture such as {{2: 0.5, 7: 0.5}}.")
-    mixture: Mapping[Any, float] = singer if isinstance(singer, Mapping) else {singer: 1.0}
-    given = {find_singer(each, singers, names): weight for each, weight in mixture.items()}
-    if len(given) < len(mixture):
-        raise InputError(f"A singer has two weights in {dict(mixture)}; give each one.")
-    if not given or not all(0 <= weight < np.inf for weight in given.values()) or not sum(given.values()):
-        raise InputError(f"A mixture needs weights of 0 or more, at least one of them above 0; not {given}.")
-    return np.array([given.get(each, 0) for each in singers]) / sum(given.values())

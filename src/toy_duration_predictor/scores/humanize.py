@@ -12,6 +12,7 @@ import numpy as np
 
 from toy_duration_predictor.data.midi.smf import SUFFIXES as MIDI
 from toy_duration_predictor.data.midi.voices import whole_track
+from toy_duration_predictor.data.singers import Singer
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.files import passed_over, write
 from toy_duration_predictor.scores.converters import XML
@@ -28,7 +29,6 @@ from toy_duration_predictor.scores.score import Opened
 if TYPE_CHECKING:
     from toy_duration_predictor.inference.predictor import Predictor
     from toy_duration_predictor.inference.references import Like
-    from toy_duration_predictor.inference.singers import Singer
 
 ROWS = (".csv", ".json")
 SUFFIXES = (*MIDI, ".ds", *IN_PLACE, *EDITORS, XML, *ROWS)
@@ -59,7 +59,7 @@ def humanize(
     source: str | Path,
     out: str | Path,
     model: "Predictor | str | Path",
-    singer: "Singer | None" = None,
+    singer: Singer | None = None,
     settings: HumanizeSettings = DEFAULT,
     device: str = "cpu",
     progress: Callable[[Iterable[Path], int], Iterator[Path]] | None = None,
@@ -107,6 +107,15 @@ def humanize(
             raise InputError(
                 f"{began} is the beginning of one score, and {source} is a folder; give that score's file."
             )
+        if out.is_file():
+            raise InputError(f"{out} is a file, and {source} is a folder; name a folder for the performances.")
+    elif out.is_dir():
+        raise InputError(f"{out} is a folder; name the file to write in it, such as {out / f'sung{source.suffix}'}.")
+    else:
+        try:
+            check_suffixes(source.suffix.lower(), out.suffix.lower())
+        except InputError as error:
+            raise InputError(f"{source}: {error}.") from error
     # A recording of the beginning is another file: its voice is found by itself.
     beginning = None if began is None else read_beginning(began, _reading(settings)._replace(track=None))
     sings = Sings(singer, _read_like(like), beginning)
@@ -167,11 +176,7 @@ def humanize_with_remarks(
 ) -> tuple[bytes, tuple[str, ...]]:
     """Returns what `humanize_bytes` does, with remarks on how the score was read and on what was not carried."""
     settings.validate()
-    if suffix not in SUFFIXES:
-        raise InputError(f"no scores are read from '{suffix}' files, but from {', '.join(SUFFIXES)}")
-    possible = (*MIDI, *ROWS) if suffix in MIDI else (suffix,)
-    if out_suffix not in possible:
-        raise InputError(f"a {suffix} file can become a {' or '.join(possible)} file, and no '{out_suffix}' file")
+    check_suffixes(suffix, out_suffix)
     opened = _open(content, settings, suffix, out_suffix)
     times = [perform(score, predictor, sings, settings) for score in opened.scores]
     unmoved = all(np.array_equal(new, score.times) for new, score in zip(times, opened.scores, strict=True))
@@ -179,6 +184,16 @@ def humanize_with_remarks(
     stays = unmoved and (out_suffix in MIDI) == (suffix in MIDI)
     performance = content if stays else opened.write(times)
     return performance, tuple(opened.remarks)
+
+
+def check_suffixes(suffix: str, out_suffix: str) -> None:
+    """Refuses a format that is not read, or that a score cannot become; see `humanize_bytes`."""
+    if suffix not in SUFFIXES:
+        raise InputError(f"no scores are read from '{suffix}' files, but from {', '.join(SUFFIXES)}")
+    possible = (*MIDI, *ROWS) if suffix in MIDI else (suffix,)
+    if out_suffix not in possible:
+        other = f"'{out_suffix}' file" if out_suffix else "file whose name has no ending"
+        raise InputError(f"a {suffix} file can become a {' or '.join(possible)} file, and no {other}")
 
 
 def _open(content: bytes, settings: HumanizeSettings, suffix: str, out_suffix: str) -> Opened:

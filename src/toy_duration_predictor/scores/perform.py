@@ -11,6 +11,7 @@ from toy_duration_predictor.data.midi.encodings import checked_encoding
 from toy_duration_predictor.data.midi.voices import checked_number
 from toy_duration_predictor.data.quantize import grid_ticks, quantize
 from toy_duration_predictor.data.schema import RESOLUTIONS
+from toy_duration_predictor.data.singers import Singer
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.inputs import check_sampling
 from toy_duration_predictor.scores.score import Score, fit
@@ -19,7 +20,6 @@ from toy_duration_predictor.scores.score import Score, fit
 if TYPE_CHECKING:
     from toy_duration_predictor.inference.predictor import Predictor
     from toy_duration_predictor.inference.references import Like
-    from toy_duration_predictor.inference.singers import Singer
 
 
 class Sings(NamedTuple):
@@ -31,7 +31,7 @@ class Sings(NamedTuple):
         began: A recording of the score's first notes, after which the performance goes on as it began.
     """
 
-    singer: "Singer | None" = None
+    singer: Singer | None = None
     like: "Like | None" = None
     began: Score | None = None
 
