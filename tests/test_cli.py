@@ -110,10 +110,12 @@ def test_an_interruption_is_no_traceback(monkeypatch, capsys, number):
         time.sleep(1)
 
     monkeypatch.setattr(cli.tables, "_audit", interrupted)
-    with pytest.raises(SystemExit) as error:
-        cli.main(["audit", "simulated"])
-    assert error.value.code == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    monkeypatch.setattr(cli.tables, "_prepare", interrupted)
+    for command, said in ((["audit", "simulated"], ""), (["prepare", ".", "-o", "x"], "; the same command goes on")):
+        with pytest.raises(SystemExit) as error:
+            cli.main(command)
+        assert error.value.code == 130
+        assert capsys.readouterr().err.startswith(f"Interrupted{said}")
 
 
 @pytest.mark.parametrize(

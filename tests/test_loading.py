@@ -26,7 +26,8 @@ def start(tmp_path_factory):
         (libraries / name).mkdir()
         (libraries / name / "__init__.py").write_text(f"raise SystemExit({STOPPED})\n")
     (here / "songs").mkdir()
-    (here / "run").mkdir()
+    (here / "run" / "checkpoints").mkdir(parents=True)
+    (here / "run" / "metrics.json").write_text("{}")
     shutil.copy(midii.sample.dataset[0], here / "song.mid")
     shutil.copy(midii.sample.dataset[0], here / "songs")
     (here / "table.parquet").write_bytes(b"none")
@@ -81,19 +82,36 @@ def test_the_first_line_comes_before_slow_libraries(start, command):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("tdp prepare nowhere -o x", "nowhere is no folder"),
+        ("tdp prepare nowhere -o x.parquet", "nowhere is no folder"),
         ("tdp prepare songs -o .", "is that of a folder"),
-        ("tdp prepare songs -o x --grid 33", "There is no grid of 1/33"),
-        ("tdp prepare songs -o x --track -1", "--track -1: give a track's number, from 0, or"),
-        ("tdp prepare songs -o x --names (", "is no regular expression"),
-        ("tdp prepare songs -o x --shortest-rest 3", "give a number with its unit"),
-        ("tdp prepare songs -o x --jobs 0", "--jobs 0: give at least 1."),
+        ("tdp prepare songs -o x.parquet --grid 33", "There is no grid of 1/33"),
+        ("tdp prepare songs -o x.parquet --track -1", "--track -1: give a track's number, from 0, or"),
+        ("tdp prepare songs -o x.parquet --names (", "is no regular expression"),
+        ("tdp prepare songs -o x.parquet --shortest-rest 3", "give a number with its unit"),
+        ("tdp prepare songs -o x.parquet --jobs 0", "--jobs 0: give at least 1."),
         ("tdp audit nowhere.parquet", "nowhere.parquet does not exist; give a songs table"),
         ("tdp audit simulatd", "did you mean 'simulated'?"),
         ("tdp audit songs", "songs is a folder; make a songs table of its MIDI files with tdp prepare."),
         ("tdp humanize no.mid -o x.mid --singer 2", "no.mid does not exist; give a score"),
         ("tdp humanize song.mid -o x.mid", "Whose timing?"),
         ("tdp humanize song.mid -o x.mid --singer mix:two", "--singer mix:two: give a singer's name or number"),
+        ("tdp prepare songs -o x.csv", "x.csv would be a .parquet file; name it so, such as x.parquet."),
+        ("tdp tracks no.mid", "no.mid does not exist; give a MIDI file."),
+        ("tdp audit simulated --repair x.csv", "x.csv would be a .parquet file"),
+        ("tdp humanize song.mid -o x.mid --singer 99", "Singer 99 is not known; known are 1, 2, 3"),
+        ("tdp humanize song.mid -o x.mid --singer mix:2=1,Kim=1", "Singer 'Kim' is not known; known are 1, 2, 3"),
+        ("tdp humanize song.mid -o x.mid --singer mix:2=0,3=0", "at least one of them above 0"),
+        ("tdp humanize song.mid -o x.mid --singer 2 --like songs", "--singer and --like exclude each other"),
+        ("tdp humanize song.mid -o x.txt --singer 2", "song.mid: a .mid file can become a .mid or .midi"),
+        ("tdp humanize song.mid -o x --singer 2", "and no file whose name has no ending."),
+        ("tdp humanize notes.txt -o x.mid --singer 2", "notes.txt: no scores are read from '.txt' files"),
+        (
+            "tdp humanize song.mid -o run --singer 2",
+            "run is a folder; name the file to write in it, such as",
+        ),
+        ("tdp humanize songs -o notes.txt --singer 2", "notes.txt is a file, and songs is a folder; name a folder"),
+        ("tdp humanize song.mid -o x.mid --singer 2 --model songs", "songs is no model: give a run's folder"),
+        ("tdp humanize song.mid -o x.mid --singer 2 --model song.mid", "song.mid is no model: give a run's folder"),
         ("tdp humanize song.mid -o x.mid --like no.mid", "no.mid does not exist; give a recording."),
         ("tdp humanize song.mid -o x.mid --began no.mid", "no.mid does not exist; give a recording."),
         ("tdp humanize song.mid -o x.mid --singer 2 --model no", "no is no model: give a run's folder"),
@@ -109,10 +127,12 @@ def test_the_first_line_comes_before_slow_libraries(start, command):
         ("tdp runs . --sort no", "--sort no: no run here has this metric"),
         ("tdp runs . --clean", "--clean deletes what is listed"),
         ("tdp push nowhere owner/name", "nowhere does not exist; give a finished run's folder"),
+        ("tdp push songs owner/name", "songs is neither a finished run's folder nor a .parquet songs table"),
         ("tdp push run name", "The model 'name' cannot be put on the Hub: give it an owner"),
         ("tdp pull name", "name is no model"),
         ("tdp pull owner/name -o songs", "songs is there already"),
         ("tdp export nowhere -o x.onnx", "nowhere is no model"),
+        ("tdp export demo -o x.pt", "x.pt would be a .onnx file"),
         ("tdp demo --model nowhere", "nowhere is no model"),
         ("tdp demo --port 0", "--port 0: give a number from 1 to 65535."),
         ("train.py seed=-1", "seed=-1 cannot be used"),
@@ -132,6 +152,35 @@ def test_mistakes_are_refused_before_slow_libraries(start, command, message):
     assert message in err
     assert err.count("\n") == 1
     assert out == "" or command.startswith("tdp runs")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("tdp humanise", "tdp: COMMAND: invalid choice: 'humanise'"),
+        ("tdp humanize song.mid", "tdp humanize: the following arguments are required: -o/--out"),
+        (
+            "tdp humanize song.mid -o x.mid --singr 2",
+            "tdp humanize: there is no option --singr (did you mean '--sing",
+        ),
+        ("tdp humanize song.mid -o x.mid --singer", "tdp humanize: --singer: expected one argument"),
+        ("tdp humanize song.mid -o x.mid --strength=abc", "tdp humanize: --strength: give a number, not 'abc'"),
+        ("tdp humanize song.mid -o x.mid --seed 1.5", "tdp humanize: --seed: give a whole number, not '1.5'"),
+        ("tdp humanize my song.mid -o x.mid", "tdp humanize: 'song.mid' is one argument too many; put a name with"),
+    ],
+)
+def test_a_command_that_cannot_be_read_is_answered_in_one_line(start, command, message):
+    status, out, err = start(*command.split())
+    assert (status, out) == (2, "")
+    assert err.startswith(message)
+    assert err.endswith(" --help says more.\n")
+    assert err.count("\n") == 1
+
+
+def test_without_a_command_all_are_listed(start):
+    status, out, err = start("tdp")
+    assert (status, out) == (2, "")
+    assert "put a singer's own timing into a score" in err
 
 
 @pytest.mark.parametrize("command", ["tdp --version", "tdp --help", "tdp runs .", "train.py --help"])

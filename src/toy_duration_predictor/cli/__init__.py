@@ -36,7 +36,8 @@ def main(arguments: list[str] | None = None) -> None:
             sys.exit(sentence)
         raise
     except KeyboardInterrupt:
-        sys.stderr.write("Interrupted; the same command goes on from there.\n")
+        goes_on = "; the same command goes on from there" if parsed.command == "prepare" else ""
+        sys.stderr.write(f"Interrupted{goes_on}.\n")
         sys.exit(130)
 
 

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from toy_duration_predictor.cli.terminal import check_exists
+from toy_duration_predictor.cli.terminal import check_ending, check_exists
+from toy_duration_predictor.errors import InputError
 
 
 def add_to(commands: Any) -> None:
@@ -32,6 +33,8 @@ def _push(arguments: argparse.Namespace) -> None:
     from toy_duration_predictor.inference.places import check_owner
 
     check_exists(arguments.what, "a finished run's folder, or a .parquet songs table")
+    if arguments.what.suffix != ".parquet" and not (arguments.what / "metrics.json").is_file():
+        raise InputError(f"{arguments.what} is neither a finished run's folder nor a .parquet songs table; give one.")
     check_owner(arguments.name, "dataset" if arguments.what.suffix == ".parquet" else "model")
     from toy_duration_predictor.sharing.hub import push, push_dataset
 
@@ -57,6 +60,7 @@ def _export(arguments: argparse.Namespace) -> None:
     from toy_duration_predictor.inference.places import check_place
 
     check_place(arguments.model)
+    check_ending(arguments.out, ".onnx")
     from toy_duration_predictor.sharing.export import export
 
     export(arguments.model, arguments.out)

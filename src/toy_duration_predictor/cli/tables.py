@@ -9,6 +9,7 @@ from toy_duration_predictor.cli.terminal import (
     ENCODING_HELP,
     TRACK_HELP,
     bar,
+    check_ending,
     check_exists,
     counts,
     show_passed_over,
@@ -69,6 +70,7 @@ def add_to(commands: Any) -> None:
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
+    check_ending(arguments.out, ".parquet")
     from toy_duration_predictor.data.midi.prepare import prepare
     from toy_duration_predictor.data.midi.recipe import Limit, Recipe
 
@@ -110,6 +112,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
 
 
 def _tracks(arguments: argparse.Namespace) -> None:
+    check_exists(arguments.file, "a MIDI file")
     from rich.console import Console
 
     from toy_duration_predictor.scores.tracks import tracks_section
@@ -122,6 +125,8 @@ def _audit(arguments: argparse.Namespace) -> None:
     from toy_duration_predictor.data.sources import load_songs, source_names
 
     name = arguments.table
+    check_ending(arguments.html, ".html")
+    check_ending(arguments.repair, ".parquet")
     sources = set(source_names()) - {"midi", "parquet"}  # which are files
     if name not in sources:
         if Path(name).is_dir():

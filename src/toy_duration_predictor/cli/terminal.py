@@ -61,6 +61,12 @@ def check_exists(path: Path, what: str) -> None:
         raise InputError(f"{path} does not exist; give {what}.")
 
 
+def check_ending(path: Path | None, ending: str) -> None:
+    """Refuses a file to write whose name says that something else is in it."""
+    if path and path.suffix.lower() != ending and not path.is_dir():
+        raise InputError(f"{path} would be a {ending} file; name it so, such as {path.with_suffix(ending)}.")
+
+
 def show_refused(refused: dict[str, str], named: str = "") -> None:
     """Prints which files were left out. `named` says where the files that are not printed are named."""
     for file, reason in list(refused.items())[:REFUSED_SHOWN]:

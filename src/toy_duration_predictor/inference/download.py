@@ -11,8 +11,8 @@ from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, RevisionNotFoundError
 
 from toy_duration_predictor.errors import InputError, first_line
-from toy_duration_predictor.inference.places import hub_name
-from toy_duration_predictor.inference.saved_model import CARD, CONFIG, PICKLE, WEIGHTS, LoadedModel, read_folder
+from toy_duration_predictor.inference.places import CONFIG, hub_name
+from toy_duration_predictor.inference.saved_model import CARD, PICKLE, WEIGHTS, LoadedModel, read_folder
 
 # What a user can do, by the HTTP status that the Hub answers with.
 WAYS_OUT = {

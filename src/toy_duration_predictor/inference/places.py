@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 from pathlib import Path
 
 from toy_duration_predictor.data.singers import Singer, shares
@@ -10,6 +11,9 @@ from toy_duration_predictor.errors import InputError
 # The name of the model that comes with this package, and its folder.
 DEMO = "demo"
 DEMO_MODEL = Path(__file__).with_name("demo_model")
+
+# What a run's folder has in it, and what a saved model's.
+CHECKPOINTS, CONFIG = "checkpoints", "config.json"
 
 # owner/name, and a folder in it. No part of the folder begins with a dot, so none leads out of the repository.
 _NAME = re.compile(r"([\w.-]+/[\w.-]+)((?:/[\w-][\w.-]*)*)/?")
@@ -34,12 +38,15 @@ def hub_name(name: str) -> tuple[str, str]:
 
 
 def check_place(place: str) -> None:
-    """Refuses what cannot be a model: it is neither there nor a name on the Hub.
+    """Refuses what cannot be a model: no run, no checkpoint, no saved model, and no name on the Hub.
 
     Raises:
         InputError: It cannot be one.
     """
-    if place != DEMO and not Path(place).exists():
+    path = Path(place)
+    # A checkpoint is a ZIP archive, a run has checkpoints, and a saved model a configuration.
+    saved = (path / CHECKPOINTS).exists() or (path / CONFIG).exists()
+    if place != DEMO and not (zipfile.is_zipfile(path) if path.is_file() else saved):
         hub_name(place)
 
 
@@ -51,7 +58,7 @@ def check_singer(place: str, singer: Singer) -> None:
     """
     folder = DEMO_MODEL if place == DEMO else Path(place)
     try:
-        config = json.loads((folder / "config.json").read_bytes())
+        config = json.loads((folder / CONFIG).read_bytes())
         singers = list(config["singers"])
         names = {int(key): name for key, name in config.get("singer_names", {}).items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):

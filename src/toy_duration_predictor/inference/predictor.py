@@ -18,7 +18,7 @@ from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.download import load_model
 from toy_duration_predictor.inference.inputs import Step, Ticks, check_sampling, checked_songs
 from toy_duration_predictor.inference.model import Model
-from toy_duration_predictor.inference.places import DEMO, DEMO_MODEL
+from toy_duration_predictor.inference.places import CHECKPOINTS, DEMO, DEMO_MODEL
 from toy_duration_predictor.inference.rows import Known, KnownAndBegun
 from toy_duration_predictor.models import Inputs
 from toy_duration_predictor.models._histogram import quantiles
@@ -88,7 +88,7 @@ class Predictor(Model):
         path = DEMO_MODEL if place == DEMO else Path(place)
         try:
             # A run's folder has checkpoints, and a checkpoint is a file; a saved model's folder is neither.
-            is_run = path.is_file() or (path / "checkpoints").is_dir()
+            is_run = path.is_file() or (path / CHECKPOINTS).is_dir()
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error.strerror}).") from error
         if not is_run:

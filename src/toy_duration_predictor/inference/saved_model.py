@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from toy_duration_predictor.data.singers import Names, number_or_name
 from toy_duration_predictor.errors import InputError, explain, first_line
 from toy_duration_predictor.files import damaged, sealed
+from toy_duration_predictor.inference.places import CONFIG
 from toy_duration_predictor.models import Inputs, build
 
-CONFIG, WEIGHTS, PICKLE, CARD = "config.json", "model.safetensors", "pytorch_model.bin", "README.md"
+WEIGHTS, PICKLE, CARD = "model.safetensors", "pytorch_model.bin", "README.md"
 
 # What the published configurations call their network.
 PUBLISHED_ARCHITECTURE = "ToyDurationPredictor"

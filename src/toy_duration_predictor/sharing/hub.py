@@ -15,10 +15,9 @@ from huggingface_hub import HfApi
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.files import write_folder
 from toy_duration_predictor.inference.download import download, hub_errors
-from toy_duration_predictor.inference.places import check_owner
+from toy_duration_predictor.inference.places import CONFIG, check_owner
 from toy_duration_predictor.inference.saved_model import (
     CARD,
-    CONFIG,
     PICKLE,
     WEIGHTS,
     Config,
