@@ -134,6 +134,7 @@ def test_the_first_line_comes_before_slow_libraries(start, command):
         ("tdp export nowhere -o x.onnx", "nowhere is no model"),
         ("tdp export demo -o x.pt", "x.pt would be a .onnx file"),
         ("tdp demo --model nowhere", "nowhere is no model"),
+        ("tdp demo --host a..b", "The page cannot listen on a..b; choose another --host or --port."),
         ("tdp demo --port 0", "--port 0: give a number from 1 to 65535."),
         ("train.py seed=-1", "seed=-1 cannot be used"),
         ("compare.py seeds=0", "seeds=0 cannot be used"),

@@ -1,6 +1,7 @@
 """Scores: `tdp humanize` and `tdp demo`."""
 
 import argparse
+import socket
 import sys
 from functools import partial
 from pathlib import Path
@@ -136,6 +137,7 @@ def _demo(arguments: argparse.Namespace) -> None:
     check_place(arguments.model)
     if arguments.port is not None and not 1 <= arguments.port <= 65535:
         raise InputError(f"--port {arguments.port}: give a number from 1 to 65535.")
+    _check_address(arguments.host, arguments.port)
     try:
         from toy_duration_predictor.demo.serve import serve
     except ModuleNotFoundError as error:
@@ -148,6 +150,16 @@ def _demo(arguments: argparse.Namespace) -> None:
         sys.stdout.flush()
 
     serve(arguments.model, arguments.host, arguments.port, ready)
+
+
+def _check_address(host: str, port: int | None) -> None:
+    """Refuses an address that the page cannot listen on; Gradio would try a hundred ports of a host that is none."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address, family=family).close()
+    except (OSError, UnicodeError) as error:
+        place = f"{host}:{port}" if port else host
+        raise InputError(f"The page cannot listen on {place}; choose another --host or --port.") from error
 
 
 def _singer(text: str) -> int | str | dict[int | str, float]:
