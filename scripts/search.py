@@ -4,7 +4,7 @@ import hydra
 from omegaconf import DictConfig
 
 from toy_duration_predictor.comparison.config import SearchConfig
-from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.errors import need
 from toy_duration_predictor.training.commands import ending_in_a_sentence, run_command
 from toy_duration_predictor.training.config import validated
 
@@ -14,12 +14,8 @@ def main(config: DictConfig) -> None:
     """Runs one search."""
     with ending_in_a_sentence():
         validated(config, SearchConfig)  # before torch is imported, which takes seconds
-        try:
-            from toy_duration_predictor.comparison.search import search
-        except ModuleNotFoundError as error:
-            if error.name not in ("optuna", "optuna_integration"):
-                raise
-            raise InputError("A search needs Optuna: pip install 'toy-duration-predictor[search]'.") from error
+        need("A search", "search", "optuna", "optuna_integration")
+        from toy_duration_predictor.comparison.search import search
 
         search(config, lambda overrides: hydra.compose("train", overrides))
 

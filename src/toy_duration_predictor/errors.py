@@ -5,6 +5,7 @@ import io
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,22 @@ class InputError(ValueError):
     The message is a sentence for the user: what is wrong, where, and what to do. Commands print it without a traceback,
     and end with a non-zero status.
     """
+
+
+def need(what: str, extra: str, *packages: str) -> None:
+    """Refuses to go on without the packages of an extra, before anything is imported.
+
+    Args:
+        what: What needs them.
+        extra: The extra's name.
+        packages: What is imported.
+
+    Raises:
+        InputError: One of them is not installed.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise InputError(f"{what} needs {package}: pip install 'toy-duration-predictor[{extra}]'.")
 
 
 def reason_of(error: Exception) -> str:

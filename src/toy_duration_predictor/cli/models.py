@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from toy_duration_predictor.cli.terminal import check_ending, check_exists
-from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.errors import InputError, need
 
 
 def add_to(commands: Any) -> None:
@@ -61,6 +61,7 @@ def _export(arguments: argparse.Namespace) -> None:
 
     check_place(arguments.model)
     check_ending(arguments.out, ".onnx")
+    need("An export", "onnx", "onnxscript", "onnxruntime")
     from toy_duration_predictor.sharing.export import export
 
     export(arguments.model, arguments.out)

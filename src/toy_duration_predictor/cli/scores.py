@@ -19,7 +19,7 @@ from toy_duration_predictor.cli.terminal import (
     show_refused,
     whole_number,
 )
-from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.errors import InputError, need
 
 
 def add_to(commands: Any) -> None:
@@ -138,12 +138,8 @@ def _demo(arguments: argparse.Namespace) -> None:
     if arguments.port is not None and not 1 <= arguments.port <= 65535:
         raise InputError(f"--port {arguments.port}: give a number from 1 to 65535.")
     _check_address(arguments.host, arguments.port)
-    try:
-        from toy_duration_predictor.demo.serve import serve
-    except ModuleNotFoundError as error:
-        if error.name != "gradio":
-            raise
-        raise InputError("The page needs Gradio: pip install 'toy-duration-predictor[demo]'.") from error
+    need("The page", "demo", "gradio")
+    from toy_duration_predictor.demo.serve import serve
 
     def ready(address: str) -> None:
         sys.stdout.write(f"{address}: the page; Ctrl-C ends it\n")

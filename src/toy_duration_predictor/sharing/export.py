@@ -10,7 +10,6 @@ float `(batch, notes)`, ticks.
 Networks write their own loops over notes so that they can be exported; see `models._loop`.
 """
 
-import importlib
 import json
 import logging
 import warnings
@@ -20,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.errors import InputError, need
 from toy_duration_predictor.files import write
 from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.inference.singers import performer
@@ -42,13 +41,7 @@ def export(place: str | Path, path: str | Path) -> None:
         InputError: The extra `onnx` is not installed, there is no such model, it cannot be exported, or the file cannot
             be written.
     """
-    for module in ("onnxscript", "onnxruntime"):
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            raise InputError(
-                f"{module} is not installed, which an export needs; pip install 'toy-duration-predictor[onnx]'."
-            ) from error
+    need("An export", "onnx", "onnxscript", "onnxruntime")
     predictor = Predictor.load(place)
     name = type(predictor.network).__name__
     network = _Exported(predictor)

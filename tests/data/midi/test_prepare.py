@@ -206,7 +206,7 @@ def test_ray_gives_the_same_rows(folder, tmp_path):
 
 def test_without_ray_the_engine_is_refused(folder, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
-    with pytest.raises(InputError, match="engine=ray needs Ray: pip install"):
+    with pytest.raises(InputError, match="engine=ray needs ray: pip install"):
         prepare(folder, tmp_path / "songs.parquet", engine="ray")
 
 

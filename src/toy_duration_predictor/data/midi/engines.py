@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.errors import need
 
 # Where the rows of a part go, and the part's files.
 Part: TypeAlias = tuple[Path, list[str]]
@@ -36,10 +36,9 @@ def _local(work: Work, parts: list[Part], jobs: int) -> Iterable[str]:
 
 def _ray(work: Work, parts: list[Part], jobs: int) -> Iterable[str]:
     """Works in Ray Data, on the cluster that RAY_ADDRESS names, or on this machine."""
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError("engine=ray needs Ray: pip install 'toy-duration-predictor[ray]'.") from error
+    need("engine=ray", "ray", "ray")
+    import ray
+
     address = os.environ.get("RAY_ADDRESS")
     if not ray.is_initialized():
         ray.init(address=address, num_cpus=None if address else jobs, log_to_driver=False, logging_level="warning")
