@@ -169,7 +169,7 @@ def test_a_score_and_a_folder_of_scores_are_humanized(shared_run, folder, tmp_pa
 
     for wrong, message in (
         ({"--singer": "99"}, "Singer 99 is not known"),
-        ({"--device": "tpu9"}, "--device tpu9 cannot"),
+        ({"--device": "tpu9"}, "--device tpu9: no such device"),
     ):
         given = {"--singer": singer, **wrong}
         with pytest.raises(SystemExit) as error:

@@ -363,7 +363,7 @@ def test_files_and_folders(phase, tmp_path):
             {},
             "or .kar or .rmi or .csv or .json file, and no '.wav' file",
         ),
-        ("a.mid", "out", {}, "and no '' file"),
+        ("a.mid", "out", {}, "and no file whose name has no ending"),
         (
             "notes.txt",
             "out.txt",

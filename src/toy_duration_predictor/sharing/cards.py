@@ -220,7 +220,7 @@ def _limits(run: FinishedRun, carried: bool) -> str:
     reads_style = run.config["training"]["loss"] == "likelihood" and not run.config["data"]["anonymous"]
     singers = f"It knows the {run.metrics['data/singers']} singers of its table. "
     singers += (
-        "Of other singers it must be given songs, of which one or two say little."
+        "To sing like another one it must be given their songs; one or two say little."
         if reads_style
         else "It takes no others, and for singers without a song in training it guesses."
     )
