@@ -30,7 +30,7 @@ def test_every_experiment_composes_and_runs(config, experiment):
 def test_every_choice_composes(config, group):
     for path in (ROOT / "conf" / group).glob("*.yaml"):
         choice = config(f"{group}={path.stem}")
-        needed = [f"{key}=F" for key in sorted(OmegaConf.missing_keys(choice))]
+        needed = [f"{key}=." for key in sorted(OmegaConf.missing_keys(choice))]
         settings = validated(config(f"{group}={path.stem}", *needed), TrainConfig)
         if group in ("data", "model"):
             assert {"data": settings.data.source, "model": settings.model.name}[group] == path.stem

@@ -142,6 +142,12 @@ def test_the_first_line_comes_before_slow_libraries(start, command):
         ("search.py trials=0", "trials=0 cannot be used"),
         ("power.py repetitions=0", "repetitions=0 cannot be used"),
         ("quantizers.py resamples=1", "resamples=1 cannot be used"),
+        (
+            "train.py data=parquet data.path=노래.parquet",
+            "노래.parquet does not exist; give the path of songs",
+        ),
+        ("train.py data=midi data.path=no", "no does not exist; give the path of songs as data.path=PATH."),
+        ("evaluate.py run=no", "run=no does not exist; give the folder of a trained run."),
         ("train.py data.path=F", "'data.path' is a setting of data=midi and of data=parquet; give one of them, too."),
         ("evaluate.py data.path=F", "'data.path' is a setting of data=midi and of data=parquet; give one of them"),
         ("train.py model.heads=2", "'model.heads' is a setting of model=phase_transformer; give that, too."),
@@ -176,6 +182,13 @@ def test_a_command_that_cannot_be_read_is_answered_in_one_line(start, command, m
     assert err.startswith(message)
     assert err.endswith(" --help says more.\n")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--experiment", "-x", "--hlp=1"])
+def test_options_of_scripts_that_are_none(start, option):
+    status, out, err = start("train.py", option, "model_b")
+    assert (status, out) == (2, "")
+    assert err == f"There is no option {option}; settings are given as NAME=VALUE, such as seed=1. See --help.\n"
 
 
 def test_without_a_command_all_are_listed(start):

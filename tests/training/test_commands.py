@@ -70,3 +70,11 @@ def test_help_and_mistakes_answer_without_torch(script, tmp_path):
         assert "hydra" in imported
         assert not {"torch", "lightning", "datasets", "numba", "matplotlib"} & imported
     assert list(tmp_path.iterdir()) == []
+
+
+def test_paths_are_given_as_they_are(script, tmp_path):
+    """Hydra asks for quotes around parentheses and letters beyond ASCII, which nobody expects of a path."""
+    for path in ("노래 (1).parquet", "it's (2), 노래.parquet", '"quoted".parquet', "plain.parquet"):
+        typed = f"'{path}'" if path[0] == '"' else path
+        done = script("train.py", "data=parquet", f"data.path={typed}", cwd=tmp_path)
+        assert done.stderr == f"{path} does not exist; give the path of songs as data.path=PATH.\n"

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import omegaconf
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -37,12 +39,35 @@ def run_command(main: Callable[[], None]) -> None:
     announce_libraries(script.name)
     omegaconf.OmegaConf.register_new_resolver("explained", _explained, replace=True)  # what `--help` asks for
     if script == Path(sys.argv[0]).resolve():
-        # Hydra takes no settings before -m if others follow it.
-        sys.argv[1:] = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))
+        sys.argv[1:] = _as_hydra_reads(sys.argv[1:])
     # Hydra would print its own version of every error; so it is told to hand them on.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     with ending_in_a_sentence(script.parents[1] / "conf"):
         main()
+
+
+def _as_hydra_reads(arguments: list[str]) -> list[str]:
+    """Returns what was typed in the form that Hydra reads; ends the process where an option is none."""
+    options = get_args_parser()
+    options.allow_abbrev = False
+    wrong = [argument for argument in options.parse_known_args(arguments)[1] if argument.startswith("-")]
+    if wrong:
+        _end(f"There is no option {wrong[0]}; settings are given as NAME=VALUE, such as seed=1. See --help.", 2)
+    # Hydra takes no settings before -m if others follow it.
+    arguments = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
+    return [_quoted(argument) for argument in arguments]
+
+
+def _quoted(argument: str) -> str:
+    """Returns a setting with quotes if Hydra cannot read its value: a path with parentheses or letters beyond ASCII."""
+    name, _, value = argument.partition("=")
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        if value and value[0] not in "[{'\"":
+            quote = '"' if "'" in value else "'"
+            return f"{name}={quote}{value}{quote}"
+    return argument
 
 
 def _explained(*, _root_: omegaconf.DictConfig) -> str:
@@ -92,8 +117,8 @@ def _sentence(error: Exception, conf: Path | None) -> str:
         return f"{group}={choice}: there is no such choice; {did_you_mean(choice, error.options)}"
     if isinstance(error, OverrideParseException):
         return (
-            f"'{error.override}' cannot be read ({str(error).splitlines()[0]}); a value with brackets, commas or "
-            f"letters beyond ASCII takes quotes within quotes, such as \"KEY='VALUE'\"."
+            f"'{error.override}' cannot be read ({str(error).splitlines()[0]}); settings are given as "
+            f"NAME=VALUE, and a value with brackets or commas takes quotes within quotes, such as \"KEY='VALUE'\"."
         )
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OmegaConfBaseException):

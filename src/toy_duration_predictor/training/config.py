@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from toy_duration_predictor.errors import InputError, explain, first_line
+from toy_duration_predictor.files import expanded
 
 Config = TypeVar("Config", bound=BaseModel)
 Count = Annotated[int, Field(ge=1)]
@@ -173,19 +174,27 @@ def validated(config: DictConfig | dict[str, Any], schema: type[Config]) -> Conf
     """Returns a composed configuration as typed settings.
 
     Raises:
-        InputError: A key is unknown or missing, or its value is of the wrong type or out of range.
+        InputError: A key is unknown or missing, its value is of the wrong type or out of range, or nothing is where it
+            says that songs or a run are.
     """
     try:
-        plain = (
+        plain: Any = (
             OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
             if isinstance(config, DictConfig)
             else config
         )
-        return schema.model_validate(plain)
+        settings = schema.model_validate(plain)
     except ValidationError as error:
         raise InputError(explain(error, within="configuration")) from error
     except OmegaConfBaseException as error:
         raise InputError(f"configuration: '{error.full_key}' is needed; give it as {error.full_key}=VALUE.") from error
+    # Seconds before libraries are loaded; whatever reads it looks closer.
+    path, run = plain.get("data", {}).get("path"), plain.get("run")
+    if path and not expanded(Path(path)).exists():
+        raise InputError(f"{path} does not exist; give the path of songs as data.path=PATH.")
+    if run and not Path(run).exists():
+        raise InputError(f"run={run} does not exist; give the folder of a trained run.")
+    return settings
 
 
 def read_config(path: Path) -> dict[str, Any]:
