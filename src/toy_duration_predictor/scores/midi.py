@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toy_duration_predictor.data.midi.lyrics import find_lyrics, lyrics_of_voice
-from toy_duration_predictor.data.midi.pairs import channels
 from toy_duration_predictor.data.midi.recipe import Recipe, sung_part
 from toy_duration_predictor.data.midi.smf import LAST_TICK, Tracks, parse, replace_tracks
 from toy_duration_predictor.data.midi.voice import Voice, read_voice
@@ -87,15 +85,13 @@ def open_midi(content: bytes, reading: Reading = DEFAULT) -> MidiScore:
     taken = voice.taken
 
     def write(times: np.ndarray) -> bytes:
-        notes = [channels(events) for events in tracks.tracks]
-        lyrics = lyrics_of_voice(tracks, notes, find_lyrics(tracks, notes), taken.track, taken.channel - 1)
         changed = dict(enumerate(tracks.tracks)) if finer else {}
-        for track in sorted({taken.track, *lyrics}):
-            of_voice = notes[track][taken.channel - 1] if track == taken.track else None
-            moving = lyrics.get(track, {}).keys()
-            if of_voice is not None or moving:
+        for track in sorted({taken.track, *voice.lyric_events}):
+            notes = voice.note_events if track == taken.track else None
+            lyrics = voice.lyric_events.get(track, {})
+            if notes is not None or lyrics:
                 events = tracks.tracks[track]
-                changed[track] = move_notes(events, score.times, times, of_voice, moving, reading.polyphonic)
+                changed[track] = move_notes(events, score.times, times, notes, lyrics, reading.polyphonic)
         return replace_tracks(content, changed, finer)
 
     return MidiScore(score, voice, write, (f"the voice is {taken}: {taken.why}", *remarks))

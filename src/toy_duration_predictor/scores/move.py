@@ -52,10 +52,7 @@ def move_notes(
         to[off[ended]] = ends[ended]
         order[off[ended & (ends > to[notes.on])]] = 0
         # Ends without a note go with what is around them.
-        channel = events[notes.on[0]][1] & 0x0F
-        of_channel = [i for i, event in enumerate(events) if event[1] in (0x80 | channel, 0x90 | channel)]
-        stray = np.setdiff1d(of_channel, np.concatenate([notes.on, off]))
-        to[stray] = warp(ticks[stray], before, after)
+        to[notes.stray] = warp(ticks[notes.stray], before, after)
     which = np.array(sorted(lyrics), dtype=np.int64)
     to[which] = _lyrics(ticks[which], before, after)
     for i, (tick, status, kind, _) in enumerate(events):

@@ -213,7 +213,7 @@ def test_ends_go_to_the_first_note_of_their_pitch(steps):
     for delta, begins, pitch, channel in steps:
         tick += delta
         events.append((tick, (0x90 if begins else 0x80) | channel, pitch, b"\x40"))
-    sounding, expected = {}, {}
+    sounding, expected, stray = {}, {}, {0: [], 1: []}
     for i, (_, status, pitch, _) in enumerate(events):
         waiting = sounding.setdefault((status & 1, pitch), [])
         if status & 0xF0 == 0x90:
@@ -221,8 +221,11 @@ def test_ends_go_to_the_first_note_of_their_pitch(steps):
             expected[i] = -1
         elif waiting:
             expected[waiting.pop(0)] = i
+        else:
+            stray[status & 1].append(i)
     found = channels(events)
     pairs = {int(on): int(off) for each in found.values() for on, off in zip(each.on, each.off, strict=True)}
     assert pairs == expected
-    for each in found.values():
+    for channel, each in found.items():
+        assert each.stray.tolist() == stray[channel]
         assert (np.diff(each.onset) >= 0).all()

@@ -43,23 +43,23 @@ def find_encoding(texts: Iterable[bytes]) -> str:
     'euc_jis_2004'
     """
     texts = [text for text in dict.fromkeys(texts) if text]  # a refrain's words tell no more than once
-    whole = b"".join(texts)
     if wide := _utf_16(texts):
         return wide
-    if _fits("utf-8", texts):
+    if _decoded("utf-8", texts) is not None:
         return "utf-8"
-    found = next((name for name in EAST_ASIAN[:2] if _is_japanese(name, texts)), None)
+    found = next((name for name in EAST_ASIAN[:2] if _is_japanese(name, texts)), "utf-8")
+    text = _decoded(found, texts)
     for some in (texts[:ENOUGH], texts):
-        if found and _fits(found, texts):
-            break
-        found = chardet.detect(
-            b"".join(some), include_encodings=(*EAST_ASIAN, "utf-8"), no_match_encoding="utf-8", compat_names=False
-        )["encoding"]
-    if found and _fits(found, texts):
-        letters = [letter for letter in whole.decode(found) if letter.isalpha()]
+        if text is None:
+            given, known = b"".join(some), (*EAST_ASIAN, "utf-8")
+            guess = chardet.detect(given, include_encodings=known, no_match_encoding="utf-8", compat_names=False)
+            found = guess["encoding"] or "utf-8"
+            text = _decoded(found, texts)
+    if text is not None:
+        letters = list(filter(str.isalpha, text))
         if 2 * sum(map(str.isascii, letters)) <= len(letters):
             return found
-    return next(name for name in LATIN if _fits(name, texts))
+    return next(name for name in LATIN if _decoded(name, texts) is not None)
 
 
 def decode(text: bytes, encoding: str) -> str:
@@ -69,13 +69,12 @@ def decode(text: bytes, encoding: str) -> str:
     return text.decode(encoding, errors="replace").removeprefix("\ufeff")
 
 
-def _fits(encoding: str, texts: list[bytes]) -> bool:
+def _decoded(encoding: str, texts: list[bytes]) -> str | None:
+    """Returns the texts one after the other, or None if one of them cannot be in this encoding."""
     try:
-        for text in texts:
-            text.decode(encoding)
+        return "".join([text.decode(encoding) for text in texts])
     except UnicodeDecodeError:
-        return False
-    return True
+        return None
 
 
 def _utf_16(texts: list[bytes]) -> str:
@@ -92,12 +91,10 @@ def _utf_16(texts: list[bytes]) -> str:
         return ""
     # The upper bytes of a text's letters are fewer than the lower ones.
     name = "utf-16-le" if len(set(whole[1::2])) < len(set(whole[::2])) else "utf-16-be"
-    return name if _fits(name, texts) else ""
+    return "" if _decoded(name, texts) is None else name
 
 
 def _is_japanese(encoding: str, texts: list[bytes]) -> bool:
     """Returns whether most letters of a text beyond ASCII are kana."""
-    if not _fits(encoding, texts):
-        return False
-    letters = [letter for text in texts for letter in text.decode(encoding) if not letter.isascii()]
+    letters = [letter for letter in _decoded(encoding, texts) or "" if not letter.isascii()]
     return 2 * sum("\u3041" <= letter <= "\u30ff" for letter in letters) > len(letters)

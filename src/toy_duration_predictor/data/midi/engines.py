@@ -18,17 +18,18 @@ FILES_WORTH_PROCESSES = 400
 
 def _local(work: Work, parts: list[Part], jobs: int) -> Iterable[str]:
     """Works in processes, if there are enough files: torch's, which end with this process, and quietly at Ctrl-C."""
-    import torch  # not at the top: mistakes are refused before any work is done
+    if sum(len(files) for _, files in parts) < FILES_WORTH_PROCESSES:
+        return map(work, parts)
+    import torch  # not at the top: it takes longer than reading some hundred files
     from torch.utils.data import DataLoader
 
-    processes = jobs if sum(len(files) for _, files in parts) >= FILES_WORTH_PROCESSES else 0
     return DataLoader(
         parts,  # type: ignore[arg-type]
         batch_size=None,
         collate_fn=work,
-        num_workers=processes,
+        num_workers=jobs,
         # A process is a new interpreter: a fork would have locks that this process's threads hold.
-        multiprocessing_context="spawn" if processes else None,
+        multiprocessing_context="spawn",
         # The loader takes a random number. Without a generator of its own, training would have other numbers after it.
         generator=torch.Generator(),
     )

@@ -69,10 +69,13 @@ def parse_track(content: bytes, position: int, end: int) -> Body:
     append = events.append
     tick = status = too_large = 0
     while position < end:
+        # Reading takes most of its time in this loop. So no function is called for a number of one byte or two.
         delta = content[position]
-        # Reading takes most of its time in this loop, and most times are one byte, for which no function is called.
         if delta < 0x80:
             position += 1
+        elif position + 1 < end and content[position + 1] < 0x80:
+            delta = (delta & 0x7F) << 7 | content[position + 1]
+            position += 2
         else:
             delta, position = _variable_length(content, position, end)
         tick += delta
@@ -108,7 +111,10 @@ def parse_track(content: bytes, position: int, end: int) -> Body:
                     raise InputError(f"a track is cut at byte {position}")
                 kind = content[position]
                 position += 1
-            length, position = _variable_length(content, position, end)
+            if position < end and content[position] < 0x80:
+                length, position = content[position], position + 1
+            else:
+                length, position = _variable_length(content, position, end)
             if position + length > end:
                 raise InputError(f"the event at byte {position} is damaged: it has {length} bytes, and its track fewer")
             append((tick, byte, kind, content[position : position + length]))

@@ -2,7 +2,7 @@
 
 A note ends with the first end of its pitch that no earlier note of this pitch has taken.
 
-Shapes: `N` notes.
+Shapes: `N` notes, `S` ends without a note.
 """
 
 from collections import deque
@@ -25,6 +25,7 @@ class Notes(NamedTuple):
         onset: int64 `(N,)`, ticks.
         end: int64 `(N,)`, ticks; the end of the track for a note that is never ended.
         pitch: int64 `(N,)`, MIDI note numbers.
+        stray: int64 `(S,)`; the index of each end without a note.
     """
 
     on: np.ndarray
@@ -32,6 +33,13 @@ class Notes(NamedTuple):
     onset: np.ndarray
     end: np.ndarray
     pitch: np.ndarray
+    stray: np.ndarray
+
+    @property
+    def is_tidy(self) -> bool:
+        """Whether each note is followed by its own end, at a later tick, and there is no other end."""
+        order = np.stack([self.on, self.off], axis=1).ravel()
+        return not len(self.stray) and bool((np.diff(order) > 0).all() and (self.end > self.onset).all())
 
     def overlap(self) -> float:
         """Returns the share of notes that one note at a time leaves out, or leaves less than half of.
@@ -39,6 +47,8 @@ class Notes(NamedTuple):
         A note overlaps where a higher one begins with it, or where another one begins before half of it is over. A
         voice loses nothing by notes without length, or by a pitch that begins twice at a tick: they do not count.
         """
+        if self.is_tidy:
+            return 0.0
         long = self.end > self.onset
         onset, pitch, end = self.onset[long], self.pitch[long], self.end[long]
         if not len(onset):
@@ -55,28 +65,28 @@ class Notes(NamedTuple):
 
 def channels(events: list[Event]) -> dict[int, Notes]:
     """Returns the notes of a track by their channels, from 0."""
-    found: dict[int, tuple[list[int], list[int]]] = {}
-    sounding: dict[tuple[int, int], deque[tuple[list[int], int]]] = {}
+    # Of each channel: its beginnings, the end of each, and ends without a note.
+    found: dict[int, tuple[list[int], list[int], list[int]]] = {}
+    sounding: dict[tuple[int, int], deque[int]] = {}
     for i, (_, status, pitch, data) in enumerate(events):
         if not 0x80 <= status < 0xA0:
             continue
         channel = status & 0x0F
+        begins, ends, stray = found.get(channel) or found.setdefault(channel, ([], [], []))
         if status >= 0x90 and data != b"\0":
-            on, off = found.setdefault(channel, ([], []))
-            sounding.setdefault((channel, pitch), deque()).append((off, len(on)))
-            on.append(i)
-            off.append(-1)
-        elif of := sounding.get((channel, pitch)):
-            ends, note = of.popleft()
-            ends[note] = i
-    last = len(events) - 1  # the last event of all ends what is never ended
-    return {
-        channel: Notes(
-            np.array(on),
-            np.array(off),
-            np.array([events[i][0] for i in on], dtype=np.int64),
-            np.array([events[i if i >= 0 else last][0] for i in off], dtype=np.int64),
-            np.array([events[i][2] for i in on], dtype=np.int64),
-        )
-        for channel, (on, off) in sorted(found.items())
-    }
+            sounding.setdefault((channel, pitch), deque()).append(len(begins))
+            begins.append(i)
+            ends.append(-1)
+        elif waiting := sounding.get((channel, pitch)):
+            ends[waiting.popleft()] = i
+        else:
+            stray.append(i)
+    tick = np.array([event[0] for event in events], dtype=np.int64)
+    pitches = np.array([event[2] for event in events], dtype=np.int64)
+    notes = {}
+    for channel, (begins, ends, stray) in sorted(found.items()):
+        if begins:
+            on, off = np.array(begins), np.array(ends)
+            # What is never ended has the end -1: the last event of all.
+            notes[channel] = Notes(on, off, tick[on], tick[off], pitches[on], np.array(stray, dtype=np.int64))
+    return notes

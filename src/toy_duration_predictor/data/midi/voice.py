@@ -13,6 +13,7 @@ how often:
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ from toy_duration_predictor.errors import InputError
 DEFAULT_TEMPO = 500_000
 # Where notes are from that were not read from a file.
 UNKNOWN = Candidate("0", track=0, channel=1, name="", notes=0, lyrics=0, overlap=0.0, why="", onsets=0)
+NO_EVENTS = Notes(*[np.zeros(0, dtype=np.int64)] * len(Notes._fields))
 
 
 class Voice(NamedTuple):
@@ -43,6 +45,8 @@ class Voice(NamedTuple):
         metres: int64 `(K, 3)`; a tick, and the bar from there on, such as 6 and 8 for a bar of six eighths.
         mended: How often the file was mended, by what was found.
         taken: The channel of a track that these notes are from, and why it was taken.
+        note_events: All notes of this channel, as the file has them.
+        lyric_events: The lyrics that go with them: by their tracks, bytes by the index of the event.
     """
 
     onset: np.ndarray
@@ -54,6 +58,8 @@ class Voice(NamedTuple):
     metres: np.ndarray
     mended: dict[str, int]
     taken: Candidate = UNKNOWN
+    note_events: Notes = NO_EVENTS
+    lyric_events: Mapping[int, Mapping[int, bytes]] = {}
 
     def seconds(self, ticks: np.ndarray) -> np.ndarray:
         """Returns points in time, in seconds from the beginning, of points in ticks."""
@@ -80,42 +86,47 @@ def read_voice(tracks: Tracks, track: int | str | None = None, encoding: str | N
     lyrics = find_lyrics(tracks, notes)
     taken = choose(candidates(tracks, notes, lyrics, encoding), track)
     own = notes[taken.track][taken.channel - 1]
-    onsets, ends, pitches, mended = _notes(tracks.tracks[taken.track], taken.channel - 1, own)
-    if not onsets:
+    onset, end, pitch, mended = _notes(tracks.tracks[taken.track], taken.channel - 1, own)
+    if not len(onset):
         raise InputError("none of its notes lasts a tick")
 
-    # Payloads of meta events by their type, with their ticks, from all tracks: in format 1 tempo and metre are in a
-    # track of their own. A later event of the same tick overrules an earlier one, in the tables below.
-    meta: dict[int, list[tuple[int, bytes]]] = {}
-    for tick, _, kind, data in sorted(
-        (e for events in tracks.tracks for e in events if e[1] == META), key=itemgetter(0)
-    ):
-        meta.setdefault(kind, []).append((tick, data))
     of_voice = lyrics_of_voice(tracks, notes, lyrics, taken.track, taken.channel - 1)
     lyric = lyric_at(tracks, lyrics, of_voice, taken.track, encoding)
     tempos = {0: DEFAULT_TEMPO} | {
-        tick: int.from_bytes(data) or DEFAULT_TEMPO for tick, data in meta.get(SET_TEMPO, []) if len(data) == 3
+        tick: int.from_bytes(data) or DEFAULT_TEMPO for tick, data in _of_file(tracks, SET_TEMPO) if len(data) == 3
     }
     metres = {0: (4, 4)} | {
-        tick: (data[0], 2 ** min(data[1], 8)) for tick, data in meta.get(TIME_SIGNATURE, []) if len(data) >= 2
+        tick: (data[0], 2 ** min(data[1], 8)) for tick, data in _of_file(tracks, TIME_SIGNATURE) if len(data) >= 2
     }
-    onset = np.array(onsets)
     return Voice(
         onset=onset,
-        duration=np.array(ends) - onset,
-        pitch=np.array(pitches),
-        lyric=[lyric.get(tick, "") for tick in onsets],
+        duration=end - onset,
+        pitch=pitch,
+        lyric=[lyric.get(tick, "") for tick in onset.tolist()],
         ticks_per_beat=tracks.ticks_per_beat,
         tempos=np.array(list(tempos.items())),
         metres=np.array([(tick, *metre) for tick, metre in metres.items()]),
         mended=dict(mended),
         taken=taken,
+        note_events=own,
+        lyric_events=of_voice,
     )
 
 
-def _notes(events: list[Event], channel: int, notes: Notes) -> tuple[list[int], list[int], list[int], Counter[str]]:
+def _of_file(tracks: Tracks, kind: int) -> list[tuple[int, bytes]]:
+    """Returns the ticks and the payloads of a kind of meta events, from all tracks, in the order of their ticks.
+
+    In format 1 tempo and metre are in a track of their own. A later event of the same tick overrules an earlier one.
+    """
+    found = [(e[0], e[3]) for events in tracks.tracks for e in events if e[1] == META and e[2] == kind]
+    return sorted(found, key=itemgetter(0))
+
+
+def _notes(events: list[Event], channel: int, notes: Notes) -> tuple[np.ndarray, np.ndarray, np.ndarray, Counter[str]]:
     """Returns onsets, ends and pitches of one voice, and how often it was mended; see the top of this file."""
     mended: Counter[str] = Counter()
+    if notes.is_tidy:
+        return notes.onset, notes.end, notes.pitch, mended
     none = (notes.onset == notes.end) & (notes.off >= 0)
     if none.any():
         mended["a note ends where it begins"] = int(none.sum())
@@ -160,4 +171,4 @@ def _notes(events: list[Event], channel: int, notes: Notes) -> tuple[list[int], 
     if sounding:
         mended["a note is never ended"] += 1
         end(events[-1][0])
-    return onsets, ends, pitches, mended
+    return np.array(onsets), np.array(ends), np.array(pitches), mended
