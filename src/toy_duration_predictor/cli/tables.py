@@ -74,8 +74,6 @@ def _prepare(arguments: argparse.Namespace) -> None:
     from toy_duration_predictor.data.midi.prepare import prepare
     from toy_duration_predictor.data.midi.recipe import Limit, Recipe
 
-    if arguments.jobs is not None and arguments.jobs < 1:
-        raise InputError(f"--jobs {arguments.jobs}: give at least 1.")
     recipe = Recipe(
         begin=arguments.begin,
         end=arguments.end,

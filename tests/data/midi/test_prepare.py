@@ -10,8 +10,7 @@ import midii
 import pyarrow.parquet as pq
 import pytest
 
-from toy_duration_predictor.data.midi import engines
-from toy_duration_predictor.data.midi import prepare as module
+from toy_duration_predictor.data.midi import engines, parts
 from toy_duration_predictor.data.midi.naming import NAMES, song_and_singer
 from toy_duration_predictor.data.midi.prepare import find_files, prepare
 from toy_duration_predictor.data.midi.recipe import Recipe
@@ -37,8 +36,8 @@ def folder(tmp_path):
 def reads(monkeypatch):
     """Counts the files that are read."""
     read = []
-    original = module.read_row
-    monkeypatch.setattr(module, "read_row", lambda path, *rest: read.append(path.name) or original(path, *rest))
+    original = parts.read_row
+    monkeypatch.setattr(parts, "read_row", lambda path, *rest: read.append(path.name) or original(path, *rest))
     return read
 
 
@@ -85,7 +84,7 @@ def test_strict_ends_at_the_first_refusal(folder, tmp_path):
 
 
 def test_interrupted_work_goes_on(folder, tmp_path, reads, monkeypatch):
-    monkeypatch.setattr(module, "FILES_A_PART", 1)
+    monkeypatch.setattr(parts, "FILES_A_PART", 1)
 
     def interrupted(parts, _):
         for i, part in enumerate(parts):
@@ -106,7 +105,7 @@ def test_interrupted_work_goes_on(folder, tmp_path, reads, monkeypatch):
 
 
 def test_only_changed_parts_are_read_again(folder, tmp_path, reads, monkeypatch):
-    monkeypatch.setattr(module, "FILES_A_PART", 1)
+    monkeypatch.setattr(parts, "FILES_A_PART", 1)
     out = tmp_path / "songs.parquet"
     prepare(folder, out, keep_parts=True)
     assert len(reads) == 4
@@ -137,9 +136,9 @@ def test_a_damaged_part_is_made_anew(folder, tmp_path, caplog):
     out = tmp_path / "songs.parquet"
     prepare(folder, out, keep_parts=True)
     before = out.read_bytes()
-    parts = sorted((tmp_path / ".songs.parquet.parts").iterdir())
-    assert [part.suffix for part in parts] == [".json", ".parquet"]
-    for part in parts:
+    stored = sorted((tmp_path / ".songs.parquet.parts").iterdir())
+    assert [part.suffix for part in stored] == [".json", ".parquet"]
+    for part in stored:
         for damaged in (part.read_bytes()[:-1], part.read_bytes().replace(b"0", b"1", 1), b"[]", b""):
             part.write_bytes(damaged)
             assert prepare(folder, out, keep_parts=True).read == 4
@@ -170,14 +169,21 @@ def test_a_second_preparation_waits_for_the_first(folder, tmp_path, reads, caplo
 
 
 def test_a_file_more_leaves_the_other_parts_as_they_are(monkeypatch, tmp_path):
-    monkeypatch.setattr(module, "FILES_A_PART", 10)
+    monkeypatch.setattr(parts, "FILES_A_PART", 10)
     files = {f"{i:03d}.mid": "1-1" for i in range(500)}
-    parts = module._parts(files, tmp_path, "")
-    assert [file for part in parts.values() for file in part] == list(files)
-    assert 25 < len(parts) < 100
-    more = module._parts(dict(sorted((files | {"2505.mid": "1-1"}).items())), tmp_path, "")
-    assert len(more.keys() - parts.keys()) in (1, 2)
-    assert not module._parts(files, tmp_path, "another recipe").keys() & parts.keys()
+    split = parts.split_into_parts(files, tmp_path, "")
+    assert [file for part in split.values() for file in part] == list(files)
+    assert 25 < len(split) < 100
+    more = parts.split_into_parts(dict(sorted((files | {"2505.mid": "1-1"}).items())), tmp_path, "")
+    assert len(more.keys() - split.keys()) in (1, 2)
+    assert not parts.split_into_parts(files, tmp_path, "another recipe").keys() & split.keys()
+
+
+def test_other_code_reads_all_again(folder, tmp_path, reads, monkeypatch):
+    for code in ("this", "this", "other"):
+        monkeypatch.setattr(parts, "_code_digest", lambda code=code: code)
+        prepare(folder, tmp_path / "songs.parquet", keep_parts=True)
+    assert len(reads) == 8
 
 
 def test_processes_are_as_many_as_usable_cores(folder, tmp_path, monkeypatch):
@@ -192,7 +198,7 @@ def test_processes_are_as_many_as_usable_cores(folder, tmp_path, monkeypatch):
 def test_processes_give_the_same_rows(folder, tmp_path, monkeypatch):
     prepare(folder, tmp_path / "one.parquet", jobs=1)
     monkeypatch.setattr(engines, "FILES_WORTH_PROCESSES", 0)
-    monkeypatch.setattr(module, "FILES_A_PART", 1)
+    monkeypatch.setattr(parts, "FILES_A_PART", 1)
     prepare(folder, tmp_path / "two.parquet", jobs=2)
     assert rows(tmp_path / "one.parquet") == rows(tmp_path / "two.parquet")
 
@@ -258,6 +264,8 @@ def test_what_no_file_can_be_made_by_is_refused_before_reading(folder, tmp_path,
             prepare(str(folder), str(tmp_path / "songs.parquet"), recipe)
     with pytest.raises(InputError, match="is that of a folder"):
         prepare(folder, tmp_path)
+    with pytest.raises(InputError, match="jobs=0: give at least 1"):
+        prepare(folder, tmp_path / "songs.parquet", jobs=0)
     assert not reads
     assert not list(tmp_path.glob(".*"))
 
@@ -304,6 +312,26 @@ def test_the_source_midi_prepares_into_the_cache(folder, tmp_path, monkeypatch, 
         load_songs("midi", path=folder, track=5)
     with pytest.raises(InputError, match="There is no grid of 1/33"):
         load_songs("midi", path=folder, grid="33")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "give data.singer=NAME if one singer sang them all; or put each singer's files into a folder, as in DIR/"),
+        ({"singer": "a", "names": "b"}, "data.singer and data.names exclude each other; leave out one of them."),
+        ({"singer": " "}, "data.singer= : a singer's name is empty; give one."),
+        ({"singer": "a", "track": "x"}, "data.track=x: give a track's number, from 0"),
+    ],
+)
+def test_the_source_midi_names_settings_as_they_are_typed(folder, tmp_path, monkeypatch, options, message):
+    monkeypatch.setenv("TDP_CACHE_DIR", str(tmp_path / "cache"))
+    songs = tmp_path / "songs"
+    songs.mkdir()
+    shutil.copy(folder / "ba_09303_+0_a_s02_m_02.mid", songs / "hello.mid")
+    with pytest.raises(InputError) as error:
+        load_songs("midi", path=songs, **options)
+    assert message in str(error.value)
+    assert "--" not in str(error.value)
 
 
 def test_published_and_corrected_tables_value_for_value(mssv, tmp_path):

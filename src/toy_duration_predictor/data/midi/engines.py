@@ -18,7 +18,7 @@ FILES_WORTH_PROCESSES = 400
 
 def _local(work: Work, parts: list[Part], jobs: int) -> Iterable[str]:
     """Works in processes, if there are enough files: torch's, which end with this process, and quietly at Ctrl-C."""
-    if sum(len(files) for _, files in parts) < FILES_WORTH_PROCESSES:
+    if jobs == 1 or sum(len(files) for _, files in parts) < FILES_WORTH_PROCESSES:
         return map(work, parts)
     import torch  # not at the top: it takes longer than reading some hundred files
     from torch.utils.data import DataLoader

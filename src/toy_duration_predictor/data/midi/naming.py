@@ -17,7 +17,7 @@ from toy_duration_predictor.errors import InputError
 NAMES = r"[a-z]+_(?P<song>\d+)_(?:.*_)?s(?P<singer>\d+)_.*|SINGER_(?P<singer_>\d+)_.*_(?P<song_>[A-Z]+\d+)"
 
 WAYS = (
-    "give --singer NAME if one singer sang them all; or put each singer's files into a folder, as in DIR/singer "
+    "give --singer=NAME if one singer sang them all; or put each singer's files into a folder, as in DIR/singer "
     "name/song.mid; or give --names, a regular expression for the files' names"
 )
 
@@ -113,7 +113,7 @@ def choose_naming(files: Collection[str], singer: str | None = None, names: str 
         try:
             who = number_or_name(singer)
         except InputError as error:
-            raise InputError(f"--singer {singer}: {error}.") from error
+            raise InputError(f"singer={singer}: {error}.") from error
         return Naming(who, None, {} if isinstance(who, int) else {who: 1}, same)
     if names is not None:
         check_pattern(names)
@@ -124,7 +124,7 @@ def choose_naming(files: Collection[str], singer: str | None = None, names: str 
     elif same and max(len(PurePosixPath(file).parts) for file in files) == 2:
         raise InputError(
             f"All {len(files)} files are called {next(iter(stems))}, each in a folder that may be a singer's or a "
-            f"song's. Give --singer NAME if one singer sang them all, or --names '(?P<singer>[^/]+)/(?P<song>.+)' if "
+            f"song's. Give --singer=NAME if one singer sang them all, or --names='(?P<singer>[^/]+)/(?P<song>.+)' if "
             "each folder is a singer's."
         )
     naming = Naming(names=names, songs_are_folders=same and names is None)

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from pathlib import Path
 
 from datasets import Dataset
@@ -9,6 +10,7 @@ from datasets import Dataset
 from toy_duration_predictor.data.midi.prepare import prepare
 from toy_duration_predictor.data.midi.recipe import Limit, Recipe
 from toy_duration_predictor.data.sources.parquet import parquet
+from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.files import cache_folder, expanded
 
 log = logging.getLogger(__name__)
@@ -54,10 +56,18 @@ def midi(
     who = None if singer is None else str(singer)
     key = hashlib.sha256(repr((str(path.resolve()), recipe, names, who)).encode()).hexdigest()[:16]
     table = cache_folder() / "midi" / f"{key}.parquet"
-    summary = prepare(path, table, recipe, names, keep_parts=True, singer=who)
+    try:
+        summary = prepare(path, table, recipe, names, keep_parts=True, singer=who)
+    except InputError as error:
+        raise InputError(_as_typed(str(error))) from error
     log.info("%s: %d songs of %d files, %d of them read now", path, summary.songs, summary.files, summary.read)
     if summary.singers:
-        log.info("%s", summary.singers)
+        log.info("%s", _as_typed(summary.singers))
     for file, reason in summary.refused.items():
-        log.warning("Left out %s: %s.", path / file, reason)
+        log.warning("Left out %s: %s.", path / file, _as_typed(reason))
     return parquet(table)
+
+
+def _as_typed(message: str) -> str:
+    """Returns a sentence about arguments of `prepare`, or options of `tdp prepare`, as one about settings."""
+    return re.sub(r"^(?=(track|singer)=)|--(?=singer|names)", "data.", message)

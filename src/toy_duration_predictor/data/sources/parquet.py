@@ -51,7 +51,7 @@ def _refuse_what_unpacks(path: Path) -> None:
     most, size = max(notes.values(), default=0), path.stat().st_size
     if most > max(ANY_NOTES, NOTES_A_BYTE * size):
         raise InputError(
-            f"data.path={path}: {size:,} bytes would unpack to {most:,} notes, and songs fit no more than "
+            f"{path}: {size:,} bytes would unpack to {most:,} notes, and songs fit no more than "
             f"{NOTES_A_BYTE} into a byte; it is no table of songs."
         )
 
