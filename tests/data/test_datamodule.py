@@ -73,6 +73,14 @@ def test_statistics_are_those_of_the_training_rows(songs, data):
     assert data.statistics["target_std"] == pytest.approx(clamped.std(ddof=1), rel=1e-12)
 
 
+def test_the_grid_step_is_known_where_a_resolution_is(songs, data):
+    assert data.statistics["step_beats"] == 15 / 120
+    at_480 = songs.map(lambda song, i: {"ticks_per_beat": 480 if i % 3 else None}, with_indices=True)
+    assert SongsDataModule(at_480, split="published", window=16).statistics["step_beats"] == 15 / 480
+    unknown = songs.remove_columns("ticks_per_beat")
+    assert "step_beats" not in SongsDataModule(unknown, split="published", window=16).statistics
+
+
 def test_statistics_do_not_see_the_other_rows(songs, data):
     def spoil(row, i):
         return row if i in set(data.split.train) else {**row, "durations": [900] * len(row["durations"])}

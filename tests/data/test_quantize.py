@@ -5,10 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toy_duration_predictor.data.quantize import (
+    GRIDS,
     carried,
     grid_step,
     grid_ticks,
     left_behind,
+    note_value,
     quantize,
     requantize,
 )
@@ -81,6 +83,12 @@ def test_grids():
     for grid in ("3", "512", "0", "t", "8T", "-4", ""):
         with pytest.raises(InputError, match="There is no grid of"):
             grid_ticks(480, grid)
+
+
+def test_a_step_in_beats_has_one_note_value():
+    assert [note_value(grid_ticks(960 * 3, grid) / (960 * 3)) for grid in GRIDS] == list(GRIDS)
+    assert [note_value(step) for step in (4, 1 / 8, 1 / 3, 1 / 64, 1 / 96)] == ["1", "32", "8t", "256", "256t"]
+    assert [note_value(step) for step in (1 / 5, 0.0, 100.0, 0.1251)] == [None] * 4
 
 
 @given(st.lists(durations, min_size=1, max_size=3), st.lists(steps, min_size=3, max_size=3))

@@ -124,7 +124,9 @@ def test_a_file_that_would_fill_the_memory_is_refused_before_it_is_read(tmp_path
             writer.write_table(table)
     assert (tmp_path / "songs.parquet").stat().st_size < 50_000
     monkeypatch.setattr(pq, "ParquetFile", lambda *_: 1 / 0)
-    with pytest.raises(InputError, match=r"^/.*/songs\.parquet: .* bytes would unpack to 11,000,000 notes, .* it is no "):
+    with pytest.raises(
+        InputError, match=r"^/.*/songs\.parquet: .* bytes would unpack to 11,000,000 notes, .* it is no "
+    ):
         load_songs("parquet", path=tmp_path / "songs.parquet")
 
 

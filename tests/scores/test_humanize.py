@@ -190,6 +190,14 @@ def test_the_model_is_given_the_song_with_its_zero_rests_on_a_grid_of_32nds(phas
     assert (performed[1::2] > 0).sum() > 2
 
 
+def test_a_model_of_another_grid_is_given_its_own_step():
+    on_16ths = Predictor(network(), [2, 7, 16], step_beats=1 / 4)
+    performed = np.diff(times(humanize_bytes(SCORE, on_16ths, SEVEN)))
+    on_grid = [240, 0, 60, 60, 480, 0, 120, 480, 240, 0, 240, 0, 960]
+    assert performed == pytest.approx(on_16ths.predict(on_grid, 7, step=120, rest=RESTS), abs=1.5)
+    assert performed != pytest.approx(on_16ths.predict(on_grid, 7, step=60, rest=RESTS), abs=5)
+
+
 def test_other_resolutions_are_shown_at_480(phase):
     of_480 = times(humanize_bytes(SCORE, phase, SEVEN)) / 480
     rows = [(50 * length, 50 * rest) for length, rest in ROWS]

@@ -57,7 +57,7 @@ class SongsDataModule(pl.LightningDataModule):
         statistics: Figures of the training split. `target_mean` and `target_std` are those of its durations clamped to
             0..1000 ticks, as in the published recipe. `carried` is 1 if its durations are carried values, else 0.
             `style_features` is the length of a style. `scores` is 1 if its quantized durations are scores; see
-            `Songs`.
+            `Songs`. `step_beats` is the median grid step, in beats; it is left out where no resolution is known.
         references: The training songs, for the styles of singers; None where nothing is told of them.
         unheard_singers: The `singer_id` of singers who have no song in the training split.
 
@@ -196,6 +196,8 @@ def _statistics(songs: Songs, rows: np.ndarray) -> dict[str, float]:
         notes, total, squares = notes + len(clamped), total + int(clamped.sum()), squares + int((clamped**2).sum())
     if not total:
         raise InputError("All sung durations of the training songs are 0 ticks, so there is nothing to learn.")
+    steps = songs.step[torch.from_numpy(rows)].double() / songs.ticks_per_beat[torch.from_numpy(rows)]
+    step_beats = float(steps.nanmedian())
     variance = (notes * squares - total**2) / (notes * max(notes - 1, 1))
     return {
         "target_mean": total / notes,
@@ -203,4 +205,5 @@ def _statistics(songs: Songs, rows: np.ndarray) -> dict[str, float]:
         "carried": float(songs.carried),
         "style_features": float(FEATURES),
         "scores": 0.0,
+        **({} if math.isnan(step_beats) else {"step_beats": step_beats}),
     }

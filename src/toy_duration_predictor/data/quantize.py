@@ -1,8 +1,8 @@
 """Durations on a grid: quantized with the rounding error carried forward, and what the quantizer leaves behind."""
 
 import atexit
+import math
 import os
-import re
 import shutil
 import tempfile
 from functools import cache
@@ -15,6 +15,14 @@ from toy_duration_predictor.errors import InputError
 # Neither torch nor midii, which brings numba along, is imported here: the check of a grid is to be quick.
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+# Note values of grids: the denominator, with a t for triplets.
+GRIDS = tuple(f"{2**i}{triplet}" for i in range(9) for triplet in ("", "t"))
+# Ticks per beat that every grid divides.
+ANY_GRID = 3 * 256
+# The usual grid step, 1/32 of a whole note, in beats.
+STEP_BEATS = 1 / 8
 
 
 def grid_ticks(ticks_per_beat: int, grid: str = "32") -> int:
@@ -31,14 +39,23 @@ def grid_ticks(ticks_per_beat: int, grid: str = "32") -> int:
     >>> grid_ticks(480), grid_ticks(480, "8t")
     (60, 160)
     """
-    match = re.fullmatch(r"(1|2|4|8|16|32|64|128|256)(t?)", grid)
-    if not match:
+    if grid not in GRIDS:
         raise InputError(f"There is no grid of 1/{grid}; give 1, 2, 4, ... 256, with a t for triplets, such as 8t.")
-    numerator, denominator = (8, 3 * int(match[1])) if match[2] else (4, int(match[1]))
+    numerator, denominator = (8, 3 * int(grid[:-1])) if grid.endswith("t") else (4, int(grid))
     ticks, left = divmod(numerator * ticks_per_beat, denominator)
     if left:
         raise InputError(f"A grid of 1/{grid} does not divide {ticks_per_beat} ticks per beat; choose a coarser grid.")
     return ticks
+
+
+def note_value(step_beats: float) -> str | None:
+    """Returns the note value of a grid whose step takes so many beats, or None if there is no such grid.
+
+    >>> note_value(1 / 8), note_value(1 / 3)
+    ('32', '8t')
+    """
+    ticks = ANY_GRID * step_beats
+    return next((grid for grid in GRIDS if math.isclose(grid_ticks(ANY_GRID, grid), ticks)), None)
 
 
 def grid_step(quantized: np.ndarray, ticks_per_beat: float | None = None) -> int:

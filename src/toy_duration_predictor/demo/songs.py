@@ -10,6 +10,7 @@ import numpy as np
 from toy_duration_predictor.data.midi.pairs import PERCUSSION
 from toy_duration_predictor.data.midi.smf import parse
 from toy_duration_predictor.data.midi.voices import MOST_OVERLAP, Candidate, choose, voices
+from toy_duration_predictor.data.quantize import STEP_BEATS
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.scores.midi import MidiScore, Reading, open_midi
 from toy_duration_predictor.scores.recordings import read_recording
@@ -75,11 +76,11 @@ def _sentence(remark: str) -> str:
     return f"{remark[:1].upper()}{remark[1:]}."
 
 
-def read_heard(content: bytes) -> dict[str, Any]:
+def read_heard(content: bytes, step_beats: float = STEP_BEATS) -> dict[str, Any]:
     """Reads a recording to sing like, a MIDI file of any origin; see `read_recording`.
 
     Raises:
         InputError: As for `read_song`.
     """
     read_song(content)
-    return read_recording(content)
+    return read_recording(content, step_beats)

@@ -149,7 +149,7 @@ class Studio:
         for each in wanted.singers:
             if each == LIKE and wanted.recordings:
                 places = tuple(wanted.recordings.values())
-                found.append((like_label(wanted.recordings), places, _like(places)))
+                found.append((like_label(wanted.recordings), places, _like(places, self.predictor.step_beats)))
             elif each in self.predictor.singers:
                 found.append((singer_label(self.predictor, int(each)), int(each), Sings(int(each))))
             else:
@@ -159,7 +159,7 @@ class Studio:
     def _draw(
         self, place: Path, track: str | None, who: int | tuple[Path, ...], strength: float, temperature: float | None
     ) -> Drawn:
-        sings = _like(who) if isinstance(who, tuple) else Sings(who)
+        sings = _like(who, self.predictor.step_beats) if isinstance(who, tuple) else Sings(who)
         song = read_song(place.read_bytes(), track)
         return draw(song, self.predictor, sings, HumanizeSettings(strength, temperature))
 
@@ -174,5 +174,5 @@ def like_label(recordings: Files) -> str:
     return f"Like {first}{f' and {len(others)} more' if others else ''}"
 
 
-def _like(places: Sequence[Path]) -> Sings:
-    return Sings(like=reference_sums([read_heard(place.read_bytes()) for place in places]))
+def _like(places: Sequence[Path], step_beats: float) -> Sings:
+    return Sings(like=reference_sums([read_heard(place.read_bytes(), step_beats) for place in places]))

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from toy_duration_predictor.data.quantize import STEP_BEATS
 from toy_duration_predictor.data.singers import Names, Singer
 from toy_duration_predictor.errors import InputError, first_line
 from toy_duration_predictor.inference.inputs import Step, Ticks, checked_songs
@@ -33,9 +34,10 @@ class Model:
         anonymous: bool = False,
         device: str | torch.device = "cpu",
         singer_names: Names = {},  # noqa: B006
+        step_beats: float = STEP_BEATS,
     ) -> None:
         self.singers, self.singer_names = list(singers), dict(singer_names)
-        self.anonymous = anonymous
+        self.anonymous, self.step_beats = anonymous, step_beats
         try:
             self.device = torch.device(device)
         except RuntimeError as error:  # torch names two dozen kinds, for most of which nobody has a build

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from toy_duration_predictor.data.quantize import STEP_BEATS
 from toy_duration_predictor.data.singers import Singer
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.download import load_model
@@ -63,6 +64,7 @@ class Predictor(Model):
         anonymous: Whether the network was trained without the singer's identity.
         device: Where to compute, such as `cpu`, `cuda` or `cuda:1`.
         singer_names: The names of those singers who have one, by `singer_id`.
+        step_beats: Beats of the grid step on which it learned; other grids are new to it.
 
     Raises:
         InputError: There is no such device.
@@ -93,12 +95,14 @@ class Predictor(Model):
             raise InputError(f"{path} cannot be read ({error.strerror}).") from error
         if not is_run:
             model = load_model(path if place == DEMO else place)
-            return cls(model.network, model.singers, model.anonymous, device, model.singer_names)
+            known = model.network, model.singers, model.anonymous, device, model.singer_names
+            return cls(*known, model.statistics.get("step_beats", STEP_BEATS))
         # With it comes Lightning, which takes longer to import than all else together, and which only a run needs.
         from toy_duration_predictor.training.run_folder import load_run
 
         task = load_run(path)
-        return cls(task.network, task.singers, task.hparams["anonymous"], device, task.singer_names)
+        known = task.network, task.singers, task.hparams["anonymous"], device, task.singer_names
+        return cls(*known, task.hparams["statistics"].get("step_beats", STEP_BEATS))
 
     @overload
     def predict(

@@ -36,12 +36,14 @@ class LoadedModel(NamedTuple):
         singers: The `singer_id` of each singer index.
         anonymous: Whether every singer is given the first one's identity.
         singer_names: The names of those singers who have one, by `singer_id`.
+        statistics: Of the training split; see `SongsDataModule`.
     """
 
     network: nn.Module
     singers: list[int]
     anonymous: bool
     singer_names: Names
+    statistics: dict[str, float]
 
 
 def _as_kept(name: str) -> str:
@@ -156,7 +158,7 @@ def read_folder(folder: Path, name: str) -> LoadedModel:
             f"{name}: its weights are not those of the network '{config.network}' of its {CONFIG}; get it again, or "
             f"save the run again."
         ) from error
-    return LoadedModel(network.eval(), config.singers, config.anonymous, config.singer_names)
+    return LoadedModel(network.eval(), config.singers, config.anonymous, config.singer_names, config.statistics)
 
 
 def _config(path: Path, name: str) -> Config:

@@ -118,10 +118,10 @@ def humanize(
             raise InputError(f"{source}: {error}.") from error
     # A recording of the beginning is another file: its voice is found by itself.
     beginning = None if began is None else read_beginning(began, _reading(settings)._replace(track=None))
-    sings = Sings(singer, _read_like(like), beginning)
     from toy_duration_predictor.inference.predictor import Predictor
 
     predictor = model if isinstance(model, Predictor) else Predictor.load(model, device)
+    sings = Sings(singer, _read_like(like, predictor.step_beats), beginning)
     # A song of one note: a wrong singer, seed or temperature is refused once, before any file is read.
     predict_or_sample(predictor, settings, np.array([1.0]), 1.0, singer=singer, like=sings.like)
     refused: dict[str, str] = {}
@@ -215,13 +215,13 @@ def _reading(settings: HumanizeSettings) -> Reading:
     return Reading(**{name: getattr(settings, name) for name in Reading._fields})
 
 
-def _read_like(like: "Like | str | Path | Sequence[str | Path] | None") -> "Like | None":
-    """Returns what songs tell of their singer, added up once for all files."""
+def _read_like(like: "Like | str | Path | Sequence[str | Path] | None", step_beats: float) -> "Like | None":
+    """Returns what songs tell of their singer, added up once for all files; recordings on a grid of this step."""
     if like is None:
         return None
     given = [like] if isinstance(like, (str, Path)) else like
     paths = [each for each in given if isinstance(each, (str, Path))] if isinstance(given, Sequence) else []
-    songs = read_references(paths) if paths else cast("Like", like)
+    songs = read_references(paths, step_beats) if paths else cast("Like", like)
     from toy_duration_predictor.inference.references import reference_sums
 
     return reference_sums(songs)

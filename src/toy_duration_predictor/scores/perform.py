@@ -9,7 +9,7 @@ import numpy as np
 
 from toy_duration_predictor.data.midi.encodings import checked_encoding
 from toy_duration_predictor.data.midi.voices import checked_number
-from toy_duration_predictor.data.quantize import grid_ticks, quantize
+from toy_duration_predictor.data.quantize import ANY_GRID, grid_ticks, quantize
 from toy_duration_predictor.data.schema import RESOLUTIONS
 from toy_duration_predictor.data.singers import Singer
 from toy_duration_predictor.errors import InputError
@@ -41,11 +41,12 @@ class HumanizeSettings(NamedTuple):
 
     Attributes:
         strength: Factor of how late each onset and end is, from 0 to 1.5. With 1, networks with a distribution keep
-            all of them within half a grid step, 1/64, of where the score has them, however long the song is.
+            all of them within half a grid step of where the score has them, however long the song is. The step is the
+            model's, 1/32 by default.
         temperature: Samples a performance instead of predicting the least expected error; see `Predictor.sample`.
         seed: Of the sample. A seed alone samples at a temperature of 1, a temperature alone with seed 0.
         quantize: The grid that the score is quantized to first, counted from its first onset: a note value such as
-            `1/32`, or `1/8t` for triplets. None: the score is on a grid of 1/32 already.
+            `1/32`, or `1/8t` for triplets. None: the score is on a grid already.
         legato: Whether all notes that touch in the score still touch. Otherwise notes of a MIDI file do where a lyric
             goes on; where the next one has a lyric of its own, a singer may leave a rest.
         tempo: Beats a minute of `.ds` files, which do not say it; None guesses it from the durations of their notes.
@@ -80,7 +81,7 @@ class HumanizeSettings(NamedTuple):
         if self.tempo is not None and not 10 <= self.tempo <= 1000:
             raise InputError(f"tempo={self.tempo:g}: give beats a minute, from 10 to 1000.")
         if self.quantize is not None:
-            self.grid_step(3 * 256)  # every grid divides this resolution, so only an unknown grid is refused
+            self.grid_step(ANY_GRID)  # so only an unknown grid is refused
         checked_number(self.track)
         checked_encoding(self.encoding)
 
@@ -114,8 +115,8 @@ def perform(score: Score, predictor: "Predictor", sings: Sings, settings: Humani
     """
     settings.validate()
     quantized: np.ndarray = np.diff(score.times)
-    # Models learn from songs on a grid of 1/32. On a coarser grid the notes are the same, and so is the step.
-    step = score.ticks_per_beat / 8
+    # On whatever grid the score is, the step is that on which the model learned.
+    step = score.ticks_per_beat * predictor.step_beats
     if settings.quantize is not None:
         quantized = quantize(quantized, settings.grid_step(score.ticks_per_beat))
         on_grid = np.concatenate([score.times[:1], score.times[0] + np.cumsum(quantized)])

@@ -10,7 +10,7 @@ from toy_duration_predictor.data.midi.encodings import checked_encoding
 from toy_duration_predictor.data.midi.smf import parse, refuse_large
 from toy_duration_predictor.data.midi.voice import Voice, read_voice
 from toy_duration_predictor.data.midi.voices import checked_number, refuse_overlap
-from toy_duration_predictor.data.quantize import carried, grid_ticks, quantize
+from toy_duration_predictor.data.quantize import ANY_GRID, carried, grid_ticks, quantize
 from toy_duration_predictor.data.schema import LONGEST, QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.errors import InputError
 
@@ -75,7 +75,7 @@ def validate_recipe(recipe: Recipe) -> None:
     Raises:
         InputError: There is no such grid, or the options exclude each other.
     """
-    grid_ticks(3 * 256, recipe.grid)  # every grid divides this resolution, so only an unknown grid is refused
+    grid_ticks(ANY_GRID, recipe.grid)  # so only an unknown grid is refused
     if recipe.published and not recipe.forward_error:
         raise InputError("The published recipe carries errors forward; leave out one of the two options.")
     checked_number(recipe.track)
