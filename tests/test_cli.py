@@ -207,6 +207,15 @@ def test_the_voices_of_a_file_are_listed(tmp_path, capsys, monkeypatch):
     assert ["2", "Bass", "1", "40", "16", "0%", "lyrics"] not in lines
     assert ["2", "Bass", "1", "40", "0", "0%", "one", "note", "at", "a", "time"] in lines
     assert "bytes follow the last track" in " ".join(word for line in lines for word in line)
+    # What is said to be another voice is one.
+    drums = named("", notes(8, channel=10))
+    for tracks, others in (
+        ([notes(9), drums], ""),
+        ([drums, notes(9), notes(3), drums], "; --track takes another, such as --track 2"),
+    ):
+        path.write_bytes(unparse(Tracks(1, 480, tracks)))
+        cli.main(["tracks", str(path)])
+        assert f"* is the voice{others}" in capsys.readouterr().out.splitlines()
     path.write_bytes(b"MThd")
     with pytest.raises(SystemExit, match=r"song.mid: it is not a Standard MIDI File\.$"):
         cli.main(["tracks", str(path)])

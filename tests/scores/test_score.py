@@ -195,7 +195,7 @@ def test_a_hanging_note_keeps_hanging():
 
 def test_a_track_that_is_not_there():
     with pytest.raises(
-        InputError, match=r"none of its voices is number 1; its voices are: track 0 \(channel 1, 1 notes\)"
+        InputError, match=r"none of its voices is number 1; its voices are: track 0 \(channel 1, 1 note\)"
     ):
         read_score(Tracks(0, 480, [[on(0), off(1)]]), Reading(1))
     assert read_voice(Tracks(0, 480, [[on(0), off(1)]])).duration.tolist() == [1]

@@ -41,4 +41,6 @@ def tracks_section(path: Path, encoding: str | None = None) -> Section:
     ]
     heads = ("", "track", "name", "channel", "notes", "lyrics", "overlap", "by")
     remarks = " ".join(f"The file is read, though {remark}." for remark in tracks.remarks)
-    return Section(f"* is the voice; --track takes another, such as --track {found[-1].number}", heads, rows, remarks)
+    others = [each.number for each in found if not each.is_percussion and each.number != taken.number]
+    how = f"; --track takes another, such as --track {others[-1]}" if others else ""
+    return Section(f"* is the voice{how}", heads, rows, remarks)

@@ -122,7 +122,7 @@ def test_the_track_with_the_most_notes_or_the_given_one():
     messages = [(0, on(60)), (100, off(60)), (120, on(62)), (240, off(62))]
     assert len(voice(*messages, other=other).onset) == 2
     assert notes(voice(*messages, other=other, track=0)) == [(0, 960, 40)]
-    listed = r"its voices are: track 0 \(channel 1, 1 notes\); track 1 \(channel 1, 2 notes\)"
+    listed = r"its voices are: track 0 \(channel 1, 1 note\); track 1 \(channel 1, 2 notes\)"
     with pytest.raises(InputError, match=f"none of its voices is number 2; {listed}"):
         voice(*messages, other=other, track=2)
     with pytest.raises(InputError, match="none of its voices is number 0; its voices are: track 1"):

@@ -65,6 +65,11 @@ class Candidate(NamedTuple):
     why: str
     onsets: int
 
+    @property
+    def is_percussion(self) -> bool:
+        """Whether it is on the channel of percussion, so that it is no voice."""
+        return self.channel == PERCUSSION + 1
+
     def __str__(self) -> str:
         """Returns its number, name and notes, for messages.
 
@@ -72,8 +77,9 @@ class Candidate(NamedTuple):
         "track 1:4 'Vocal' (channel 4, 200 notes, 180 lyrics)"
         """
         name = f" '{self.name}'" if self.name else ""
-        lyrics = f", {self.lyrics:,} lyrics" if self.lyrics else ""
-        return f"track {self.number}{name} (channel {self.channel}, {self.notes:,} notes{lyrics})"
+        counts = [(self.notes, "note"), (self.lyrics, "lyric")]
+        counted = ", ".join(f"{count:,} {what}{'' if count == 1 else 's'}" for count, what in counts if count)
+        return f"track {self.number}{name} (channel {self.channel}, {counted})"
 
 
 def voices(tracks: Tracks, encoding: str | None = None) -> list[Candidate]:
@@ -122,7 +128,7 @@ def choose(found: list[Candidate], wanted: int | str | None = None) -> Candidate
     Raises:
         InputError: There is no such voice, or none at all. The message lists the voices.
     """
-    sung = [each for each in found if each.channel != PERCUSSION + 1]
+    sung = [each for each in found if not each.is_percussion]
     if wanted is not None:
         track, _, channel = str(wanted).strip().partition(":")
         asked = [each for each in sung if str(each.track) == track and channel in ("", str(each.channel))]
@@ -196,7 +202,7 @@ def _name_rank(name: str) -> int:
 
 
 def _why(candidate: Candidate) -> str:
-    if candidate.channel == PERCUSSION + 1:
+    if candidate.is_percussion:
         return "percussion"
     if _has_lyrics(candidate):
         return "lyrics"
