@@ -1,7 +1,6 @@
 """Benchmark of what limits a network: songs to learn from, its size, and what no model could know; see `bench.py`."""
 
 import math
-import os
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,6 +14,7 @@ from datasets import Dataset
 from numpy.lib.stride_tricks import sliding_window_view
 
 from toy_duration_predictor.data.batches import Songs
+from toy_duration_predictor.data.midi.engines import usable_cores
 from toy_duration_predictor.data.notes import Notes
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.data.windows import Windows
@@ -34,7 +34,7 @@ def limits(path: Path, folds: int) -> list[Section]:
     # Training songs, None for all; and channels.
     sizes = [(songs, USUAL) for songs in (*SONGS, None)] + [(None, width) for width in CHANNELS if width != USUAL]
     trainings = [(path, fold, *size) for size in sizes for fold in range(1, folds + 1)]
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(usable_cores(), mp_context=get_context("spawn")) as pool:
         tested = list(pool.map(_train, *zip(*trainings, strict=True)))
     of_size = {size: tested[i * folds : (i + 1) * folds] for i, size in enumerate(sizes)}
     rows = []

@@ -52,9 +52,13 @@ def test_ablations_of_nothing_change_nothing(shared_songs, shared_run, value):
         assert (errors["no singer"] == pytest.approx(errors["mean singer"])) == (value == 0)
 
 
-def test_a_network_without_styles_cannot_be_told_nobody(shared_songs):
+@pytest.mark.parametrize(
+    ("network", "sizes"), [("bigru", {"hidden_size": 2}), ("phase", {"width": 4, "layers": 1, "phases": 3})]
+)
+def test_a_network_without_styles_cannot_be_told_nobody(shared_songs, network, sizes):
+    """Nor one that was trained by another loss than the likelihood, and has learned none."""
     data = SongsDataModule(shared_songs, window=32)
-    task = DurationTask("bigru", {"hidden_size": 2}, data.singers, data.statistics, window=32)
+    task = DurationTask(network, sizes, data.singers, data.statistics, window=32)
     found = ablations(task, shared_songs, data.split.test, seed=0)
     assert {name for name in found if not name.startswith("context")} == {*OF_SINGERS} - {"no singer"}
 

@@ -5,24 +5,18 @@ import pytest
 from datasets import Dataset
 
 from toy_duration_predictor.comparison import baselines
-from toy_duration_predictor.comparison.baselines import (
-    BASELINES,
-    LEAST_NOTES,
-    OUTSIDE,
-    REACH,
-    TARGETS,
-    Lookup,
-    SongArrays,
-    fitted_baselines,
-    song_arrays,
-)
+from toy_duration_predictor.comparison.baselines import BASELINES, TARGETS, fitted_baselines
+from toy_duration_predictor.comparison.boosting import REACH
+from toy_duration_predictor.comparison.corrections import OUTSIDE, SongArrays, song_arrays
 from toy_duration_predictor.comparison.evidence import song_errors
+from toy_duration_predictor.comparison.lookup import LEAST_NOTES, Lookup
 from toy_duration_predictor.data.batches import Songs
 from toy_duration_predictor.data.quantize import grid_step
 from toy_duration_predictor.data.rests import guess_rests
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.data.songs import validate_songs
 from toy_duration_predictor.data.split import split_rows
+from toy_duration_predictor.training import predictions
 
 LOOKUPS = [name for name in BASELINES if not name.startswith("boosting")]
 BOOSTED = [name for name in BASELINES if name.startswith("boosting")]
@@ -235,6 +229,15 @@ def test_notes_and_rests_share_no_median():
     train = of((1, [10] * 12, [13] * 6 + [8] * 6))._replace(rest=[np.arange(12) >= 6])
     test = of((1, [10, 10], [0, 0]))._replace(rest=[np.array([False, True])])
     assert predict("value", train, test) == [[13, 8]]
+
+
+def test_songs_are_read_once_a_split(simulated_table, monkeypatch):
+    """However many baselines there are; a table of real songs has thousands, whose rests may have to be guessed."""
+    made = []
+    monkeypatch.setattr(predictions, "Songs", lambda *arguments: made.append(1) or Songs(*arguments))
+    monkeypatch.setattr(baselines, "BASELINES", {name: BASELINES[name] for name in ("copy", "value")})
+    fitted_baselines(simulated_table, split_rows(simulated_table, "grouped", 0), carried=False)
+    assert len(made) == 3
 
 
 def test_the_best_of_both_targets(simulated_table, monkeypatch):

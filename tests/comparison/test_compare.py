@@ -16,9 +16,9 @@ from toy_duration_predictor.comparison import compare as comparing
 from toy_duration_predictor.comparison.baselines import BASELINES
 from toy_duration_predictor.comparison.compare import _plan, compare
 from toy_duration_predictor.comparison.config import CompareConfig
-from toy_duration_predictor.comparison.gather import learning_curve
+from toy_duration_predictor.comparison.intervals import Interval
+from toy_duration_predictor.comparison.learning_curves import learning_curve
 from toy_duration_predictor.comparison.sensitivity import Sensitivity, plant
-from toy_duration_predictor.comparison.statistics import Interval
 from toy_duration_predictor.data.quantize import carried
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.errors import InputError
@@ -60,8 +60,8 @@ def no_baselines(monkeypatch):
     """Only those that every report names: fitting trees takes seconds."""
     monkeypatch.setattr(gather, "BASELINES", {name: BASELINES[name] for name in ("copy", "value")})
     monkeypatch.setattr(baselines, "BASELINES", gather.BASELINES)
-    monkeypatch.setattr(gather, "LOOKUPS", ("value",))
-    monkeypatch.setattr(gather, "TREES", ("value",))
+    monkeypatch.setattr(baselines, "LOOKUPS", ("value",))
+    monkeypatch.setattr(baselines, "TREES", ("value",))
     monkeypatch.setattr(ablation, "CONTEXTS", ())
 
 

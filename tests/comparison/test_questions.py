@@ -3,17 +3,12 @@ import pytest
 
 from toy_duration_predictor.comparison.arms import check_names
 from toy_duration_predictor.comparison.evidence import SongErrors, averaged
-from toy_duration_predictor.comparison.questions import Part, answer, judge
-from toy_duration_predictor.comparison.statistics import (
-    Interval,
-    difference_interval,
-    holm,
-    seed_sign_flip,
-    smallest_effect,
-    smallest_p,
-    song_sign_flip,
-)
+from toy_duration_predictor.comparison.intervals import Interval, difference_interval, smallest_effect
+from toy_duration_predictor.comparison.questions import OPEN, SAME, Part, answer, judge, verdict
+from toy_duration_predictor.comparison.significance import holm, seed_sign_flip, smallest_p, song_sign_flip
 from toy_duration_predictor.errors import InputError
+
+INFINITE = float("inf")
 
 
 def errors(mae, rng, songs=40):
@@ -145,3 +140,51 @@ def test_names_that_cannot_be_told_apart(names, message):
     with pytest.raises(InputError, match=message):
         check_names(names)
     check_names({"model_b": "model_b", "mine": "mine"})
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "no_difference", "word"),
+    [
+        (0.5, 1.5, 0.01, 0.1, "supported"),
+        (0.5, 1.5, 0.05, 0.1, "supported"),  # alpha itself is small enough
+        (0.05, 1.5, 0.01, 0.1, "supported"),  # partly within the region of no difference
+        (0.5, 1.5, 0.06, 0.1, OPEN),  # the test does not agree with the interval
+        (0.0, 1.5, 0.01, 0.1, OPEN),  # 0 is not above 0
+        (-0.5, 1.5, 0.01, 0.1, OPEN),
+        (-1.5, 0.05, 0.01, 0.1, OPEN),
+        (-1.5, 0.0, 0.01, 0.1, OPEN),  # 0 is not below 0
+        (-1.5, -0.5, 0.01, 0.1, "worse"),
+        (-1.5, -0.05, 0.01, 0.1, "worse"),  # partly within the region of no difference
+        (-1.5, -0.5, 0.06, 0.1, OPEN),
+        (-0.1, 0.1, 0.9, 0.1, SAME),  # the region's ends belong to it
+        (-0.1, 0.11, 0.9, 0.1, OPEN),
+        (0.02, 0.08, 0.001, 0.1, SAME),  # sure, and too small to matter
+        (-0.08, -0.02, 0.001, 0.1, SAME),
+        (0.02, 0.08, 0.001, 0.0, "supported"),
+        (-INFINITE, INFINITE, 1.0, 0.1, OPEN),
+    ],
+)
+def test_the_rule(low, high, p, no_difference, word):
+    difference = Interval((low + high) / 2, low, high)
+    assert verdict(difference, p, no_difference, sensitive=True) == word
+    # Where no known effect was found, nothing can be said of none.
+    assert verdict(difference, p, no_difference) == (OPEN if word == SAME else word)
+
+
+def test_alpha_is_a_choice():
+    assert verdict(Interval(1, 0.5, 1.5), 0.05, 0.1, level=0.01) == OPEN
+    assert verdict(Interval(1, 0.5, 1.5), 0.2, 0.1, level=0.2) == "supported"
+
+
+@pytest.mark.parametrize("no_difference", [-0.1, np.nan])
+def test_a_region_is_not_negative(no_difference):
+    with pytest.raises(InputError, match="give a number from 0 up"):
+        verdict(Interval(1, 0.5, 1.5), 0.01, no_difference)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p"), [(2, 1, 0.5), (np.nan, 1, 0.5), (0, 1, -0.1), (0, 1, 1.1), (0, 1, np.nan)]
+)
+def test_a_verdict_wants_an_interval_and_a_p_value(low, high, p):
+    with pytest.raises(ValueError, match="in order"):
+        verdict(Interval(1, low, high), p, 0.1)

@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from toy_duration_predictor.comparison.baselines import SongArrays, song_arrays
+from toy_duration_predictor.comparison.corrections import SongArrays, song_arrays
 from toy_duration_predictor.comparison.recognition import (
     SEGMENT,
     THEMSELVES,

@@ -20,7 +20,7 @@ import torch
 from datasets import Dataset
 
 from toy_duration_predictor.comparison.evidence import Errors, all_averaged, measured
-from toy_duration_predictor.data.style import FEATURES
+from toy_duration_predictor.data.style import FEATURES, StylePrior
 from toy_duration_predictor.models import singer_embedding
 from toy_duration_predictor.training.predictions import predict_songs, predictions_table
 from toy_duration_predictor.training.task import DurationTask
@@ -54,7 +54,7 @@ def ablations(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) -
             weight = alike.network.get_parameter("singer_embedding.weight").data
             weight.copy_(weight.mean(dim=0).expand_as(weight))
             results[MEAN] = _errors(alike, table, rows)
-        if hasattr(task.network, "set_styles"):
+        if StylePrior.of(task.network, anonymous=False) is not None:
             results[NOBODY] = _errors(task, table, rows, style=np.zeros((len(rows), FEATURES), dtype=np.float32))
     for notes in CONTEXTS:
         found = _errors(task, table, rows, context=notes)

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 from datasets import Dataset
 
-from toy_duration_predictor.comparison.statistics import Interval, mae_interval
+from toy_duration_predictor.comparison.intervals import Interval, mae_interval
 from toy_duration_predictor.data.quantize import grid_step
 from toy_duration_predictor.data.schema import column
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import torch
 from datasets import Dataset
 
-from toy_duration_predictor.comparison.statistics import Interval, mae_interval
+from toy_duration_predictor.comparison.intervals import Interval, mae_interval
 from toy_duration_predictor.data.batches import Batch
 from toy_duration_predictor.data.quantize import left_behind
 from toy_duration_predictor.models import DistributionNetwork

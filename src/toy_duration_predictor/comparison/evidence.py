@@ -18,13 +18,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from toy_duration_predictor.comparison.statistics import (
-    Interval,
-    PairedTests,
-    difference_interval,
-    mae_interval,
-    paired_tests,
-)
+from toy_duration_predictor.comparison.intervals import Interval, difference_interval, mae_interval
+from toy_duration_predictor.comparison.significance import PairedTests, paired_tests
 from toy_duration_predictor.training.timing_errors import timing_errors
 
 

@@ -2,55 +2,20 @@
 
 from typing import Any, NamedTuple
 
+from toy_duration_predictor.comparison.baselines import Best
 from toy_duration_predictor.comparison.between_singers import BetweenSingers
 from toy_duration_predictor.comparison.by_resolution import Resolution
 from toy_duration_predictor.comparison.calibration import Calibration
 from toy_duration_predictor.comparison.evidence import AblationErrors, ArmErrors
 from toy_duration_predictor.comparison.gaps import Gaps
+from toy_duration_predictor.comparison.learning_curves import Curve
+from toy_duration_predictor.comparison.provenance import Provenance
 from toy_duration_predictor.comparison.published_metric import Metric
 from toy_duration_predictor.comparison.questions import Answers
 from toy_duration_predictor.comparison.recognition import Recognition
 from toy_duration_predictor.comparison.references import Known
 from toy_duration_predictor.comparison.sensitivity import Sensitivity
 from toy_duration_predictor.comparison.timing import Timings
-
-
-class Curve(NamedTuple):
-    """A learning curve: the numbers of the epochs, from 1, and the skill on the validation songs after each of them."""
-
-    epochs: list[int]
-    skill: list[float]
-
-
-class Best(NamedTuple):
-    """The lookup and the trees with the least error on the validation songs, by one measure."""
-
-    lookup: str
-    trees: str
-
-
-class Provenance(NamedTuple):
-    """Which songs and runs the numbers are of; network and training are Model B's.
-
-    Attributes:
-        songs: Rows of the songs table.
-        repetitions: Seed, split seed and fold of each, the last one empty where there are no folds.
-        seconds: Each arm's median training time.
-        runs: The run folders of each arm, in the order of the repetitions.
-    """
-
-    source: str
-    fingerprint: str
-    songs: int
-    test_songs: int
-    test_singers: int
-    repetitions: list[tuple[int, int, str]]
-    network: dict[str, Any]
-    training: dict[str, Any]
-    commit: str
-    versions: dict[str, str]
-    seconds: dict[str, float]
-    runs: dict[str, list[str]]
 
 
 class Comparison(NamedTuple):

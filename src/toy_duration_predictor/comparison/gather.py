@@ -3,30 +3,18 @@
 import logging
 from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
-from statistics import median
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from datasets import Dataset
-from tensorboard.backend.event_processing.event_accumulator import SCALARS, EventAccumulator
 
 from toy_duration_predictor.comparison.ablation import ablations
 from toy_duration_predictor.comparison.arms import MODEL, runs_by_arm
-from toy_duration_predictor.comparison.baselines import (
-    BASELINES,
-    LOOKUPS,
-    TARGET,
-    TARGETS,
-    TREES,
-    Tested,
-    fitted_baselines,
-    song_arrays,
-)
+from toy_duration_predictor.comparison.baselines import BASELINES, TARGET, TARGETS, best_baselines, fitted_baselines
 from toy_duration_predictor.comparison.between_singers import RUN, between_singers
 from toy_duration_predictor.comparison.by_resolution import by_resolution
 from toy_duration_predictor.comparison.calibration import LEAST, calibrated
+from toy_duration_predictor.comparison.corrections import song_arrays
 from toy_duration_predictor.comparison.evidence import (
     Errors,
     SongErrors,
@@ -36,8 +24,10 @@ from toy_duration_predictor.comparison.evidence import (
     measured,
     summaries,
 )
-from toy_duration_predictor.comparison.facts import Best, Comparison, Curve, Provenance
+from toy_duration_predictor.comparison.facts import Comparison
 from toy_duration_predictor.comparison.gaps import gap_free_view
+from toy_duration_predictor.comparison.learning_curves import learning_curve
+from toy_duration_predictor.comparison.provenance import provenance
 from toy_duration_predictor.comparison.published_metric import published_metric
 from toy_duration_predictor.comparison.questions import (
     COPY,
@@ -101,7 +91,7 @@ def gather(runs: list[FinishedRun], resamples: int, train_planted: Train | None 
     errors = _errors(predictions)
     unit = deciding(errors[COPY])
     measures = [measure for measure in MEASURES if measure in errors[COPY][unit]]
-    best = {measure: _best(list(baselines.values()), measure) for measure in measures}
+    best = {measure: best_baselines(list(baselines.values()), measure) for measure in measures}
     of_runs = zip(own, splits, strict=True)
     found = [ablations(load_run(run.folder), table, split.test, run.seed) for run, split in of_runs]
     ablated = {name: all_averaged([each[name] for each in found]) for name in found[0]}
@@ -169,7 +159,7 @@ def gather(runs: list[FinishedRun], resamples: int, train_planted: Train | None 
             "matching_run": RUN,
             "least_probability": LEAST,
         },
-        provenance=_provenance(by_arm, len(table), errors[MODEL][unit]["duration"].singer),
+        provenance=provenance(by_arm, len(table), errors[MODEL][unit]["duration"].singer),
     )
 
 
@@ -202,29 +192,6 @@ def _judged(
     return answers, found
 
 
-def _best(baselines: list[dict[str, Tested]], measure: str) -> Best:
-    """Returns the best lookup and the best trees. Validation songs choose, so that test songs choose no rival."""
-    validation = {name: np.mean([each[name].validation[measure] for each in baselines]) for name in LOOKUPS + TREES}
-    return Best(*(min(names, key=validation.__getitem__) for names in (LOOKUPS, TREES)))
-
-
-def learning_curve(run: Path) -> Curve:
-    """Returns a run's learning curve, from the event files in its folder.
-
-    It is empty for arms trained on sung durations: the copy baseline is perfect there, and skill has no value. A run
-    that was interrupted and went on has several event files, which are read as one.
-    """
-    events = EventAccumulator(str(run), size_guidance={SCALARS: 0}).Reload()  # 0: all of them, not a sample
-    scalars = set(events.Tags()[SCALARS])
-    if "val/skill" not in scalars:
-        return Curve([], [])
-    # Where the epoch, from 0, is among the values, steps are updates; elsewhere steps are epochs.
-    updates = events.Scalars("epoch") if "epoch" in scalars else []
-    epoch_of = {event.step: round(event.value) + 1 for event in updates}
-    skill = {epoch_of.get(event.step, event.step): event.value for event in events.Scalars("val/skill")}
-    return Curve(list(skill), list(skill.values()))
-
-
 def _songs(run: FinishedRun) -> Dataset:
     """Loads the songs that a run was trained on."""
     data = DataSettings.model_validate(run.config["data"])
@@ -240,23 +207,3 @@ def _examples(run: FinishedRun) -> list[dict[str, Any]]:
 
     songs = run.predictions.slice(0, EXAMPLES).to_pylist()
     return [{name: cut(value) for name, value in song.items()} for song in songs]
-
-
-def _provenance(by_arm: dict[str, list[FinishedRun]], songs: int, singers: np.ndarray) -> Provenance:
-    """Says where numbers come from that are of so many songs, and of test songs by `singers`, `(S,)`."""
-    first = by_arm[MODEL][0]
-    metrics = first.metrics
-    return Provenance(
-        source=str(metrics["data/source"]),
-        fingerprint=str(metrics["data/fingerprint"]),
-        songs=songs,
-        test_songs=len(singers),
-        test_singers=len(np.unique(singers)),
-        repetitions=[run.repetition for run in by_arm[MODEL]],
-        network=first.config["model"],
-        training=first.config["training"],
-        commit=str(metrics["git/commit"]),
-        versions={key[8:]: str(value) for key, value in metrics.items() if key.startswith("version/")},
-        seconds={arm: median(float(run.metrics["train/seconds"]) for run in of_arm) for arm, of_arm in by_arm.items()},
-        runs={arm: [str(run.folder) for run in of_arm] for arm, of_arm in by_arm.items()},
-    )

@@ -22,6 +22,7 @@ from scipy.stats import binomtest
 from toy_duration_predictor.comparison.arms import ANONYMOUS, MODEL
 from toy_duration_predictor.comparison.config import PowerConfig
 from toy_duration_predictor.comparison.evidence import deciding, measured, share
+from toy_duration_predictor.comparison.intervals import Interval
 from toy_duration_predictor.comparison.questions import (
     LEVEL,
     NO_DIFFERENCE,
@@ -34,7 +35,7 @@ from toy_duration_predictor.comparison.questions import (
 )
 from toy_duration_predictor.comparison.report import plain
 from toy_duration_predictor.comparison.sensitivity import sensitivity
-from toy_duration_predictor.comparison.statistics import Interval, song_sign_flip
+from toy_duration_predictor.comparison.significance import song_sign_flip
 from toy_duration_predictor.comparison.study_runs import finished, of_study, share_out
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.files import write

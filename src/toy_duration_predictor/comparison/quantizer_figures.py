@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toy_duration_predictor.comparison.statistics import Interval, mae_interval
+from toy_duration_predictor.comparison.intervals import Interval, mae_interval
 from toy_duration_predictor.data.quantizers import Song, Way
 
 # Songs by which the speed is measured.

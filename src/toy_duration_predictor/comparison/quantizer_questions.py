@@ -17,8 +17,8 @@ from toy_duration_predictor.comparison.evidence import (
     share,
     tests_against,
 )
+from toy_duration_predictor.comparison.intervals import Interval
 from toy_duration_predictor.comparison.questions import NO_DIFFERENCE, verdict
-from toy_duration_predictor.comparison.statistics import Interval
 from toy_duration_predictor.data.quantizers import REFERENCE
 from toy_duration_predictor.training.predictions import predict_songs, predictions_table
 from toy_duration_predictor.training.run_folder import FinishedRun, load_run

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from toy_duration_predictor.comparison.ablation import ANOTHER
 from toy_duration_predictor.comparison.arms import ANONYMOUS, CONTROL, MODEL
 from toy_duration_predictor.comparison.evidence import SongErrors, share, tests_against
-from toy_duration_predictor.comparison.statistics import Interval, smallest_p
+from toy_duration_predictor.comparison.intervals import Interval
+from toy_duration_predictor.comparison.significance import smallest_p
 from toy_duration_predictor.errors import InputError
 
 LEVEL = 0.05

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from toy_duration_predictor.comparison.baselines import SongArrays
+from toy_duration_predictor.comparison.corrections import SongArrays
 from toy_duration_predictor.comparison.evidence import notes_by_song
-from toy_duration_predictor.comparison.statistics import Interval, mae_interval
+from toy_duration_predictor.comparison.intervals import Interval, mae_interval
 from toy_duration_predictor.comparison.timing import lag_1_autocorrelation
 from toy_duration_predictor.data.quantize import grid_step
 

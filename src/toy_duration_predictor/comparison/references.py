@@ -48,10 +48,9 @@ def references(task: DurationTask, table: Dataset, rows: np.ndarray, seed: int) 
     """
     tested = table.select(np.sort(rows).tolist())
     songs = Songs(tested, task.singers)
-    buffer = getattr(task.network, "style_prior", None)
-    if buffer is None or task.hparams["anonymous"] or songs.carried:
+    prior = StylePrior.of(task.network, task.hparams["anonymous"])
+    if prior is None or songs.carried:
         return None
-    prior = StylePrior(*buffer.double().numpy())
     return {
         "whole songs": _whole_songs(task, tested, songs, prior, seed),
         "second halves": _second_halves(task, tested, songs, prior),

@@ -6,7 +6,7 @@ from toy_duration_predictor.sections import Section
 
 if TYPE_CHECKING:
     from toy_duration_predictor.comparison.facts import Comparison
-    from toy_duration_predictor.comparison.statistics import Interval
+    from toy_duration_predictor.comparison.intervals import Interval
 
 NAMES = {
     "onset": "onsets",

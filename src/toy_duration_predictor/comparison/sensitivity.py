@@ -21,10 +21,10 @@ from datasets import Dataset
 from scipy.optimize import brentq
 
 from toy_duration_predictor.comparison.arms import ANONYMOUS, MODEL, runs_by_arm
-from toy_duration_predictor.comparison.baselines import song_arrays
+from toy_duration_predictor.comparison.corrections import song_arrays
 from toy_duration_predictor.comparison.evidence import averaged, notes_by_song, song_errors, tests_against, ticks_in
+from toy_duration_predictor.comparison.intervals import Interval
 from toy_duration_predictor.comparison.questions import verdict
-from toy_duration_predictor.comparison.statistics import Interval
 from toy_duration_predictor.data.quantize import grid_step, quantize
 from toy_duration_predictor.data.rests import LONG_REST
 from toy_duration_predictor.data.schema import QUANTIZED_COLUMN, SUNG_COLUMN

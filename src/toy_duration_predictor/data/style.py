@@ -14,7 +14,7 @@ thing", Statistical Science 6. So a singer of whom nothing is known has the styl
 Shapes: `T` notes and rests of a song, `F` features, `S` songs.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -158,6 +158,20 @@ class StylePrior(NamedTuple):
         own = off(songs) / np.maximum(songs.notes, 1)
         scale = np.sqrt((songs.notes * own**2).sum(0) / np.maximum(songs.notes.sum(0), 1))
         return cls(mean, np.maximum(scale, 1e-3), best(by_others, songs), best(beginnings, rest))
+
+    @classmethod
+    def of(cls, network: Any, anonymous: bool) -> "StylePrior | None":
+        """Returns how a trained network turns songs into a style; None if it has not learned to read one.
+
+        Args:
+            network: The network.
+            anonymous: Whether it was trained without the singer's identity.
+        """
+        prior = getattr(network, "style_prior", None)
+        # It is 1 throughout in a network that was trained without styles.
+        if anonymous or prior is None or bool((prior == 1).all()):
+            return None
+        return cls(*prior.cpu().double().numpy())
 
     def style(self, songs: Sums) -> np.ndarray:
         """Returns the style that the sums of a singer's songs tell, float32 `(..., F)`; 0 where they tell nothing."""

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from toy_duration_predictor.data.quantize import STEP_BEATS
 from toy_duration_predictor.data.singers import Names, Singer
+from toy_duration_predictor.data.style import StylePrior
 from toy_duration_predictor.errors import InputError, first_line
 from toy_duration_predictor.inference.inputs import Step, Ticks, checked_songs
 from toy_duration_predictor.inference.references import reference_sums
 from toy_duration_predictor.inference.rows import KnownAndBegun, rows, tensor
-from toy_duration_predictor.inference.singers import performer, style_prior
+from toy_duration_predictor.inference.singers import performer
 from toy_duration_predictor.models import DistributionNetwork, Inputs
 
 # What is computed of a song: of a network, its inputs and, where they are given, sung durations `(1, T)`.
@@ -61,7 +62,7 @@ class Model:
     @property
     def reads_style(self) -> bool:
         """Whether `like` and `began` can be used."""
-        return style_prior(self.network, self.anonymous) is not None
+        return StylePrior.of(self.network, self.anonymous) is not None
 
     def _check_distribution(self, method: str) -> None:
         if not self.has_distribution:

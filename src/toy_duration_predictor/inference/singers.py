@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from toy_duration_predictor.data.singers import Names, Singer, listed, shares
 from toy_duration_predictor.data.style import StylePrior, Sums
@@ -36,15 +36,6 @@ class Performer(NamedTuple):
         """Returns the performer as known after the beginning of a song, of which these are the sums."""
         style = _reading(self.network, self.prior).so_far(beginning, np.asarray(self.style))
         return self._replace(style=style)
-
-
-def style_prior(network: nn.Module, anonymous: bool) -> StylePrior | None:
-    """Returns how a network turns songs into a style; None if it has not learned to read one."""
-    prior = getattr(network, "style_prior", None)
-    # It is 1 throughout in a network that was trained without styles.
-    if anonymous or not isinstance(prior, Tensor) or bool((prior == 1).all()):
-        return None
-    return StylePrior(*prior.cpu().double().numpy())
 
 
 def _reading(network: nn.Module, prior: StylePrior | None) -> StylePrior:
@@ -79,7 +70,7 @@ def performer(
         InputError: Both `singer` and `heard` are given; the singer is not known or cannot be mixed; the network needs
             one and none is given; or it reads no style.
     """
-    prior = style_prior(network, anonymous)
+    prior = StylePrior.of(network, anonymous)
     if heard is not None:
         if singer is not None:
             raise InputError("singer and like exclude each other; give a singer's number, or songs to sing like.")

@@ -7,7 +7,7 @@ from datasets import Dataset
 from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
 
 from toy_duration_predictor.comparison.evidence import SongErrors, song_errors
-from toy_duration_predictor.comparison.statistics import Interval, difference_interval, mae_interval
+from toy_duration_predictor.comparison.intervals import Interval, difference_interval, mae_interval
 from toy_duration_predictor.data.audit import audit
 from toy_duration_predictor.data.schema import NAME_COLUMN, QUANTIZED_COLUMN, SUNG_COLUMN
 from toy_duration_predictor.data.singers import Names

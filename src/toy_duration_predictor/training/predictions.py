@@ -61,6 +61,17 @@ def predictions_table(table: Dataset, rows: Iterable[int], predicted: np.ndarray
         rows: The predicted songs, in the order of `predicted`.
         predicted: float `(notes,)`, ticks; the notes of all these songs, one after the other.
     """
+    return with_predictions(tested_songs(table, rows), predicted)
+
+
+def with_predictions(songs: pa.Table, predicted: np.ndarray) -> pa.Table:
+    """Puts predictions into a table of `tested_songs`; `predicted` is as of `predictions_table`."""
+    lists = pa.ListArray.from_arrays(songs["sung"].chunk(0).offsets, predicted)
+    return songs.add_column(SCHEMA.get_field_index("predicted"), "predicted", lists)
+
+
+def tested_songs(table: Dataset, rows: Iterable[int]) -> pa.Table:
+    """Returns some rows of a songs table in the format above, without predictions."""
     rows = [int(row) for row in rows]
     songs = table.select(rows)
     known = Songs(songs, sorted(set(songs["singer_id"])))
@@ -77,7 +88,6 @@ def predictions_table(table: Dataset, rows: Iterable[int], predicted: np.ndarray
             "singer_id": pa.array(songs["singer_id"][:], pa.int64()),
             "quantized": lists(quantized),
             "sung": lists(sung),
-            "predicted": lists(predicted),
             "rest": lists(rest),
             **{
                 name: pa.array(songs[name][:] if name in songs.column_names else [None] * len(rows), pa.int64())

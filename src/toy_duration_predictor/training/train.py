@@ -14,7 +14,6 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from datasets import Dataset
-from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
@@ -23,13 +22,14 @@ from toy_duration_predictor.data.datamodule import SongsDataModule
 from toy_duration_predictor.data.origin import declared
 from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
-from toy_duration_predictor.errors import InputError, first_line
+from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.files import alone, clear
 from toy_duration_predictor.models._potentials import PhasePotentials
 from toy_duration_predictor.training.callbacks import StopOnSignal
-from toy_duration_predictor.training.checkpoints import LAST, PREVIOUS, read_checkpoint
+from toy_duration_predictor.training.checkpoints import LAST, PREVIOUS
 from toy_duration_predictor.training.config import DataSettings, TrainConfig, validated
 from toy_duration_predictor.training.failure import Occupied, forget_failure, saying_why
+from toy_duration_predictor.training.fit import fit
 from toy_duration_predictor.training.provenance import changed_sources, provenance, write_sources
 from toy_duration_predictor.training.run_folder import (
     Metrics,
@@ -44,7 +44,7 @@ from toy_duration_predictor.training.run_folder import (
 from toy_duration_predictor.training.task import DurationTask
 from toy_duration_predictor.training.tensorboard import make_logger, write_results
 from toy_duration_predictor.training.terminal import console_log, file_log, show_results
-from toy_duration_predictor.training.trainer import end_processes, make_fit_trainer, make_trainer, use_threads
+from toy_duration_predictor.training.trainer import make_fit_trainer, make_trainer, use_threads
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ def _train_and_test(
     if _is_helper():  # it writes nothing: the run folder is the first process's
         if trainer.world_size == 1:
             raise InputError("Several processes were started for a run that trains in one; start one, or give devices.")
-        _fit(trainer, stop, task, data)
+        fit(trainer, stop, task, data)
         sys.exit()
 
     def occupied() -> None:
@@ -129,7 +129,7 @@ def _train_and_test(
             metrics = {
                 # First, as the commit may be another one when the training ends.
                 **provenance(),
-                **_fit(trainer, stop, task, data),
+                **fit(trainer, stop, task, data),
                 **_test(settings, tester, table, data, folder, logger),
                 "data/fingerprint": songs,
                 "data/validated": _validated(settings, songs, data),
@@ -194,62 +194,6 @@ def _validated(settings: TrainConfig, songs: str, data: SongsDataModule) -> str:
 def _is_helper() -> bool:
     """Returns whether Lightning has started this process to train together with the first one (`trainer.devices`)."""
     return bool(rank_zero_only.rank > 0)  # type: ignore[attr-defined]
-
-
-def _fit(trainer: pl.Trainer, stop: StopOnSignal, task: DurationTask, data: SongsDataModule) -> Metrics:
-    """Trains, from `last.ckpt` if there is one; returns the metrics of the training."""
-    last = stop.last
-    progress = _resumed(last)
-    # A run that was interrupted after early stopping would otherwise train for another epoch.
-    if progress is None or not progress["stopped"]:
-        if progress is not None:
-            log.info("Going on after epoch %d, from %s", progress["epochs"], last)
-        with stop.fitting(trainer):
-            trainer.fit(task, datamodule=data, ckpt_path=last if progress else None, weights_only=True)
-        end_processes()
-        progress = _progress(last)
-    epochs, seconds = progress["epochs"], progress["seconds"]
-    return {
-        "train/epochs": epochs,
-        "train/seconds": seconds,
-        # A clock that was set back may have measured nothing.
-        **({"train/notes_per_second": data.notes_train * epochs / seconds} if seconds > 0 else {}),
-        "model/parameters": sum(parameter.numel() for parameter in task.parameters()),
-    }
-
-
-def _resumed(last: Path) -> dict[str, Any] | None:
-    """Returns the progress at `last.ckpt`, or None without one. The one before takes its place if it cannot be read."""
-    previous = last.with_name(PREVIOUS)
-    if not (last.exists() or previous.exists()):
-        return None
-    try:
-        return _progress(last)
-    except InputError as error:
-        try:
-            progress = _progress(previous)
-        except InputError:
-            raise error from None
-        log.warning("%s cannot be read; going on from the one before it.", last)
-        previous.replace(last)
-        return progress
-
-
-def _progress(last: Path) -> dict[str, Any]:
-    """Returns the epochs and seconds of the training up to `last.ckpt`, and whether early stopping ended it."""
-    try:
-        checkpoint = read_checkpoint(last)
-        states = checkpoint["callbacks"].items()
-        stopped = [state["stopped_epoch"] for name, state in states if name.startswith(EarlyStopping.__name__)]
-        return {
-            "epochs": checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"],
-            "seconds": checkpoint["callbacks"][Timer.__name__]["time_elapsed"]["train"],
-            "stopped": any(epoch > 0 for epoch in stopped),
-        }
-    except Exception as error:
-        raise InputError(
-            f"{last} cannot be read ({first_line(error)}); train from the start with resume=never."
-        ) from error
 
 
 def _test(

@@ -1,4 +1,4 @@
-"""Whether one arm of an experiment beats another: intervals and tests on the errors of whole songs.
+"""How large an error or a difference is: intervals by resampling whole songs, and what so few songs can show.
 
 An error sum is a song's absolute errors, added up, in any unit; its note count says over how many notes. The unit of
 resampling is the song, nested in its singer: never the note, since the notes of a song are not independent.
@@ -7,15 +7,10 @@ Functions take arrays `(songs,)`, with the same songs in each: `error_sums`; `no
 `singers`, a number or name a song. They raise ValueError where arrays do not fit together or hold what cannot be.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr, ndtri
-from scipy.stats import permutation_test
-
-# More flips than these are sampled: of 17 repetitions and more.
-MOST_FLIPS = 2**16
 
 
 class Interval(NamedTuple):
@@ -24,60 +19,6 @@ class Interval(NamedTuple):
     estimate: float
     low: float
     high: float
-
-
-class PairedTests(NamedTuple):
-    """How much larger a rival's error is than an arm's on the same songs, and whether that may be chance.
-
-    Attributes:
-        difference: The rival's mean absolute error minus the arm's; see `difference_interval`.
-        p_songs: See `song_sign_flip`; not corrected.
-        p_repetitions: See `seed_sign_flip`.
-        p: The larger of the two, the first one corrected for the number of rivals; see `holm`.
-        smallest_effect: See `smallest_effect`.
-    """
-
-    difference: Interval
-    p_songs: float
-    p_repetitions: float
-    p: float
-    smallest_effect: float
-
-
-def paired_tests(
-    arm: str,
-    error_sums: Mapping[str, np.ndarray],
-    repetitions: Mapping[str, Sequence[float]],
-    note_counts: np.ndarray,
-    singers: np.ndarray,
-    resamples: int,
-) -> dict[str, PairedTests]:
-    """Tests an arm against its rivals, who are all others in `error_sums`.
-
-    Args:
-        arm: The arm's name.
-        error_sums: By name, `(songs,)`, averaged over the repetitions.
-        repetitions: By name, the mean absolute error in each repetition.
-        note_counts: `(songs,)`, positive.
-        singers: `(songs,)`.
-        resamples: Of the bootstrap.
-    """
-    rivals = {name: sums for name, sums in error_sums.items() if name != arm}
-    own = error_sums[arm]
-    p_songs = {name: song_sign_flip(sums, own, note_counts) for name, sums in rivals.items()}
-    corrected = holm(p_songs)
-    tests = {}
-    for name, sums in rivals.items():
-        p_repetitions = seed_sign_flip(np.subtract(repetitions[name], repetitions[arm]))
-        tests[name] = PairedTests(
-            difference=difference_interval(sums, own, note_counts, singers, resamples=resamples),
-            p_songs=p_songs[name],
-            p_repetitions=p_repetitions,
-            # Other songs and other seeds must both leave the difference standing.
-            p=max(corrected[name], p_repetitions),
-            smallest_effect=smallest_effect(sums, own, note_counts, singers),
-        )
-    return tests
 
 
 def mae_interval(
@@ -107,7 +48,7 @@ def mae_interval(
         resamples: How many resampled corpora.
         seed: Decides the resampling.
     """
-    sums, counts, stratum = _checked(error_sums, note_counts, singers)
+    sums, counts, stratum = checked(error_sums, note_counts, singers)
     if not 0 < confidence < 1:
         raise ValueError(f"confidence={confidence} is not between 0 and 1")
     estimate = float(sums.sum() / counts.sum())
@@ -135,60 +76,8 @@ def difference_interval(
 
     Each resampled corpus has the same songs in both arms. Positive: B is better.
     """
-    differences = _differences(error_sums_a, error_sums_b)
+    differences = song_differences(error_sums_a, error_sums_b)
     return mae_interval(differences, note_counts, singers, confidence, resamples, seed)
-
-
-def song_sign_flip(
-    error_sums_a: np.ndarray, error_sums_b: np.ndarray, note_counts: np.ndarray, resamples: int = 9999, seed: int = 0
-) -> float:
-    """Returns the two-sided p-value of a sign-flip test over songs that both arms have the same mean absolute error.
-
-    Were the arms alike, each song's difference would be as likely to have the other sign. Source: Fisher (1935), The
-    design of experiments, section 21. Exact where all flips are no more than `resamples`: up to 13 songs for 9999.
-    """
-    differences, counts, _ = _checked(
-        _differences(error_sums_a, error_sums_b), note_counts, np.zeros(np.shape(note_counts))
-    )
-    return _sign_flip(differences / counts.sum(), resamples, seed)
-
-
-def seed_sign_flip(differences: np.ndarray) -> float:
-    """Returns the two-sided p-value of a sign-flip test over repetitions. It is never below `smallest_p`.
-
-    Exact up to 16 repetitions; beyond, by `MOST_FLIPS` random flips. `differences` are the differences of the
-    repetitions' mean absolute errors, `(repetitions,)`.
-    """
-    differences = np.asarray(differences, dtype=np.float64)
-    if differences.ndim != 1 or not len(differences) or not np.isfinite(differences).all():
-        raise ValueError(f"a test over repetitions needs finite differences, not {differences}")
-    return _sign_flip(differences, MOST_FLIPS, seed=0)
-
-
-def smallest_p(seeds: int) -> float:
-    """Returns the smallest p-value that `seed_sign_flip` can reach.
-
-    Of all `2 ** seeds` flips, 2 are most extreme. Where flips are sampled, the observed one counts among them on either
-    side. Source: Phipson and Smyth (2010), Permutation p-values should never be zero, SAGMB 9.
-    """
-    if seeds < 1:
-        raise ValueError(f"seeds={seeds} is below 1")
-    return 2.0 ** (1 - seeds) if 2**seeds <= MOST_FLIPS else 2 / (MOST_FLIPS + 1)
-
-
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Returns p-values adjusted for there being several, under the same names and in the same order.
-
-    Rejecting where the adjusted value is at most alpha keeps the chance of any false rejection at most alpha. Source:
-    Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6.
-    """
-    values = np.array(list(p_values.values()), dtype=np.float64)
-    if not ((values >= 0) & (values <= 1)).all():
-        raise ValueError(f"p-values are between 0 and 1, unlike one of {dict(p_values)}")
-    order = np.argsort(values)
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)), 1)
-    return dict(zip(p_values, adjusted.tolist(), strict=True))
 
 
 def smallest_effect(
@@ -206,7 +95,7 @@ def smallest_effect(
 
     `alpha` is the level of the two-sided test, `power` the chance of finding the difference if it is there.
     """
-    sums, counts, stratum = _checked(_differences(error_sums_a, error_sums_b), note_counts, singers)
+    sums, counts, stratum = checked(song_differences(error_sums_a, error_sums_b), note_counts, singers)
     if not (0 < alpha < 1 and 0 < power < 1):
         raise ValueError(f"alpha={alpha} or power={power} is not between 0 and 1")
     if len(sums) == 1:
@@ -216,13 +105,14 @@ def smallest_effect(
     return float((ndtri(1 - alpha / 2) + ndtri(power)) * standard_error)
 
 
-def _differences(error_sums_a: np.ndarray, error_sums_b: np.ndarray) -> np.ndarray:
+def song_differences(error_sums_a: np.ndarray, error_sums_b: np.ndarray) -> np.ndarray:
+    """Returns how much larger each song's error sum is in arm A than in arm B, float64 `(songs,)`."""
     if np.shape(error_sums_a) != np.shape(error_sums_b):  # or numpy would stretch one song over all
         raise ValueError(f"the arms have {np.shape(error_sums_a)} and {np.shape(error_sums_b)} songs")
     return np.asarray(error_sums_a, dtype=np.float64) - np.asarray(error_sums_b, dtype=np.float64)
 
 
-def _checked(sums: np.ndarray, counts: np.ndarray, singers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def checked(sums: np.ndarray, counts: np.ndarray, singers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns error sums and note counts as float64, and each song's stratum from 0: its singer, the lonely pooled."""
     sums, counts = np.asarray(sums, dtype=np.float64), np.asarray(counts, dtype=np.float64)
     if sums.ndim != 1 or not len(sums) or not sums.shape == counts.shape == np.shape(singers):
@@ -257,12 +147,3 @@ def _bca(estimate: float, resampled: np.ndarray, influence: np.ndarray, confiden
     ends = bias + ndtri(np.array([1 - confidence, 1 + confidence]) / 2)
     low, high = np.quantile(resampled, ndtr(bias + ends / (1 - acceleration * ends)))
     return Interval(estimate, float(low), float(high))
-
-
-def _sign_flip(differences: np.ndarray, resamples: int, seed: int) -> float:
-    if len(differences) == 1:  # both flips are equally extreme, and scipy wants two songs
-        return 1.0
-    result = permutation_test(
-        (differences,), np.sum, permutation_type="samples", vectorized=True, n_resamples=resamples, rng=seed
-    )
-    return float(result.pvalue)

@@ -1,5 +1,4 @@
 from functools import partial
-from itertools import product
 
 import numpy as np
 import pytest
@@ -7,20 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from toy_duration_predictor.comparison import statistics
-from toy_duration_predictor.comparison.questions import OPEN, SAME, verdict
-from toy_duration_predictor.comparison.statistics import (
-    MOST_FLIPS,
-    Interval,
-    difference_interval,
-    holm,
-    mae_interval,
-    seed_sign_flip,
-    smallest_effect,
-    smallest_p,
-    song_sign_flip,
-)
-from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.comparison import intervals
+from toy_duration_predictor.comparison.intervals import Interval, difference_interval, mae_interval, smallest_effect
+from toy_duration_predictor.comparison.questions import OPEN, verdict
+from toy_duration_predictor.comparison.significance import song_sign_flip
 
 INFINITE = float("inf")
 
@@ -48,10 +37,7 @@ def ratio_of_means_by_singer(error_sums, note_counts, singers):
 
 def strata(singers):
     ones = np.ones(len(singers))
-    return statistics._checked(ones, ones, np.array(singers))[2].tolist()
-
-
-# Intervals
+    return intervals.checked(ones, ones, np.array(singers))[2].tolist()
 
 
 def test_a_case_by_hand():
@@ -59,7 +45,7 @@ def test_a_case_by_hand():
     interval = mae_interval(np.array([10, 40]), np.array([10, 10]), np.array([7, 7]))
     assert interval == (2.5, 1, 4)
     # Leaving out either gives 4 or 1, so U = (2 - 1) * (2.5 - those) = -1.5 or 1.5; divided by n = 2.
-    influence = statistics._influence(np.array([10.0, 40.0]), np.array([10.0, 10.0]), np.array([0, 0]))
+    influence = intervals._influence(np.array([10.0, 40.0]), np.array([10.0, 10.0]), np.array([0, 0]))
     np.testing.assert_allclose(influence, [-0.75, 0.75])
 
 
@@ -71,7 +57,7 @@ def test_the_bca_ends_by_hand():
     assert acceleration == pytest.approx(0.0680, abs=1e-4)
     z = bias + np.array([-1.959964, 1.959964])
     expected = 100 * stats.norm.cdf(bias + z / (1 - acceleration * z))
-    interval = statistics._bca(42.0, resampled, np.array([-1.0, -1.0, 2.0]), 0.95)
+    interval = intervals._bca(42.0, resampled, np.array([-1.0, -1.0, 2.0]), 0.95)
     np.testing.assert_allclose(interval[1:], expected, rtol=1e-5)
 
 
@@ -83,9 +69,9 @@ def test_scipy_makes_the_same_interval_of_the_same_resamples(rng, songs_per_sing
     error_sums, note_counts, singers = corpus(rng, songs_per_singer, styles, skew=1)
     groups, ratio = ratio_of_means_by_singer(error_sums, note_counts, singers)
     by_scipy = stats.bootstrap(groups, ratio, vectorized=True, n_resamples=999, confidence_level=confidence, rng=rng)
-    influence = statistics._influence(error_sums, note_counts, singers)
+    influence = intervals._influence(error_sums, note_counts, singers)
     estimate = error_sums.sum() / note_counts.sum()
-    ours = statistics._bca(estimate, by_scipy.bootstrap_distribution, influence, confidence)
+    ours = intervals._bca(estimate, by_scipy.bootstrap_distribution, influence, confidence)
     np.testing.assert_allclose(ours[1:], by_scipy.confidence_interval, rtol=1e-12)
 
 
@@ -273,98 +259,6 @@ def test_unsigned_counts_do_not_wrap():
     assert difference_interval(a, b, np.array([1, 1]), np.array([0, 0])) == (-1.5, -2, -1)
 
 
-# Tests
-
-
-def test_flips_by_hand():
-    """Differences 1, 2 and 3: only +++ and --- are as far from 0 as 6; +2 and -2 as far as 2 are 6 of the 8 flips."""
-    assert seed_sign_flip(np.array([1.0, 2, 3])) == 2 / 8
-    assert seed_sign_flip(np.array([-1.0, -2, -3])) == 2 / 8
-    # Sums are 6, 4, 2, 0, 0, -2, -4, -6: at least 2 are three of them, and as many at most -2.
-    assert seed_sign_flip(np.array([1.0, -2, 3])) == 6 / 8
-    assert song_sign_flip(np.array([1, 0, 3]), np.array([0, 2, 0]), np.array([5, 5, 5])) == 6 / 8
-
-
-def test_every_flip_counted_out(rng):
-    differences = rng.normal(0.3, 1, size=9)
-    sums = np.array(list(product([-1, 1], repeat=9))) @ differences
-    expected = (np.abs(sums) >= abs(differences.sum()) - 1e-9).mean()
-    assert seed_sign_flip(differences) == expected
-    assert song_sign_flip(differences, 0 * differences, np.arange(1, 10)) == expected
-
-
-def test_many_songs_flip_at_random(rng):
-    differences = rng.normal(0.35, 1, size=40)
-    p = song_sign_flip(differences, 0 * differences, np.ones(40))
-    assert p == song_sign_flip(differences, 0 * differences, np.ones(40))
-    assert p == pytest.approx(stats.ttest_1samp(differences, 0).pvalue, abs=0.01)
-    assert song_sign_flip(differences + 9, 0 * differences, np.ones(40), resamples=999) == 2 / 1000
-
-
-@pytest.mark.parametrize("seeds", [1, 2, 5, 8, 16])
-def test_the_smallest_p_is_reached(seeds):
-    assert seed_sign_flip(np.arange(1.0, seeds + 1)) == smallest_p(seeds) == 2 / 2**seeds
-
-
-def test_seeds_without_a_difference():
-    assert seed_sign_flip(np.zeros(5)) == 1
-
-
-def test_many_repetitions_flip_at_random(rng):
-    """As 20 of them, five folds with four seeds, have more flips than are worth counting."""
-    differences = rng.normal(1, 1, size=17)
-    flips = np.array(list(product([-1.0, 1.0], repeat=16)))
-    sums = np.concatenate([flips @ differences[1:] + differences[0], flips @ differences[1:] - differences[0]])
-    exact = (np.abs(sums) >= abs(differences.sum()) - 1e-9).mean()
-    assert seed_sign_flip(differences) == seed_sign_flip(differences) == pytest.approx(exact, abs=0.001)
-    assert 0.003 < exact < 0.01
-    assert seed_sign_flip(np.arange(100.0, 140)) == smallest_p(40) == 2 / (MOST_FLIPS + 1)
-
-
-@pytest.mark.parametrize("differences", [[], [1, np.nan], [[1, 2]]])
-def test_seeds_that_cannot_be_are_refused(differences):
-    with pytest.raises(ValueError, match="needs finite differences"):
-        seed_sign_flip(np.array(differences))
-    with pytest.raises(ValueError, match="seeds=0 is below 1"):
-        smallest_p(0)
-
-
-def test_holm_by_hand():
-    """Of four: 0.005 * 4, 0.01 * 3, 0.03 * 2, and 0.04 * 1, which may not be below the 0.06 before it."""
-    adjusted = holm({"q1": 0.01, "q2": 0.04, "q3": 0.03, "q4": 0.005})
-    assert adjusted == pytest.approx({"q1": 0.03, "q2": 0.06, "q3": 0.06, "q4": 0.02})
-    assert list(adjusted) == ["q1", "q2", "q3", "q4"]
-    assert holm({"a": 0.7, "b": 0.6}) == {"a": 1, "b": 1}
-    assert holm({"a": 0.2}) == {"a": 0.2}
-    assert holm({}) == {}
-
-
-@given(
-    values=st.lists(st.floats(0, 1), min_size=1, max_size=8),
-    alpha=st.sampled_from([0.01, 0.05, 0.3]),
-)
-def test_holm_rejects_what_the_steps_reject(values, alpha):
-    """The procedure as published: from the smallest p-value, reject while it is at most alpha / those left."""
-    left, rejected = len(values), set()
-    for number in sorted(range(len(values)), key=values.__getitem__):
-        if values[number] * left > alpha:
-            break
-        rejected.add(number)
-        left -= 1
-    adjusted = holm({str(number): value for number, value in enumerate(values)})
-    assert {int(name) for name, value in adjusted.items() if value <= alpha} == rejected
-    assert all(values[int(name)] <= value <= 1 for name, value in adjusted.items())
-
-
-@pytest.mark.parametrize("value", [-0.1, 1.1, np.nan])
-def test_holm_wants_p_values(value):
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        holm({"a": 0.5, "b": value})
-
-
-# Power
-
-
 def test_the_smallest_effect_is_found_as_often_as_promised(rng):
     error_sums, note_counts, singers = corpus(rng, 40, np.array([5.0, 10.0]))
     noise = rng.normal(0, 0.5, size=(400, len(singers))) * note_counts
@@ -386,54 +280,3 @@ def test_more_songs_show_smaller_effects(rng):
     for bad in ({"alpha": 0}, {"power": 1}, {"alpha": np.nan}):
         with pytest.raises(ValueError, match="not between 0 and 1"):
             smallest_effect(a, b, note_counts, singers, **bad)
-
-
-# Verdicts
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "p", "no_difference", "word"),
-    [
-        (0.5, 1.5, 0.01, 0.1, "supported"),
-        (0.5, 1.5, 0.05, 0.1, "supported"),  # alpha itself is small enough
-        (0.05, 1.5, 0.01, 0.1, "supported"),  # partly within the region of no difference
-        (0.5, 1.5, 0.06, 0.1, OPEN),  # the test does not agree with the interval
-        (0.0, 1.5, 0.01, 0.1, OPEN),  # 0 is not above 0
-        (-0.5, 1.5, 0.01, 0.1, OPEN),
-        (-1.5, 0.05, 0.01, 0.1, OPEN),
-        (-1.5, 0.0, 0.01, 0.1, OPEN),  # 0 is not below 0
-        (-1.5, -0.5, 0.01, 0.1, "worse"),
-        (-1.5, -0.05, 0.01, 0.1, "worse"),  # partly within the region of no difference
-        (-1.5, -0.5, 0.06, 0.1, OPEN),
-        (-0.1, 0.1, 0.9, 0.1, SAME),  # the region's ends belong to it
-        (-0.1, 0.11, 0.9, 0.1, OPEN),
-        (0.02, 0.08, 0.001, 0.1, SAME),  # sure, and too small to matter
-        (-0.08, -0.02, 0.001, 0.1, SAME),
-        (0.02, 0.08, 0.001, 0.0, "supported"),
-        (-INFINITE, INFINITE, 1.0, 0.1, OPEN),
-    ],
-)
-def test_the_rule(low, high, p, no_difference, word):
-    difference = Interval((low + high) / 2, low, high)
-    assert verdict(difference, p, no_difference, sensitive=True) == word
-    # Where no known effect was found, nothing can be said of none.
-    assert verdict(difference, p, no_difference) == (OPEN if word == SAME else word)
-
-
-def test_alpha_is_a_choice():
-    assert verdict(Interval(1, 0.5, 1.5), 0.05, 0.1, level=0.01) == OPEN
-    assert verdict(Interval(1, 0.5, 1.5), 0.2, 0.1, level=0.2) == "supported"
-
-
-@pytest.mark.parametrize("no_difference", [-0.1, np.nan])
-def test_a_region_is_not_negative(no_difference):
-    with pytest.raises(InputError, match="give a number from 0 up"):
-        verdict(Interval(1, 0.5, 1.5), 0.01, no_difference)
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "p"), [(2, 1, 0.5), (np.nan, 1, 0.5), (0, 1, -0.1), (0, 1, 1.1), (0, 1, np.nan)]
-)
-def test_a_verdict_wants_an_interval_and_a_p_value(low, high, p):
-    with pytest.raises(ValueError, match="in order"):
-        verdict(Interval(1, low, high), p, 0.1)
