@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -25,18 +26,23 @@ import torch
 from datasets import Dataset, disable_progress_bars
 from filelock import FileLock
 from hydra import compose, initialize_config_dir
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from omegaconf import DictConfig
 
 from toy_duration_predictor.data.sources import load_songs
 
 mpl.use("Agg")
 # The same examples each time, however slow the machine is.
-settings.register_profile("project", deadline=None, derandomize=True, database=None)
+settings.register_profile(
+    "project", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("project")
 disable_progress_bars()
 
 ROOT = Path(__file__).parents[1]
+
+# Seconds that a process is given, where this machine has much else to do. It ends a test that would wait for ever.
+LONGEST = 600
 
 # A network and a training that take a second.
 SMALL = (
@@ -151,7 +157,7 @@ def script() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(name: str, *arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(ROOT / "scripts" / name), *arguments]
         return subprocess.run(
-            command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=600
+            command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=LONGEST
         )
 
     return run
@@ -187,6 +193,20 @@ def as_it_was() -> Iterator[None]:
 def _as_it_was() -> Iterator[None]:
     with as_it_was():
         yield
+
+
+def cpu_seconds(work: Callable[[], object], times: int = 3) -> float:
+    """Returns the seconds of a core that some work takes, at the least: what else the machine does is not counted.
+
+    They depend on the machine, so compare them with those of other work.
+    """
+
+    def once() -> float:
+        began = time.process_time()
+        work()
+        return time.process_time() - began
+
+    return min(once() for _ in range(times))
 
 
 def flat(lists: Any) -> np.ndarray:

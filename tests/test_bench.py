@@ -34,6 +34,7 @@ def number(text):
     return float(text.split("x")[0].replace(",", ""))
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes")  # where there is one core
 def test_ratios_are_of_the_published_network_in_the_same_run(tmp_path, run, monkeypatch):
     monkeypatch.setattr(bench_networks, "LEAST_SECONDS", 0.001)
     path = tmp_path / "songs.parquet"

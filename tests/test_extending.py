@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import LONGEST, ROOT
 
 RECIPES = ("A network", "A source", "A metric", "An arm")
 # What is added to the commands, so that a run takes a second.
@@ -89,7 +89,7 @@ def run(copy, wanted):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=LONGEST,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

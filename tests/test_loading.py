@@ -12,7 +12,7 @@ import sys
 import midii
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import LONGEST, ROOT
 from toy_duration_predictor.loading import SLOW
 
 STOPPED = 77
@@ -43,7 +43,7 @@ def start(tmp_path_factory):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LONGEST,
         )
         return done.returncode, done.stdout, done.stderr
 

@@ -5,7 +5,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.conftest import ROOT
+from tests.conftest import LONGEST, ROOT
 
 NOTEBOOK = ROOT / "notebooks" / "experiment.ipynb"
 
@@ -13,6 +13,12 @@ NOTEBOOK = ROOT / "notebooks" / "experiment.ipynb"
 @pytest.fixture(scope="module")
 def notebook() -> nbformat.NotebookNode:
     return nbformat.read(NOTEBOOK, as_version=4)
+
+
+def run(notebook, folder):
+    """Runs all cells of a notebook in a folder."""
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=LONGEST, startup_timeout=LONGEST, resources=resources).execute()
 
 
 def test_it_is_stored_clean(notebook):
@@ -45,7 +51,9 @@ def test_it_opens_in_colab_and_begins_with_what_it_needs(notebook, tmp_path, mon
         (NOTEBOOK.parent, ""),
     ):
         alone = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(first.source)])
-        NotebookClient(alone, timeout=60, resources={"metadata": {"path": str(folder)}}).execute()
+        NotebookClient(
+            alone, timeout=LONGEST, startup_timeout=LONGEST, resources={"metadata": {"path": str(folder)}}
+        ).execute()
         said = "".join(output.get("text", "") for output in alone.cells[0].outputs)
         assert said.startswith(expected)
         assert bool(said) == bool(expected)
@@ -64,7 +72,9 @@ def test_it_runs_and_ends_in_sound(notebook, tmp_path):
     for name, value in small.items():
         parameters.source, changed = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value}", parameters.source)
         assert changed == 1
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
+    NotebookClient(
+        notebook, timeout=LONGEST, startup_timeout=LONGEST, resources={"metadata": {"path": str(NOTEBOOK.parent)}}
+    ).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert [output for output in outputs if output.output_type == "stream"] == []  # neither logs nor warnings
     shown = [output.get("data", {}) for output in outputs]

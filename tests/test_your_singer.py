@@ -11,7 +11,7 @@ import sys
 import midii
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import LONGEST, ROOT
 from tests.test_extending import RUNNER
 from toy_duration_predictor.data.midi.smf import parse
 from toy_duration_predictor.inference.predictor import Predictor
@@ -46,7 +46,7 @@ def test_the_guide_is_followed_word_for_word(tmp_path):
         env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "120"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=LONGEST,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(commands) == 7

@@ -19,9 +19,11 @@ from toy_duration_predictor.comparison.config import CompareConfig
 from toy_duration_predictor.comparison.intervals import Interval
 from toy_duration_predictor.comparison.learning_curves import learning_curve
 from toy_duration_predictor.comparison.sensitivity import Sensitivity, plant
+from toy_duration_predictor.comparison.terms import terms
 from toy_duration_predictor.data.quantize import carried
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.errors import InputError
+from toy_duration_predictor.sections import Section
 from toy_duration_predictor.training.commands import ending_in_a_sentence
 from toy_duration_predictor.training.config import validated
 from toy_duration_predictor.training.task import DurationTask
@@ -222,6 +224,11 @@ def test_every_name_in_a_report_is_explained_in_it(out, found):
     for word in jargon:
         assert word.lower() in body.lower(), word  # so that the list stays one of words that are used
         assert word.lower() in words.lower(), word
+
+
+def test_words_that_a_report_does_not_use_are_not_explained():
+    page = [Section("Onsets", remark="With context 12. No mistones, and no two-sample test.")]
+    assert [name for name, _ in terms(page).rows] == ["onset", "context n"]
 
 
 def test_rendering_needs_no_library_that_computes():

@@ -7,6 +7,7 @@ from tests.conftest import ONE_EPOCH, SMALL, composed
 from toy_duration_predictor.comparison import power as module
 from toy_duration_predictor.comparison.intervals import Interval
 from toy_duration_predictor.comparison.power import Outcome, cell, power, trial
+from toy_duration_predictor.comparison.report_power import sections
 from toy_duration_predictor.comparison.sensitivity import Sensitivity
 from toy_duration_predictor.training.task import DurationTask
 
@@ -35,7 +36,12 @@ def test_a_study_end_to_end_and_again(tmp_path, monkeypatch):
     found = json.loads((tmp_path / "power" / "report.json").read_text())
     assert len(found) == 6
     assert (tmp_path / "power" / "report.html").read_text().count("<svg") == 3
-    assert "| 2 | 24 |" in (tmp_path / "power" / "report.md").read_text()
+    text = (tmp_path / "power" / "report.md").read_text()
+    assert "| 2 | 24 |" in text
+    assert text.split("\n## ")[1].startswith("In short\n\nOf 1 set of 24 songs whose singers are all the same person, ")
+    gain = found[1]["ms"]
+    shown = f"{gain:.{1 if abs(gain) >= 1 else 2}f}"
+    assert f"Of 1 set of 24 songs with a singer effect of 2, which took {shown} ms off the error of onsets" in text
     # What is finished is not trained again.
     monkeypatch.setattr(DurationTask, "training_step", lambda *_: 1 / 0)
     assert study() == cells
@@ -63,12 +69,12 @@ def test_nothing_found_means_something_where_something_was_found(tmp_path, monke
     config = module.validated(settings(tmp_path), module.PowerConfig)
     outcomes = trial(1.0, 24, 0, config, compose)
     assert asked == [(measure, "beats", 24) for measure in ("onset", "ioi", "duration")]
-    assert set(outcomes.values()) == {Outcome(word, 0.0)}
+    assert set(outcomes.values()) == {Outcome(word, 0.0, 0.0)}
 
 
 def test_both_errors_are_counted():
     words = ["supported"] * 2 + ["worse"] + ["no practical difference"] * 3 + ["not enough to tell"] * 94
-    outcomes = [Outcome(word, 0.02) for word in words]
+    outcomes = [Outcome(word, 0.02, 0.5) for word in words]
     nothing, something = (cell("onset", effect, 63, outcomes) for effect in (0.0, 0.5))
     assert nothing.wrong.estimate == nothing.supported == something.supported == 0.02
     assert something.wrong.estimate == 0.04
@@ -78,3 +84,23 @@ def test_both_errors_are_counted():
     half = z / (1 + z**2 / n) * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5
     assert something.wrong[1:] == pytest.approx((middle - half, middle + half))
     assert something.share == pytest.approx(0.02)
+    assert something.ms == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "count", "word"),
+    [(0, 75, "supported"), (0, 55, "not enough to tell"), (4, 75, "not enough to tell"), (20, 75, "worse")],
+)
+def test_the_report_begins_with_whether_verdicts_can_be_trusted(wrong, count, word):
+    """None wrong of 75 means at most 5 %, by Wilson's interval."""
+    words = ["supported"] * wrong + ["not enough to tell"] * (count - wrong)
+    nothing = cell("onset", 0.0, 63, [Outcome(each, 0.0, 0.0) for each in words])
+    words = ["no practical difference"] * wrong + ["supported"] * (count - wrong)
+    something = cell("onset", 1.0, 63, [Outcome(each, 0.02, 0.3) for each in words])
+    short = sections([nothing, something], count)[0].remark
+    assert f"Of {count} sets of 63 songs whose singers are all the same person, {wrong} had the verdict 'sup" in short
+    assert (
+        f"with a singer effect of 1, which took 0.30 ms off the error of onsets, {count - wrong} had the verdict "
+        f"'supported', and {wrong} a wrong one, 'no practical difference' or 'worse'" in short
+    )
+    assert f"That at most 5% of verdicts are wrong: {word}." in short

@@ -47,7 +47,8 @@ def by_loops(steps, sung, quantized, rest, ticks_per_beat, factor):
     sung_notes = [s for s, is_rest in zip(sung, rest, strict=True) if not is_rest]
     moved = [Fraction(sum(late), n), Fraction(sum(off), n), Fraction(abs(sum(quantized) - sum(sung)))]
     return [
-        *(each for of in moved for each in (of / factor, of / ticks_per_beat)),
+        *(moved[0] / factor, moved[0] / ticks_per_beat, moved[0] / ticks_per_beat * 500),  # ms in a beat
+        *(each for of in moved[1:] for each in (of / factor, of / ticks_per_beat)),
         Fraction(notes.count(0), len(notes)),
         Fraction(rests.count(0), len(rests)),
         nearest(sung) / factor,

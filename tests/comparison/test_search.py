@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.conftest import FEW_SONGS, composed
+from toy_duration_predictor.comparison.report_settings import better
 from toy_duration_predictor.comparison.runs import find_entries
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training.task import DurationTask
@@ -95,6 +96,24 @@ def test_a_search_goes_on_as_if_nothing_had_happened(search, study, monkeypatch,
     assert not study("one").get_trials(states=[optuna.trial.TrialState.RUNNING])
 
 
+def test_the_report_begins_with_what_was_found_in_ms(search, tmp_path, capsys):
+    facts = search("one", "trials=2")
+    best, other = sorted(facts["trials"], key=lambda trial: trial["values"][0])
+    off = [trial["metrics"]["val/quantized_mae_ms"] for trial in (best, other)]
+    short = (tmp_path / "logs/searches/one/report.md").read_text().split("\n## ")[1]
+    assert short.startswith(
+        f"In short\n\nOf 2 finished trials, the best by val/quantized_mae is number {best['number']}, "
+    )
+    assert f"model.width={best['params']['model.width']}: durations" in short
+    assert f"of the validation songs are {off[0]:.1f} ms from what was sung, on average, " in short
+    assert f"{1 - best['metrics']['val/quantized_skill']:.0%} of the copy's error." in short
+    assert f"It beats the next best, number {other['number']}: not enough to tell; it is " in short
+    assert f"{better(off[1] - off[0], ' ms')}, and each was trained once." in short
+    out = " ".join(capsys.readouterr().out.split())
+    assert "In short Of 2 finished trials" in out
+    assert "What the words mean" not in out
+
+
 def test_a_trial_whose_process_is_killed_each_time_is_given_up(search, study):
     search("one", "trials=1")
     study("one").enqueue_trial({"model.width": "8"}, {"attempt": 3})
@@ -116,13 +135,15 @@ def test_two_objectives_have_a_front(search, tmp_path):
     assert sorted(facts["best"]) == front
     page = (tmp_path / "logs" / "searches" / "two" / "report.html").read_text()
     assert page.count("<svg") == 4  # importances and coordinates, of each objective
+    assert (len(front) == 1) == ("beaten by no other" not in page)
 
 
-def test_worse_trials_are_pruned(search, study, monkeypatch, tmp_path):
+def test_worse_trials_are_pruned(search, study, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("optuna.pruners.MedianPruner.prune", lambda *_: True)
     with pytest.raises(InputError, match="No trial of one has finished"):
         search("one", "trials=1")
     assert [trial.state for trial in study("one").trials] == [optuna.trial.TrialState.PRUNED]
+    assert "No trial has finished, so that there are no best settings." in capsys.readouterr().out
     entries, _ = find_entries(tmp_path / "logs")
     assert sorted((entry.kind, entry.state) for entry in entries) == [("run", "pruned"), ("search", "finished")]
 

@@ -29,7 +29,7 @@ def best(trials):
 def test_the_best_of_single_trials():
     trials = [trial(0, 3.0, model_width=8), trial(1, 2.0, model_width=16), trial(2, None, model_width=32)]
     assert best(trials) == {"model.width": "16"}
-    (table,) = sections(trials, find(trials))
+    _, table = sections(trials, find(trials))
     assert table.heads == ("trial", "width", "val/quantized_mae", "seconds", "state", "")
     assert table.rows[1] == ("1", "16", "2.000", "2", "finished", "best")
     assert table.rows[2] == ("2", "32", "", "", "failed", "")
@@ -41,8 +41,55 @@ def test_settings_are_compared_by_their_means_over_seeds():
     errors = {("8", 0): 1.0, ("8", 1): 9.0, ("16", 0): 3.0, ("16", 1): 4.0}
     trials = [trial(i, e, model_width=w, seed=s) for i, ((w, s), e) in enumerate(errors.items())]
     assert best(trials) == {"model.width": "16"}
-    _, means = sections(trials, find(trials))
+    _, _, means = sections(trials, find(trials))
     assert means.rows[0] == ("16", "2", "3.500", "0.707", "2", "best")
+
+
+def in_ms(trial):
+    """The same trial as runs leave it: a tick is 1.5 ms, and copying is off by 20 ticks."""
+    error = trial.metrics["val/quantized_mae"]
+    more = {"val/quantized_mae_ms": 1.5 * error, "val/quantized_skill": 1 - error / 20}
+    return trial._replace(metrics={**trial.metrics, **more})
+
+
+def said(trials):
+    return sections(trials, find(trials))[0].remark
+
+
+def test_the_report_begins_with_what_was_found_in_ms_and_whether_it_is_sure():
+    seeds = range(6)
+    trials = [trial(s, 10.0 + s, model_width=8, seed=s) for s in seeds]
+    trials += [trial(6 + s, 8.0 + 0.9 * s, model_width=16, seed=s) for s in seeds]
+    assert said([in_ms(each) for each in trials]) == (
+        "Of 2 settings, the best by val/quantized_mae is model.width=16 (mean of 6 trials): durations of the "
+        "validation songs are 15.4 ms from what was sung, on average, 51% of the copy's error. It beats the next best, "
+        "model.width=8: supported; it is 3.4 ms better (p-value 0.031). These songs chose the settings; say what they "
+        "are worth once, by the test songs of scripts/compare.py."
+    )
+    # Of the same trials by an older version, whose errors are known in ticks alone.
+    assert "are 10.2 ticks from what was sung, on average. It beats" in said(trials)
+    assert "it is 2.2 ticks better (p-value 0.031)" in said(trials)
+    # A third width makes two comparisons, and the p-value twice as large.
+    trials += [trial(12 + s, 20.0 + s, model_width=4, seed=s) for s in seeds]
+    assert "model.width=8: not enough to tell; it is 2.2 ticks better (p-value 0.062)." in said(trials)
+    five = [each for each in trials if each.given["seed"] != "5"]
+    assert "(p-value 0.12). With 5 repetitions nothing can be supported; run at least six." in said(five)
+
+
+def test_what_else_a_sweep_may_begin_with():
+    alone = [trial(0, 3.0, model_width=8), trial(1, 2.0, model_width=16), trial(2, None, model_width=32)]
+    assert said(alone).startswith("1 trial of 3 did not finish. Of 2 settings, the best by val/quantized_mae is ")
+    assert "not enough to tell; it is 1.0 ticks better (p-value 1). With 1 repetition nothing" in said(alone)
+    seeds = [trial(seed, 3.0 + seed, seed=seed) for seed in range(3)]
+    assert "The settings were not tried with the same seeds and splits" in said(seeds)
+    fewer = [trial(s, 3.0, model_width=8, seed=s) for s in (0, 1)] + [trial(2, 2.0, model_width=16, seed=0)]
+    assert "No other settings have as many finished trials." in said(fewer)
+    skills = [trial(i, 0.25 * i, metric="val/skill", model_width=i) for i in range(3)]
+    assert "the best by val/skill is model.width=2: val/skill is 0.5. It beats the next best, model.width=1: " in (
+        said(skills)
+    )
+    assert "it is 0.25 better (" in said(skills)
+    assert said([trial(0, 2.5)]).startswith("All trials have the same settings: durations of the validation songs are")
 
 
 def test_settings_with_fewer_trials_are_not_the_best():
@@ -77,6 +124,7 @@ def test_a_higher_skill_is_better():
 )
 def test_what_cannot_be_compared_is_not(trials, remark):
     assert remark in find(trials).remark
+    assert remark in said(trials)
     assert best(trials) is None
 
 
@@ -90,10 +138,15 @@ def test_a_failing_trial_does_not_end_the_sweep(monkeypatch, tmp_path, capsys):
     assert status.value.code == 1
     said = capsys.readouterr()
     assert "Trial 0 failed: configuration: training.learning_rate=7" in said.out
+    assert "In short\n1 trial of 2 did not finish. All trials have the same settings: durations" in said.out
+    assert "What the words mean" not in said.out  # it is on the page
     (report,) = tmp_path.glob("logs/sweeps/*/report.json")
     facts = json.loads(report.read_text())
     assert [trial["state"] for trial in facts["trials"]] == ["failed", "finished"]
-    assert facts["trials"][1]["metrics"]["val/quantized_mae"] > 0
+    metrics = facts["trials"][1]["metrics"]
+    assert f"are {metrics['val/quantized_mae_ms']:.1f} ms from what was sung" in " ".join(said.out.split())
+    assert f"{1 - metrics['val/quantized_skill']:.0%} of the copy's error" in " ".join(said.out.split())
+    assert "<h2>What the words mean</h2>" in report.with_suffix(".html").read_text()
     events = EventAccumulator(facts["trials"][1]["folder"]).Reload()
     experiment = events.SummaryMetadata(metadata.EXPERIMENT_TAG).plugin_data.content
     infos = metadata.parse_experiment_plugin_data(experiment).hparam_infos

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.conftest import LONGEST
 from toy_duration_predictor.data.songs import fingerprint, validate_songs
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
@@ -65,7 +66,9 @@ def test_no_network_ends_with_the_way_out(tmp_path):
         load_songs("hub", revision="0123abc")
     """
     environment = {"HF_HOME": str(tmp_path), "PATH": "", "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=LONGEST
+    )
     assert re.search(WAY_OUT, done.stderr.strip().splitlines()[-1])
 
 

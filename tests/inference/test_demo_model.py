@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
-from tests.conftest import ROOT
+from tests.conftest import LONGEST, ROOT
 from toy_duration_predictor import Predictor, SongsDataModule, load_songs
 from toy_duration_predictor.inference.places import DEMO_MODEL
 from toy_duration_predictor.sharing.hub import save_model
@@ -54,7 +54,9 @@ def test_its_singers_are_audibly_apart():
 def test_the_command_beside_it_gives_its_weights(tmp_path):
     command = re.search(r"python (scripts/train\.py .*)", (DEMO_MODEL / "README.md").read_text())[1]
     given = ["trainer.progress=false", f"logs={tmp_path / 'logs'}"]
-    subprocess.run([sys.executable, *command.split(), *given], cwd=ROOT, check=True, capture_output=True, timeout=600)
+    subprocess.run(
+        [sys.executable, *command.split(), *given], cwd=ROOT, check=True, capture_output=True, timeout=LONGEST
+    )
     [run] = tmp_path.glob("logs/model_b-*")
     save_model(run, tmp_path / "demo")
     trained, shipped = (load_file(folder / "model.safetensors") for folder in (tmp_path / "demo", DEMO_MODEL))

@@ -15,7 +15,7 @@ from libresvip.model.base import InstrumentalTrack, SongTempo, TimeSignature
 from libresvip.plugins.dspx.dspx_io import zstd
 from pymediainfo import MediaInfo
 
-from tests.conftest import ROOT
+from tests.conftest import LONGEST, ROOT
 from tests.scores.editor_projects import (
     ENGLISH,
     a_project,
@@ -244,5 +244,5 @@ assert json.dumps({"a": [1, 2]}) == '{"a": [1, 2]}', json.dumps({"a": [1, 2]})
 assert sys.modules["yaml"] is yaml
 """
     environment = {**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=LONGEST)
     assert not [*tmp_path.rglob("*libresvip*")]

@@ -12,7 +12,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor
 
-from tests.conftest import ROOT, SHORT
+from tests.conftest import LONGEST, ROOT, SHORT
 from toy_duration_predictor.data.windows import ShuffledBatches
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training import train as module
@@ -228,7 +228,7 @@ def test_torchrun_and_sweeps_start_two_processes_as_well(script, tmp_path):
     assert sweep.returncode == 0, sweep.stderr
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", ROOT / "scripts" / "train.py"]
     subprocess.run(
-        [*torchrun, *short, "seed=1", "logs=one"], cwd=tmp_path, check=True, capture_output=True, timeout=600
+        [*torchrun, *short, "seed=1", "logs=one"], cwd=tmp_path, check=True, capture_output=True, timeout=LONGEST
     )
     swept, one = last_weights(tmp_path / "sweep"), last_weights(tmp_path / "one")
     assert list(one) == [1]
@@ -248,10 +248,10 @@ def test_ctrl_c_ends_both_processes(script, tmp_path):
             assert process.poll() is None, said.read_text()
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(300) == 130
+        assert process.wait(LONGEST) == 130
     ended = time.monotonic()
     with suppress(ProcessLookupError):  # no process is left of the group
-        while time.monotonic() < ended + 60:
+        while time.monotonic() < ended + LONGEST:
             os.killpg(process.pid, 0)
             time.sleep(0.1)
         pytest.fail("a process is left")

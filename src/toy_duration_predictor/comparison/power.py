@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from datasets import Dataset
-from matplotlib.figure import Figure
 from omegaconf import DictConfig
 from scipy.stats import binomtest
 
@@ -23,23 +22,15 @@ from toy_duration_predictor.comparison.arms import ANONYMOUS, MODEL
 from toy_duration_predictor.comparison.config import PowerConfig
 from toy_duration_predictor.comparison.evidence import deciding, measured, share
 from toy_duration_predictor.comparison.intervals import Interval
-from toy_duration_predictor.comparison.questions import (
-    LEVEL,
-    NO_DIFFERENCE,
-    SAME,
-    SUPPORTED,
-    VERDICTS,
-    WORSE,
-    verdict,
-    within,
-)
+from toy_duration_predictor.comparison.questions import NO_DIFFERENCE, SAME, SUPPORTED, WORSE, verdict, within
 from toy_duration_predictor.comparison.report import plain
+from toy_duration_predictor.comparison.report_power import TITLE, sections
 from toy_duration_predictor.comparison.sensitivity import sensitivity
 from toy_duration_predictor.comparison.significance import song_sign_flip
 from toy_duration_predictor.comparison.study_runs import finished, of_study, share_out
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.files import write
-from toy_duration_predictor.sections import Section, write_report
+from toy_duration_predictor.sections import write_report
 from toy_duration_predictor.training.config import validated
 from toy_duration_predictor.training.run_folder import FinishedRun
 from toy_duration_predictor.training.terminal import console_log
@@ -47,16 +38,15 @@ from toy_duration_predictor.training.timing_errors import MEASURES
 
 log = logging.getLogger(__name__)
 
-TITLE = "Can the verdict on the singer be trusted?"
-
 Compose = Callable[[list[str]], DictConfig]
 
 
 class Outcome(NamedTuple):
-    """The verdict on a corpus by one measure, and what the singer took off the error, as a share of copying's."""
+    """The verdict on a corpus by one measure, and what the singer took off the error: a share of copying's, and ms."""
 
     verdict: str
     share: float
+    ms: float
 
 
 class Cell(NamedTuple):
@@ -67,6 +57,7 @@ class Cell(NamedTuple):
         wrong: The share of wrong verdicts, with its 95 % interval by Wilson's method.
         supported: The share with the verdict *supported*.
         share: The mean of what the singer took off the error, as a share of the copy baseline's error.
+        ms: The same in ms.
     """
 
     measure: str
@@ -76,6 +67,7 @@ class Cell(NamedTuple):
     wrong: Interval
     supported: float
     share: float
+    ms: float
 
 
 def power(config: DictConfig | dict[str, Any], compose: Compose) -> list[Cell]:
@@ -108,7 +100,7 @@ def power(config: DictConfig | dict[str, Any], compose: Compose) -> list[Cell]:
         for measure in MEASURES
         for size, of_size in outcomes.items()
     ]
-    write_report(settings.out, TITLE, [_section(measure, cells, settings) for measure in MEASURES], plain(cells))
+    write_report(settings.out, TITLE, sections(cells, settings.repetitions), plain(cells))
     log.info("Report: %s", settings.out / "report.html")
     return cells
 
@@ -151,7 +143,10 @@ def trial(
             if planted is not None:
                 sensitive = verdict(planted.difference, planted.p_songs, region) == SUPPORTED
         p = song_sign_flip(without.error, own.error, own.notes)
-        outcomes[measure] = Outcome(verdict(difference, p, region, sensitive), share(difference.estimate, copied.mae))
+        of_copy = share(difference.estimate, copied.mae)
+        outcomes[measure] = Outcome(
+            verdict(difference, p, region, sensitive), of_copy, of_copy * found[2]["ms"][measure].mae
+        )
     return outcomes
 
 
@@ -161,38 +156,5 @@ def cell(measure: str, effect: float, songs: int, outcomes: list[Outcome]) -> Ce
     count = words[SAME] + words[WORSE] if effect else words[SUPPORTED]
     low, high = binomtest(count, len(outcomes)).proportion_ci(method="wilson")
     wrong = Interval(count / len(outcomes), float(low), float(high))
-    share = float(np.mean([outcome.share for outcome in outcomes]))
-    return Cell(measure, effect, songs, dict(words), wrong, words[SUPPORTED] / len(outcomes), share)
-
-
-def _section(measure: str, cells: list[Cell], settings: PowerConfig) -> Section:
-    cells = [each for each in cells if each.measure == measure]
-    rows = []
-    for each in cells:
-        counts = (str(each.words.get(word, 0)) for word in VERDICTS)
-        wrong = f"{each.wrong.estimate:.0%} ({each.wrong.low:.0%} to {each.wrong.high:.0%})"
-        rows.append((f"{each.effect:g}", str(each.songs), *counts, wrong, f"{each.share:+.1%}"))
-    heads = ("singer effect", "songs", *VERDICTS, "wrong, 95 % interval", "gain, of copy")
-    remark = (
-        f"There are {settings.repetitions} corpora of each size and effect; a tenth of the songs are test songs. Model "
-        f"B is trained with and without the singer on each. With an effect of 0 all singers are the same person, and "
-        f"'{SUPPORTED}' is wrong; otherwise '{SAME}' and '{WORSE}' are. A corpus has one repetition, so that the test "
-        f"over repetitions is left out; a comparison needs at least six of them, and is stricter. '{SAME}' is said "
-        f"where a known effect, planted in the same songs, was found."
-    )
-    return Section(f"Verdicts on Q3: {measure}", heads, rows, remark, [_curve(cells)])
-
-
-def _curve(cells: list[Cell]) -> Figure:
-    """Draws the share of corpora with the verdict *supported* against their effect, a line a number of songs."""
-    figure = Figure(figsize=(7, 3.2), layout="constrained")
-    axes = figure.add_subplot()
-    for songs in dict.fromkeys(each.songs for each in cells):
-        of_size = sorted((each.effect, each.supported) for each in cells if each.songs == songs)
-        axes.plot(*zip(*of_size, strict=True), "o-", label=f"{songs} songs")
-    axes.axhline(LEVEL, color="#888888", linewidth=1, linestyle="--")
-    axes.set_ylim(-0.03, 1.03)
-    axes.set_xlabel("singer effect")
-    axes.set_ylabel("supported")
-    axes.legend(frameon=False)
-    return figure
+    gained = (float(np.mean(gains)) for gains in zip(*(outcome[1:] for outcome in outcomes), strict=True))
+    return Cell(measure, effect, songs, dict(words), wrong, words[SUPPORTED] / len(outcomes), *gained)

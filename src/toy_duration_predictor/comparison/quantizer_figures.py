@@ -23,6 +23,7 @@ TIMED = 10
 FIGURES = {
     "times moved": ("ticks", 2),
     "times moved, beats": ("beats", 4),
+    "times moved, ms": ("ms", 1),
     "durations moved": ("ticks", 2),
     "durations moved, beats": ("beats", 4),
     "drift": ("ticks", 1),
@@ -93,9 +94,10 @@ def figures(steps: Sequence[int], song: Song, quantized: np.ndarray, factor: int
         quantized: int64 `(T,)`, in the same ticks.
         factor: How many of these ticks are one tick of the song as it was sung. Figures in ticks are in the latter.
     """
-    moved = [found(song.sung, quantized) for found in (times_moved, durations_moved, drift)]
+    times, *others = (found(song.sung, quantized) for found in (times_moved, durations_moved, drift))
     return [
-        *(each for of in moved for each in (of / factor, of / song.ticks_per_beat)),
+        *(times / factor, times / song.ticks_per_beat, times / song.ticks_per_beat * song.tempo / 1000),
+        *(each for of in others for each in (of / factor, of / song.ticks_per_beat)),
         emptied(quantized, ~song.rest),
         emptied(quantized, song.rest),
         off_grid(song.sung, steps) / factor,

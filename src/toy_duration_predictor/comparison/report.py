@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from toy_duration_predictor.comparison.report_in_short import in_short, verdict
 from toy_duration_predictor.comparison.report_measures import (
     FORMS,
     NAMES,
@@ -20,7 +21,7 @@ from toy_duration_predictor.comparison.report_measures import (
     summary,
 )
 from toy_duration_predictor.comparison.report_timing import numbers, timing_sections
-from toy_duration_predictor.comparison.report_words import in_short, terms, verdict
+from toy_duration_predictor.comparison.terms import terms
 from toy_duration_predictor.sections import Section, render_markdown, write_report
 from toy_duration_predictor.training import figures
 
@@ -52,8 +53,8 @@ def write_comparison(folder: Path, comparison: "Comparison") -> None:
         _published_metric(comparison),
         *timing_sections(comparison),
         _methods(comparison),
-        terms(),
     ]
+    sections.append(terms(sections))
     write_report(folder, TITLE, sections, plain(comparison))
     _write_events(folder, sections, comparison)
 
@@ -171,7 +172,10 @@ def _curves(comparison: "Comparison") -> Section:
     axes.set_ylabel("skill, validation songs")
     if axes.lines:
         axes.legend(frameon=False)
-    remark = "Arms trained on sung durations have no curve. They validate on sung durations, which copying gets right."
+    remark = (
+        "The skill on the validation songs after each epoch. Arms trained on sung durations have no curve. They "
+        "validate on sung durations, which copying gets right."
+    )
     return Section("Learning curves", remark=remark, pictures=[figure])
 
 

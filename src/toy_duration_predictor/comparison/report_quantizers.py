@@ -4,8 +4,21 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from toy_duration_predictor.comparison.quantizer_figures import FIGURES, TIMED
-from toy_duration_predictor.comparison.questions import OPEN
+from toy_duration_predictor.comparison.questions import JUST_NOTICEABLE_MS, LEVEL, OPEN
 from toy_duration_predictor.comparison.report_measures import FORMS, NAMES, in_units, shown
+from toy_duration_predictor.comparison.significance import smallest_p
+from toy_duration_predictor.comparison.terms import terms
+from toy_duration_predictor.comparison.words import (
+    LAST,
+    best_unit,
+    brackets,
+    closer,
+    counted,
+    in_short,
+    number,
+    span,
+    too_few,
+)
 from toy_duration_predictor.data.quantizers import REFERENCE, WAYS
 from toy_duration_predictor.sections import Section
 
@@ -15,16 +28,47 @@ if TYPE_CHECKING:
 
 TITLE = "Does the regularization do what it is for, better than other quantizers?"
 
-MOVED = [name for name, (unit, _) in FIGURES.items() if unit in ("ticks", "beats") and "grid" not in name]
+MOVED = [name for name, (unit, _) in FIGURES.items() if unit in ("ticks", "beats", "ms") and "grid" not in name]
 REGULAR = [name for name in FIGURES if name not in MOVED]
 
 
 def sections(study: "Study") -> list[Section]:
     """Returns all sections; those on Model B only where it was trained."""
-    parts = [_ways(study), _moved(study), _regular(study)]
+    parts = [_in_short(study), _ways(study), _moved(study), _regular(study)]
     if (judged := study.judged) is not None:
         parts += [_answers(judged), _restored(judged), *(_matrix(judged, measure) for measure in judged.matrix)]
-    return parts
+    return [*parts, terms(parts)]
+
+
+def _in_short(study: "Study") -> Section:
+    """Returns the paragraph that a reader sees first: how far ways move times, and the answer on onsets."""
+    moved = {way: figures["times moved, ms"].estimate for way, figures in study.figures.items()}
+    others = ", ".join(f"{way} by {number(ms)}" for way, ms in moved.items() if way not in (REFERENCE, *study.same))
+    sentences = [
+        f"In {counted(study.songs, 'song')} the published way to quantize, {REFERENCE}, moves the ends of notes and "
+        f"rests by {number(moved[REFERENCE])} ms on average{f'; {others}' if others else ''}."
+    ]
+    if study.judged is None:
+        return in_short([*sentences, "Nothing was trained, so that Q0 has no answer here.", LAST])
+    judged = study.judged
+    restored, compared = judged.restored["onset"][REFERENCE], judged.compared["onset"]
+    factor, unit = best_unit(restored.copy, restored.copy[judged.unit], judged.unit)
+    sentences.append(
+        f"With Model B, onsets of {counted(judged.test_songs, 'test song')} lie {number(restored.model[unit])} {unit} "
+        f"from where they were sung."
+    )
+    against: dict[str, list[str]] = {}
+    for each in compared:
+        difference = closer(factor * each.difference.estimate, unit)
+        found = f"{difference} than after {each.rival} ({span(each.difference, factor)})"
+        against.setdefault(each.verdict, []).append(found)
+    for word, found in against.items():
+        sentences.append(f"The published way is better (Q0): {word}; after it, Model B is {' and '.join(found)}.")
+    if compared:
+        if smallest_p(judged.seeds) > LEVEL:
+            sentences.append(too_few(judged.seeds, "seed"))
+        sentences.append(brackets(JUST_NOTICEABLE_MS))
+    return in_short([*sentences, LAST])
 
 
 def _ways(study: "Study") -> Section:
@@ -68,7 +112,7 @@ def _regular(study: "Study") -> Section:
 
 def _head(figure: str) -> str:
     unit, _ = FIGURES[figure]
-    return figure if unit in ("beats", "share") else f"{figure}, {unit}"
+    return figure if unit in ("beats", "ms", "share") else f"{figure}, {unit}"
 
 
 def _figures(study: "Study", names: Iterable[str]) -> list[tuple[str, ...]]:

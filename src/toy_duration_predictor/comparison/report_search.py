@@ -13,6 +13,10 @@ from optuna.visualization.matplotlib import plot_parallel_coordinate, plot_param
 from rich.console import Console
 
 from toy_duration_predictor.comparison.config import SearchConfig
+from toy_duration_predictor.comparison.questions import OPEN
+from toy_duration_predictor.comparison.report_settings import KNOWN, REPORT_ONCE, best_metric, better, error
+from toy_duration_predictor.comparison.terms import terms
+from toy_duration_predictor.comparison.words import counted, in_short
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.sections import Section, render_text, write_report
 
@@ -32,7 +36,8 @@ def write_search(folder: Path, study: optuna.Study, trials: Sequence[FrozenTrial
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     best = study.best_trials if finished else []
     title = f"Search {settings.name}, {len(trials)} trials"
-    parts = [_trials(trials, best, settings), *_pictures(study, finished, settings)]
+    parts = [_in_short(finished, best, settings), _trials(trials, best, settings)]
+    pictures = _pictures(study, finished, settings)
     facts = {
         "objectives": list(settings.objectives),
         "best": [trial.number for trial in best],
@@ -47,12 +52,35 @@ def write_search(folder: Path, study: optuna.Study, trials: Sequence[FrozenTrial
             for trial in trials
         ],
     }
-    write_report(folder, title, parts, facts)
+    write_report(folder, title, [*parts, *pictures, terms(parts)], facts)
     console = Console()
     console.print(render_text(title, parts))
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False, markup=False)
     if not finished:
         raise InputError(f"No trial of {settings.name} has finished; the report has the reasons.")
+
+
+def _in_short(finished: Sequence[FrozenTrial], best: Sequence[FrozenTrial], settings: SearchConfig) -> Section:
+    """Returns the paragraph that a reader sees first: the best settings by the first objective, and if that is sure."""
+    objective = settings.objectives[0]
+    if not finished:
+        return in_short(["No trial has finished, so that there are no best settings."])
+    first, *others = sorted(finished, key=lambda trial: trial.values[0])
+    runs = [{objective: trial.values[0], **trial.user_attrs["metrics"]} for trial in (first, *others)]
+    named = " ".join(f"{key}={_text(value)}" for key, value in first.params.items())
+    sentences = [
+        f"Of {counted(len(finished), 'finished trial')}, the best by {objective} is number {first.number}, {named}: "
+        f"{error(objective, runs[:1])}."
+    ]
+    if others and objective in KNOWN:
+        metric, unit = best_metric(objective, runs)
+        difference = better(runs[1][metric] - runs[0][metric], unit)
+        sentences.append(
+            f"It beats the next best, number {others[0].number}: {OPEN}; it is {difference}, and each was trained once."
+        )
+    if len(best) > 1:
+        sentences.append(f"By both objectives, {len(best)} trials are beaten by no other.")
+    return in_short([*sentences, REPORT_ONCE])
 
 
 def _trials(trials: Sequence[FrozenTrial], best: Sequence[FrozenTrial], settings: SearchConfig) -> Section:

@@ -8,10 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from omegaconf import OmegaConf
 from rich.console import Console
 
+from toy_duration_predictor.comparison.questions import LEVEL, OPEN, SUPPORTED
+from toy_duration_predictor.comparison.report_settings import REPORT_ONCE, best_metric, better, error
+from toy_duration_predictor.comparison.significance import holm, seed_sign_flip, smallest_p
 from toy_duration_predictor.comparison.sweep import Trial
+from toy_duration_predictor.comparison.terms import terms
+from toy_duration_predictor.comparison.words import counted, too_few
+from toy_duration_predictor.comparison.words import in_short as paragraph
 from toy_duration_predictor.sections import Section, render_text, write_report
 
 # Trials that differ in these alone repeat each other.
@@ -102,8 +109,61 @@ def _not_comparable(metric: str, candidates: list[Candidate]) -> str:
     return ""
 
 
+def in_short(trials: Sequence[Trial], found: Findings) -> Section:
+    """Returns the paragraph that a reader sees first: which settings are the best, and whether that can be told."""
+    ended = sum(trial.state != "finished" for trial in trials)
+    sentences = [f"{counted(ended, 'trial')} of {len(trials)} did not finish."] if ended else []
+    best, metric = found.best, found.metric
+    if best is None:
+        sentences.append(found.remark or f"All trials have the same settings: {_error(found.candidates[0], metric)}.")
+        return paragraph(sentences)
+    times = f" (mean of {len(best.trials)} trials)" if len(best.trials) > 1 else ""
+    sentences += [
+        f"Of {len(found.candidates)} settings, the best by {metric} is {_named(best)}{times}: {_error(best, metric)}.",
+        _beats_the_next(found, best),
+        REPORT_ONCE,
+    ]
+    return paragraph(sentences)
+
+
+def _beats_the_next(found: Findings, best: Candidate) -> str:
+    """Returns the sentence on whether the best settings beat the second best.
+
+    By a sign-flip test over the repetitions that both have, corrected for the number of settings.
+    """
+    rivals = [each for each in found.candidates if each is not best and len(each.trials) == len(best.trials)]
+    if not rivals:
+        return "No other settings have as many finished trials."
+    metric, unit = best_metric(found.metric, [trial.metrics for each in found.candidates for trial in each.trials])
+    sign = -1 if found.metric.endswith("skill") else 1
+    own = {_repetition(trial): float(trial.metrics[metric]) for trial in best.trials}
+    differences = []
+    for rival in rivals:
+        other = {_repetition(trial): float(trial.metrics[metric]) for trial in rival.trials}
+        differences.append([sign * (other[key] - own[key]) for key in own if key in other])
+    if not all(differences):
+        return "The settings were not tried with the same seeds and splits, so that they cannot be told apart."
+    p = holm({str(number): seed_sign_flip(np.array(each)) for number, each in enumerate(differences)})["0"]
+    times, ahead = len(differences[0]), statistics.fmean(differences[0])
+    word = SUPPORTED if p <= LEVEL and ahead > 0 else OPEN
+    few = "" if smallest_p(times) <= LEVEL else f" {too_few(times, 'repetition')}"
+    return f"It beats the next best, {_named(rivals[0])}: {word}; it is {better(ahead, unit)} (p-value {p:.2g}).{few}"
+
+
+def _repetition(trial: Trial) -> tuple[str, ...]:
+    return tuple(trial.given.get(key, "") for key in REPEATED)
+
+
+def _named(candidate: Candidate) -> str:
+    return " ".join(f"{key}={value}" for key, value in candidate.settings.items())
+
+
+def _error(candidate: Candidate, metric: str) -> str:
+    return error(metric, [trial.metrics for trial in candidate.trials])
+
+
 def sections(trials: Sequence[Trial], found: Findings) -> list[Section]:
-    """Returns the report's tables."""
+    """Returns the paragraph and the tables."""
     repeated = any(len(candidate.trials) > 1 for candidate in found.candidates)
     rows = [
         (
@@ -119,7 +179,8 @@ def sections(trials: Sequence[Trial], found: Findings) -> list[Section]:
     reasons = [f"Trial {trial.number} failed: {trial.reason}" for trial in trials if trial.reason]
     heads = ("trial", *_short(found.keys), found.metric, "seconds", "state", "")
     parts = [
-        Section("Trials", heads, rows, "\n\n".join([*reasons, *([] if repeated else filter(None, [found.remark]))]))
+        in_short(trials, found),
+        Section("Trials", heads, rows, "\n\n".join(reasons)),
     ]
     if repeated:
         means = [
@@ -134,7 +195,7 @@ def sections(trials: Sequence[Trial], found: Findings) -> list[Section]:
             for each in found.candidates
         ]
         heads = (*_short(list(found.candidates[0].settings)), "trials", found.metric, "deviation", "seconds", "")
-        parts.append(Section("Means over repetitions", heads, means, found.remark or _FEWER))
+        parts.append(Section("Means over repetitions", heads, means, _FEWER))
     return parts
 
 
@@ -171,7 +232,7 @@ def write_sweep(folder: Path, trials: Sequence[Trial]) -> None:
     }
     for trial in facts["trials"]:
         del trial["config"]
-    write_report(folder, title, parts, facts)
+    write_report(folder, title, [*parts, terms(parts)], facts)
     console = Console()
     console.print(render_text(title, parts))
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False, markup=False)

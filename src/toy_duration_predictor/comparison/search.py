@@ -165,6 +165,7 @@ def _try(study: optuna.Study, settings: SearchConfig, number: int, compose: Comp
     else:
         trial.set_user_attr("folder", str(metrics["run/folder"]))
         trial.set_user_attr("seconds", metrics["train/seconds"])
+        trial.set_user_attr("metrics", {name: metrics[name] for name in metrics if name.startswith("val/")})
         study.tell(trial, values)
 
 

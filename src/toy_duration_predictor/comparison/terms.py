@@ -1,4 +1,9 @@
-"""The words of a comparison's report, each in a sentence. `docs/glossary.md` has those of the whole project."""
+"""The words of reports, each in a sentence. `docs/glossary.md` has those of the whole project."""
+
+import re
+from collections.abc import Sequence
+
+from toy_duration_predictor.sections import Section, render_markdown
 
 TERMS = {
     # What is measured.
@@ -38,8 +43,10 @@ TERMS = {
     "sign-flip test": "a p-value by exchanging Model B and its rival at random, song by song or by repetition",
     "Holm's correction": "makes p-values larger where several questions are asked at once",
     "power": "how often a difference of this size would be found",
-    "supported, worse, no practical difference, not enough to tell": "the verdicts; the rules are below the answers",
-    "planted effect": "a difference between singers of known size, put into the same songs to see whether it is found",
+    "supported, worse, no practical difference, not enough to tell": (
+        "the verdicts: what is claimed is so; the opposite is; it matters to nobody; these songs cannot tell"
+    ),
+    "known effect, planted": "a difference between singers, put into the same songs to see whether it is found",
     # Further figures.
     "Wasserstein, Kolmogorov-Smirnov": "two distances between distributions; 0 where they are the same",
     "spread": "the standard deviation",
@@ -53,4 +60,25 @@ TERMS = {
     "epoch, validation": "one pass over the training songs; songs that decide which epoch's weights are kept",
     "padding, clamped": "zeros that fill up a window of notes; sung durations cut to 1000 ticks: both as published",
     "fingerprint, commit": "which songs table it was, and which code",
+    # Of other studies.
+    "ways to quantize": "grids, and rules by which sung times are moved to their lines",
+    "singer effect": "how far simulated singers differ: 1 is the usual, and at 0 all are the same person",
+    "trial": "one training, with settings of its own",
+    "val/quantized_mae": "mean absolute error of durations, ticks, of validation songs that are given quantized",
+    "val/quantized_onset_mae": "the same of onsets",
+    "val/mae, val/skill, val/loss": "of validation songs, given what the training is given; the loss that it minimises",
 }
+
+
+def terms(sections: Sequence[Section]) -> Section:
+    """Returns the section that explains those words that a report uses."""
+    text = render_markdown("", sections)
+    rows = [row for row in TERMS.items() if any(_is_in(name, text) for name in row[0].split(", "))]
+    return Section("What the words mean", ("", ""), rows)
+
+
+def _is_in(name: str, text: str) -> bool:
+    """Returns whether a text has a word, or several of it; in `context n` and its like, n is any number."""
+    words = re.escape(name.partition(" (")[0])
+    words = rf"{words[:-1]}\d+" if name.endswith(" n") else f"{words}s?"
+    return re.search(rf"(?<![\w-]){words}(?![\w-])", text, re.IGNORECASE) is not None

@@ -30,6 +30,7 @@ from toy_duration_predictor.training.checkpoints import LAST, PREVIOUS
 from toy_duration_predictor.training.config import DataSettings, TrainConfig, validated
 from toy_duration_predictor.training.failure import Occupied, forget_failure, saying_why
 from toy_duration_predictor.training.fit import fit
+from toy_duration_predictor.training.metrics import collection
 from toy_duration_predictor.training.provenance import changed_sources, provenance, write_sources
 from toy_duration_predictor.training.run_folder import (
     Metrics,
@@ -41,7 +42,7 @@ from toy_duration_predictor.training.run_folder import (
     write_metrics,
     write_predictions,
 )
-from toy_duration_predictor.training.task import DurationTask
+from toy_duration_predictor.training.task import VALIDATED, DurationTask
 from toy_duration_predictor.training.tensorboard import make_logger, write_results
 from toy_duration_predictor.training.terminal import console_log, file_log, show_results
 from toy_duration_predictor.training.trainer import make_fit_trainer, make_trainer, use_threads
@@ -49,7 +50,7 @@ from toy_duration_predictor.training.trainer import make_fit_trainer, make_train
 log = logging.getLogger(__name__)
 
 # Metrics of validation that a run has of quantized input, too, whatever its pairing.
-COMPARED = ("mae", "onset_mae")
+COMPARED = ("mae", "onset_mae", "mae_ms", "onset_mae_ms", "skill", "onset_skill")
 
 
 def train(config: DictConfig | dict[str, Any], watchers: Sequence[pl.Callback] = (), *, wait: bool = True) -> Metrics:
@@ -206,6 +207,7 @@ def _test(
 ) -> Metrics:
     """Validates and tests the best weights, writes the predictions, and shows both in TensorBoard."""
     best = load_run(folder)
+    best.val_metrics = collection(*VALIDATED, "mae_ms", "onset_mae_ms")
 
     def validate(pairing: str) -> Metrics:
         return dict(tester.validate(best, data.val_dataloader(pairing), verbose=False)[0])
