@@ -68,6 +68,17 @@ def test_pictures_have_the_pages_colours_and_are_as_they_were(sections):
     assert sections[1].pictures[0].get_size_inches().tolist() == [2, 1]
 
 
+def test_a_picture_of_another_library_is_not_cut():
+    """Its parts lie where they were put, and long names beside an axis reach over the edge."""
+    figure = Figure(figsize=(2, 1))
+    figure.add_subplot().set_yticks([0], ["training.learning_rate"])
+    picture = render_html("Title", [Section("Pictures", pictures=[figure])])
+    left, _, width, _ = (float(each) for each in re.search(r'viewBox="([^"]+)"', picture)[1].split())
+    assert width > 2 * 72
+    assert left == 0
+    assert all(float(x) > 0 for x in re.findall(r"translate\(([-\d.]+)", picture[picture.index(">training.") - 300 :]))
+
+
 def test_text_of_pictures_is_large_enough_for_a_phone(sections):
     """On a screen of 360 points, less the margins of the page."""
     page = render_html("Title", sections)

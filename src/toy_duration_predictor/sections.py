@@ -161,7 +161,8 @@ def _svg(figure: "Figure", title: str) -> str:
         figure.set_size_inches(PICTURE_WIDTH, max(PICTURE_WIDTH * max(0.55, size[1] / size[0]), size[1] * 0.8))
     # Without a date or random names, the same figure gives the same file.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": title}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+        tight = None if fits else "tight"  # what reaches over the edge, such as long names beside an axis, is shown
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True, bbox_inches=tight)
     figure.set_size_inches(*size)
     svg = buffer.getvalue()
     for colour, style in COLOURS.items():

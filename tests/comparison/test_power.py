@@ -9,6 +9,7 @@ from toy_duration_predictor.comparison.intervals import Interval
 from toy_duration_predictor.comparison.power import Outcome, cell, power, trial
 from toy_duration_predictor.comparison.report_power import sections
 from toy_duration_predictor.comparison.sensitivity import Sensitivity
+from toy_duration_predictor.comparison.words import closer
 from toy_duration_predictor.training.task import DurationTask
 
 EACH = f"each=[{','.join(map(repr, (*SMALL[:-1], ONE_EPOCH)))}]"
@@ -39,9 +40,7 @@ def test_a_study_end_to_end_and_again(tmp_path, monkeypatch):
     text = (tmp_path / "power" / "report.md").read_text()
     assert "| 2 | 24 |" in text
     assert text.split("\n## ")[1].startswith("In short\n\nOf 1 set of 24 songs whose singers are all the same person, ")
-    gain = found[1]["ms"]
-    shown = f"{gain:.{1 if abs(gain) >= 1 else 2}f}"
-    assert f"Of 1 set of 24 songs with a singer effect of 2, which took {shown} ms off the error of onsets" in text
+    assert f"with the singer, onsets of Model B are {closer(found[1]['ms'], 'ms')}." in text
     # What is finished is not trained again.
     monkeypatch.setattr(DurationTask, "training_step", lambda *_: 1 / 0)
     assert study() == cells
@@ -100,7 +99,8 @@ def test_the_report_begins_with_whether_verdicts_can_be_trusted(wrong, count, wo
     short = sections([nothing, something], count)[0].remark
     assert f"Of {count} sets of 63 songs whose singers are all the same person, {wrong} had the verdict 'sup" in short
     assert (
-        f"with a singer effect of 1, which took 0.30 ms off the error of onsets, {count - wrong} had the verdict "
-        f"'supported', and {wrong} a wrong one, 'no practical difference' or 'worse'" in short
+        f"with a singer effect of 1, {count - wrong} had the verdict 'supported' on onsets, and {wrong} a wrong one, "
+        f"'no practical difference' or 'worse': " in short
     )
-    assert f"That at most 5% of verdicts are wrong: {word}." in short
+    assert "; with the singer, onsets of Model B are 0.30 ms closer." in short
+    assert f"That at most 5 % of verdicts are wrong: {word}." in short

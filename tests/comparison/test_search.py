@@ -106,8 +106,8 @@ def test_the_report_begins_with_what_was_found_in_ms(search, tmp_path, capsys):
     )
     assert f"model.width={best['params']['model.width']}: durations" in short
     assert f"of the validation songs are {off[0]:.1f} ms from what was sung, on average, " in short
-    assert f"{1 - best['metrics']['val/quantized_skill']:.0%} of the copy's error." in short
-    assert f"It beats the next best, number {other['number']}: not enough to tell; it is " in short
+    assert f"{100 * (1 - best['metrics']['val/quantized_skill']):.0f} % of the copy's error." in short
+    assert f"It is better than the next best, number {other['number']}: not enough to tell; it is " in short
     assert f"{better(off[1] - off[0], ' ms')}, and each was trained once." in short
     out = " ".join(capsys.readouterr().out.split())
     assert "In short Of 2 finished trials" in out

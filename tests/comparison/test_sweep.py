@@ -62,12 +62,12 @@ def test_the_report_begins_with_what_was_found_in_ms_and_whether_it_is_sure():
     trials += [trial(6 + s, 8.0 + 0.9 * s, model_width=16, seed=s) for s in seeds]
     assert said([in_ms(each) for each in trials]) == (
         "Of 2 settings, the best by val/quantized_mae is model.width=16 (mean of 6 trials): durations of the "
-        "validation songs are 15.4 ms from what was sung, on average, 51% of the copy's error. It beats the next best, "
-        "model.width=8: supported; it is 3.4 ms better (p-value 0.031). These songs chose the settings; say what they "
-        "are worth once, by the test songs of scripts/compare.py."
+        "validation songs are 15.4 ms from what was sung, on average, 51 % of the copy's error. It is better than the "
+        "next best, model.width=8: supported; it is 3.4 ms better (p-value 0.031). The settings were chosen by these "
+        "songs; report once what scripts/compare.py says of test songs."
     )
     # Of the same trials by an older version, whose errors are known in ticks alone.
-    assert "are 10.2 ticks from what was sung, on average. It beats" in said(trials)
+    assert "are 10.2 ticks from what was sung, on average. It is better than" in said(trials)
     assert "it is 2.2 ticks better (p-value 0.031)" in said(trials)
     # A third width makes two comparisons, and the p-value twice as large.
     trials += [trial(12 + s, 20.0 + s, model_width=4, seed=s) for s in seeds]
@@ -85,9 +85,7 @@ def test_what_else_a_sweep_may_begin_with():
     fewer = [trial(s, 3.0, model_width=8, seed=s) for s in (0, 1)] + [trial(2, 2.0, model_width=16, seed=0)]
     assert "No other settings have as many finished trials." in said(fewer)
     skills = [trial(i, 0.25 * i, metric="val/skill", model_width=i) for i in range(3)]
-    assert "the best by val/skill is model.width=2: val/skill is 0.5. It beats the next best, model.width=1: " in (
-        said(skills)
-    )
+    assert "the best by val/skill is model.width=2: val/skill is 0.5. It is better than the next best, " in said(skills)
     assert "it is 0.25 better (" in said(skills)
     assert said([trial(0, 2.5)]).startswith("All trials have the same settings: durations of the validation songs are")
 
@@ -145,7 +143,8 @@ def test_a_failing_trial_does_not_end_the_sweep(monkeypatch, tmp_path, capsys):
     assert [trial["state"] for trial in facts["trials"]] == ["failed", "finished"]
     metrics = facts["trials"][1]["metrics"]
     assert f"are {metrics['val/quantized_mae_ms']:.1f} ms from what was sung" in " ".join(said.out.split())
-    assert f"{1 - metrics['val/quantized_skill']:.0%} of the copy's error" in " ".join(said.out.split())
+    share = 100 * (1 - metrics["val/quantized_skill"])
+    assert f"on average, {share:.0f} % of the copy's error." in " ".join(said.out.split())
     assert "<h2>What the words mean</h2>" in report.with_suffix(".html").read_text()
     events = EventAccumulator(facts["trials"][1]["folder"]).Reload()
     experiment = events.SummaryMetadata(metadata.EXPERIMENT_TAG).plugin_data.content

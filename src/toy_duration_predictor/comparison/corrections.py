@@ -29,8 +29,8 @@ class SongArrays(NamedTuple):
     @classmethod
     def of(cls, songs: pa.Table) -> "SongArrays":
         """Reads songs as `training.predictions.tested_songs` returns them."""
-        lists = (notes_by_song(songs, name) for name in ("quantized", "sung", "rest"))
-        return cls(*lists, songs["singer_id"].to_numpy())
+        quantized, sung, rest = (notes_by_song(songs, name) for name in ("quantized", "sung", "rest"))
+        return cls(quantized, sung, rest, songs["singer_id"].to_numpy())
 
 
 def song_arrays(table: Dataset, rows: Iterable[int]) -> SongArrays:

@@ -22,6 +22,7 @@ from toy_duration_predictor.comparison.report_measures import (
 )
 from toy_duration_predictor.comparison.report_timing import numbers, timing_sections
 from toy_duration_predictor.comparison.terms import terms
+from toy_duration_predictor.comparison.words import percent
 from toy_duration_predictor.sections import Section, render_markdown, write_report
 from toy_duration_predictor.training import figures
 
@@ -104,11 +105,11 @@ def _verdicts(comparison: "Comparison") -> Section:
         f"Beside a verdict stands how much closer than each rival Model B is.\n\n"
         f"Supported: every interval lies above 0, and every p-value is at most {first.level}. Worse: an interval lies "
         f"below 0, and its p-value is at most {first.level}. No practical difference: an interval lies within "
-        f"{share:.0%} of the error of the copy baseline, and a known effect of that size was found in the same songs; "
-        f"no part is worse, and none is open. Not enough to tell: anything else.\n\n{share:.0%} of the copy baseline's "
-        f"error is {region}. A listener notices from some {method['just_noticeable_ms']:g} ms on that a tone of an "
-        f"even sequence is displaced, or from {method['just_noticeable_share']:.1%} of the interval where it is longer "
-        f"than 240 ms (Friberg and Sundberg, 1995)."
+        f"{percent(share)} of the error of the copy baseline, and a known effect of that size was found in the same "
+        f"songs; no part is worse, and none is open. Not enough to tell: anything else.\n\n{percent(share)} of the "
+        f"copy baseline's error is {region}. A listener notices from some {method['just_noticeable_ms']:g} ms on that "
+        f"a tone of an even sequence is displaced, or from {percent(method['just_noticeable_share'], 1)} of the "
+        f"interval where it is longer than 240 ms (Friberg and Sundberg, 1995)."
     )
     if first.smallest_p > first.level:
         remark += (

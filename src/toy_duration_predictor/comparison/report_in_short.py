@@ -3,7 +3,17 @@
 from typing import TYPE_CHECKING
 
 from toy_duration_predictor.comparison.report_measures import NAMES
-from toy_duration_predictor.comparison.words import LAST, best_unit, brackets, closer, counted, number, span, too_few
+from toy_duration_predictor.comparison.words import (
+    LAST,
+    best_unit,
+    brackets,
+    closer,
+    counted,
+    number,
+    percent,
+    span,
+    too_few,
+)
 from toy_duration_predictor.comparison.words import in_short as paragraph
 from toy_duration_predictor.sections import Section
 
@@ -29,7 +39,7 @@ def in_short(comparison: "Comparison") -> Section:
     sentences = [
         f"In {songs} by {singers}, {NAMES[measure]} lie {number(factor * copy.mae.estimate)} {unit} from where they "
         f"were sung, on average, if the score is kept as it is. With Model B they lie "
-        f"{number(factor * model.mae.estimate)} {unit} off, {model.share_of_copy:.0%} of that."
+        f"{number(factor * model.mae.estimate)} {unit} off, {percent(model.share_of_copy)} of that."
     ]
     for question, answer in answers.answers.items():
         parts = [part for part in answers.parts if part.question == question]

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from toy_duration_predictor.comparison.words import percent
 from toy_duration_predictor.sections import Section
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def gaps(comparison: "Comparison") -> Section:
     remark = (
         f"Shares of the copy baseline's error: with short rests / without. Annotators leave tiny rests between notes, "
         f"and restoring them restores no timing that is heard. Here each rest under 0.3 s is given to the note after "
-        f"it, in quantized, sung and predicted durations alike; {found.short:.0%} of the rests of the first "
+        f"it, in quantized, sung and predicted durations alike; {percent(found.short)} of the rests of the first "
         f"repetition's test songs are so short. {found.songs} test songs, whose resolution and tempo are known. All "
         f"were predicted from songs with short rests, which tell something of when notes begin; to take that away, "
         f"train on a table prepared without them (tdp prepare DIR --shortest-rest 0.3s)."

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from toy_duration_predictor.comparison.questions import LEVEL, OPEN, SAME, SUPPORTED, VERDICTS, WORSE
 from toy_duration_predictor.comparison.report_measures import NAMES
 from toy_duration_predictor.comparison.terms import terms
-from toy_duration_predictor.comparison.words import LAST, counted, in_short, number
+from toy_duration_predictor.comparison.words import LAST, closer, counted, in_short, number, percent
 from toy_duration_predictor.sections import Section
 
 if TYPE_CHECKING:
@@ -37,16 +37,16 @@ def _in_short(measure: str, cells: "Sequence[Cell]", repetitions: int) -> Sectio
         count = round(each.wrong.estimate * repetitions)
         if each.effect:
             sentences.append(
-                f"{songs} with a singer effect of {each.effect:g}, which took {number(each.ms)} ms off the error of "
-                f"{NAMES[measure]}, {each.words.get(SUPPORTED, 0)} had the verdict '{SUPPORTED}', and {count} a wrong "
-                f"one, '{SAME}' or '{WORSE}': {_wrong(each)}."
+                f"{songs} with a singer effect of {each.effect:g}, {each.words.get(SUPPORTED, 0)} had the verdict "
+                f"'{SUPPORTED}' on {NAMES[measure]}, and {count} a wrong one, '{SAME}' or '{WORSE}': {_wrong(each)}; "
+                f"with the singer, {NAMES[measure]} of Model B are {closer(each.ms, 'ms')}."
             )
         else:
             sentences.append(
                 f"{songs} whose singers are all the same person, {count} had the verdict '{SUPPORTED}' on "
                 f"{NAMES[measure]}, which is wrong there: {_wrong(each)}."
             )
-    sentences.append(f"That at most {LEVEL:.0%} of verdicts are wrong: {_judged(cells)}.")
+    sentences.append(f"That at most {percent(LEVEL)} of verdicts are wrong: {_judged(cells)}.")
     return in_short([*sentences, "In brackets is where the true share lies in 95 % of cases.", LAST])
 
 
@@ -58,7 +58,7 @@ def _judged(cells: "Sequence[Cell]") -> str:
 
 
 def _wrong(each: "Cell") -> str:
-    return f"{each.wrong.estimate:.0%} ({each.wrong.low:.0%} to {each.wrong.high:.0%})"
+    return f"{percent(each.wrong.estimate)} ({100 * each.wrong.low:.0f} to {percent(each.wrong.high)})"
 
 
 def _verdicts(measure: str, cells: "Sequence[Cell]") -> Section:

@@ -60,8 +60,9 @@ def _in_short(study: "Study") -> Section:
     against: dict[str, list[str]] = {}
     for each in compared:
         difference = closer(factor * each.difference.estimate, unit)
-        found = f"{difference} than after {each.rival} ({span(each.difference, factor)})"
-        against.setdefault(each.verdict, []).append(found)
+        against.setdefault(each.verdict, []).append(
+            f"{difference} than after {each.rival} ({span(each.difference, factor)})"
+        )
     for word, found in against.items():
         sentences.append(f"The published way is better (Q0): {word}; after it, Model B is {' and '.join(found)}.")
     if compared:

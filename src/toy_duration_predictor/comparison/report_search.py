@@ -76,7 +76,8 @@ def _in_short(finished: Sequence[FrozenTrial], best: Sequence[FrozenTrial], sett
         metric, unit = best_metric(objective, runs)
         difference = better(runs[1][metric] - runs[0][metric], unit)
         sentences.append(
-            f"It beats the next best, number {others[0].number}: {OPEN}; it is {difference}, and each was trained once."
+            f"It is better than the next best, number {others[0].number}: {OPEN}; it is {difference}, and each was "
+            f"trained once."
         )
     if len(best) > 1:
         sentences.append(f"By both objectives, {len(best)} trials are beaten by no other.")

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from toy_duration_predictor.comparison.words import number
+from toy_duration_predictor.comparison.words import number, percent
 
 # What errors are of, and the skill that belongs to them, by the metric that runs are compared by.
 KNOWN = {
@@ -12,7 +12,7 @@ KNOWN = {
     "val/quantized_onset_mae": ("onsets", "val/quantized_onset_skill"),
 }
 
-REPORT_ONCE = "These songs chose the settings; say what they are worth once, by the test songs of scripts/compare.py."
+REPORT_ONCE = "The settings were chosen by these songs; report once what scripts/compare.py says of test songs."
 
 
 def best_metric(metric: str, runs: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
@@ -33,7 +33,7 @@ def error(metric: str, runs: Sequence[Mapping[str, Any]]) -> str:
         return f"{metric} is {statistics.fmean(run[metric] for run in runs):.4g}"
     (of, skill), (shown, unit), share = KNOWN[metric], best_metric(metric, runs), ""
     if all(skill in run for run in runs):
-        share = f", {1 - statistics.fmean(run[skill] for run in runs):.0%} of the copy's error"
+        share = f", {percent(1 - statistics.fmean(run[skill] for run in runs))} of the copy's error"
     off = number(statistics.fmean(run[shown] for run in runs))
     return f"{of} of the validation songs are {off}{unit} from what was sung, on average{share}"
 

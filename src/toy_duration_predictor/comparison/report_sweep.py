@@ -120,14 +120,14 @@ def in_short(trials: Sequence[Trial], found: Findings) -> Section:
     times = f" (mean of {len(best.trials)} trials)" if len(best.trials) > 1 else ""
     sentences += [
         f"Of {len(found.candidates)} settings, the best by {metric} is {_named(best)}{times}: {_error(best, metric)}.",
-        _beats_the_next(found, best),
+        _than_the_next(found, best),
         REPORT_ONCE,
     ]
     return paragraph(sentences)
 
 
-def _beats_the_next(found: Findings, best: Candidate) -> str:
-    """Returns the sentence on whether the best settings beat the second best.
+def _than_the_next(found: Findings, best: Candidate) -> str:
+    """Returns the sentence on whether the best settings are better than the second best.
 
     By a sign-flip test over the repetitions that both have, corrected for the number of settings.
     """
@@ -147,7 +147,10 @@ def _beats_the_next(found: Findings, best: Candidate) -> str:
     times, ahead = len(differences[0]), statistics.fmean(differences[0])
     word = SUPPORTED if p <= LEVEL and ahead > 0 else OPEN
     few = "" if smallest_p(times) <= LEVEL else f" {too_few(times, 'repetition')}"
-    return f"It beats the next best, {_named(rivals[0])}: {word}; it is {better(ahead, unit)} (p-value {p:.2g}).{few}"
+    return (
+        f"It is better than the next best, {_named(rivals[0])}: {word}; it is {better(ahead, unit)} (p-value {p:.2g})."
+        f"{few}"
+    )
 
 
 def _repetition(trial: Trial) -> tuple[str, ...]:
@@ -188,21 +191,19 @@ def sections(trials: Sequence[Trial], found: Findings) -> list[Section]:
                 *each.settings.values(),
                 str(len(each.trials)),
                 _number(each.mean),
-                _number(_deviation(each, found.metric)),
+                _number(_spread(each, found.metric)),
                 _number(each.seconds, 0),
                 "best" if each is found.best else "",
             )
             for each in found.candidates
         ]
-        heads = (*_short(list(found.candidates[0].settings)), "trials", found.metric, "deviation", "seconds", "")
+        heads = (*_short(list(found.candidates[0].settings)), "trials", found.metric, "spread", "seconds", "")
         parts.append(Section("Means over repetitions", heads, means, _FEWER))
     return parts
 
 
 # A remark below means.
-_FEWER = (
-    "The deviation is that of single trials. Settings with fewer finished trials than others are not called the best."
-)
+_FEWER = "The spread is that of single trials. Settings with fewer finished trials than others are not called the best."
 
 
 def _short(keys: list[str]) -> list[str]:
@@ -211,7 +212,7 @@ def _short(keys: list[str]) -> list[str]:
     return [short if last.count(short) == 1 else key for key, short in zip(keys, last, strict=True)]
 
 
-def _deviation(candidate: Candidate, metric: str) -> float | None:
+def _spread(candidate: Candidate, metric: str) -> float | None:
     values = [float(trial.metrics[metric]) for trial in candidate.trials]
     return statistics.stdev(values) if len(values) > 1 else None
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from toy_duration_predictor.comparison.report_measures import shown
+from toy_duration_predictor.comparison.words import percent
 from toy_duration_predictor.sections import Section
 from toy_duration_predictor.training import figures
 
@@ -87,8 +88,8 @@ def _recognition(comparison: "Comparison") -> Section:
         f"tells who sings {found.segments} segments of the test songs, each of some {comparison.method['segment']} "
         f"notes and rests. It is asked about the songs as sung, and as predicted in the first repetition. In brackets "
         f"are 95 % intervals over songs. Balanced is the average over singers. Naming one singer always would be right "
-        f"for {found.most_frequent:.1%} at most, balanced {1 / found.singers:.1%}. Arms and baselines that do not know "
-        f"the singer show how much the song alone tells."
+        f"for {percent(found.most_frequent, 1)} at most, balanced {percent(1 / found.singers, 1)}. Arms and baselines "
+        f"that do not know the singer show how much the song alone tells."
     )
     return Section(title, ("segments of", "recognised", "balanced"), rows, remark)
 
@@ -111,9 +112,9 @@ def _between_singers(comparison: "Comparison") -> Section:
         f"sings. Beside it stand the copy baseline and Model B on the same notes, with 95 % intervals over songs. The "
         f"last column is the correlation of both singers' deviations from the grid. {found.pairs} pairs of "
         f"performances were aligned by runs of at least {comparison.method['matching_run']} equal intervals. Of "
-        f"{found.alignable:,} notes, {found.matched / found.alignable:.0%} are matched and have the same quantized "
-        f"duration in both. On the other notes performances differ more, and rests are not compared. So these "
-        f"differences are lower bounds."
+        f"{found.alignable:,} notes, {percent(found.matched / found.alignable)} are matched and have the same "
+        f"quantized duration in both. On the other notes performances differ more, and rests are not compared. So "
+        f"these differences are lower bounds."
     )
     heads = ("", "songs", "notes", "other singer, ticks", "copy, ticks", "Model B, ticks", "other singer, steps",
              "copy, steps", "correlation")  # fmt: skip
@@ -124,7 +125,7 @@ def _calibration(comparison: "Comparison") -> list[Section]:
     found = comparison.calibration
     if found is None:
         return []
-    rows = [(f"within the central {level:.0%}", shown(share, ".1%")) for level, share in found.coverage.items()]
+    rows = [(f"within the central {percent(level)}", shown(share, ".1%")) for level, share in found.coverage.items()]
     rows.append(("CRPS, ticks", shown(found.crps, ".2f")))
     rows.append(("negative log-likelihood, each note by itself, nats", shown(found.negative_log_likelihood, ".2f")))
     if found.of_songs is not None:

@@ -48,6 +48,15 @@ def closer(value: float, unit: str) -> str:
     return f"{number(abs(value))} {unit} {'closer' if value >= 0 else 'further off'}"
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """Returns a share in words.
+
+    >>> percent(0.05), percent(0.025, 1)
+    ('5 %', '2.5 %')
+    """
+    return f"{share:.{digits}%}".replace("%", " %")
+
+
 def span(interval: "Interval", factor: float) -> str:
     """Returns the ends of an interval, each multiplied by a factor."""
     return f"{number(factor * interval.low)} to {number(factor * interval.high)}"
