@@ -25,9 +25,11 @@ def compose(overrides):
 
 
 def settings(tmp_path, *overrides):
-    folders = (f"logs={tmp_path / 'logs'}", f"out={tmp_path / 'out'}")
     few = ("data.songs=20", "resamples=100", "trainer.threads=1", EACH)
-    return composed(*folders, *few, *overrides, name="quantizers")
+    made = composed(*few, *overrides, name="quantizers")
+    # A folder whose name has a meaning in the words of an override.
+    made.logs, made.out = (str(tmp_path / "it's, {1}" / name) for name in ("logs", "out"))
+    return made
 
 
 def test_a_study_end_to_end_and_again(tmp_path, monkeypatch):
@@ -40,7 +42,7 @@ def test_a_study_end_to_end_and_again(tmp_path, monkeypatch):
     assert found.speed["forwarded"].ratio == 1
     trained = ["forwarded", "rounded", "forwarded_64"]
     judged = found.judged
-    assert len(list((tmp_path / "logs").glob("model_b*"))) == len(trained)
+    assert len(list((tmp_path / "it's, {1}" / "logs").glob("model_b*"))) == len(trained)
     assert (judged.seeds, judged.test_songs, judged.unit) == (1, 2, "beats")
     for measure in ("onset", "ioi", "duration"):
         assert [each.rival for each in judged.compared[measure]] == trained[1:]
@@ -60,9 +62,9 @@ def test_a_study_end_to_end_and_again(tmp_path, monkeypatch):
     ticks = [judged.restored["onset"][way].copy["ticks"] for way in ("forwarded", "forwarded_64")]
     assert ticks[0] == pytest.approx(2 * ticks[1], rel=0.2)
 
-    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    report = json.loads((tmp_path / "it's, {1}" / "out" / "report.json").read_text())
     assert report["same"] == found.same
-    text = (tmp_path / "out" / "report.md").read_text()
+    text = (tmp_path / "it's, {1}" / "out" / "report.md").read_text()
     assert "the same as forwarded to the tick" in text
     assert text.count("## ") == 9
     short = text.split("\n## ")[1]
@@ -88,11 +90,11 @@ def test_without_training_there_are_the_quantizers_own_figures(tmp_path, monkeyp
     assert found.judged is None
     assert found.left_out == {"music21": "no_such_package"}
     assert found.figures["absorbed"]["rests emptied"].estimate > found.figures["forwarded"]["rests emptied"].estimate
-    text = (tmp_path / "out" / "report.md").read_text()
+    text = (tmp_path / "it's, {1}" / "out" / "report.md").read_text()
     assert "left out: no_such_package is not installed" in text
     assert "Nothing was trained, so that Q0 has no answer here." in text.split("\n## ")[1]
     assert "Q0:" not in text
-    assert not (tmp_path / "logs").exists()
+    assert not (tmp_path / "it's, {1}" / "logs").exists()
 
 
 def test_carried_values_are_refused(tmp_path):

@@ -115,6 +115,26 @@ def test_cleaning(logs, capsys, monkeypatch):
     assert {path.name for path in logs.iterdir()} == {"a", "cut", "sweeps", "searches", "comparisons", "elsewhere"}
 
 
+def test_runs_below_a_comparison_are_entries_of_their_own(logs, capsys):
+    """As of a study of power, or of planted effects. A run that may be at work stays when its comparison goes."""
+    below = logs / "comparisons" / "c" / "planted"
+    below.mkdir()
+    (logs / "comparisons" / "c" / "planted-onset.parquet").write_text("x" * 1_000_000)
+    (logs / "a").rename(below / "a")
+    (logs / "cut").rename(below / "cut")
+    (below / "cut" / "train.log").write_text("x" * 3_000_000)  # now
+    entries, _ = listing.find_entries(logs)
+    sizes = {entry.folder.relative_to(logs).as_posix(): entry.size for entry in entries}
+    assert round(sizes["comparisons/c"], -5) == 1_000_000
+    assert round(sizes["comparisons/c/planted/cut"], -5) == 3_000_000
+    assert sum(sizes.values()) < 7_000_000
+    cli.main(["runs", str(logs), "--state", "finished", "--clean", "--yes"])
+    gone = [logs / "b", logs / "comparisons" / "c", below / "a"]
+    assert sorted(capsys.readouterr().out.splitlines()[-3:]) == sorted(f"{folder}: deleted" for folder in gone)
+    assert [path.name for path in below.iterdir()] == ["cut"]
+    assert [path.name for path in below.parent.iterdir()] == ["planted"]
+
+
 def test_mistakes(tmp_path, logs):
     with pytest.raises(SystemExit, match="is no folder; give the folder of run folders"):
         cli.main(["runs", str(tmp_path / "nowhere")])

@@ -159,6 +159,16 @@ def test_a_failing_trial_does_not_end_the_sweep(monkeypatch, tmp_path, capsys):
     }  # fmt: skip
 
 
+def test_a_sweep_over_nothing_says_so(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    script = str(ROOT / "scripts" / "train.py")
+    monkeypatch.setattr("sys.argv", [script, "-m", "seed=range(0)"])
+    with pytest.raises(SystemExit) as status:
+        runpy.run_path(script, run_name="__main__")
+    assert status.value.code == 1
+    assert "This sweep has no trial; give each setting a value or more" in capsys.readouterr().err
+
+
 def test_an_interruption_ends_the_sweep(monkeypatch, tmp_path, capsys):
     from toy_duration_predictor.training.task import DurationTask
 

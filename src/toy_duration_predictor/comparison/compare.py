@@ -14,10 +14,9 @@ from toy_duration_predictor.comparison.arms import ANONYMOUS, MODEL, check_names
 from toy_duration_predictor.comparison.config import CompareConfig
 from toy_duration_predictor.comparison.gather import gather
 from toy_duration_predictor.comparison.report import write_comparison
-from toy_duration_predictor.comparison.study_runs import finished, of_study, share_out
+from toy_duration_predictor.comparison.study_runs import finished, of_study, share_out, write_songs
 from toy_duration_predictor.data.split import FOLDS
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.files import write
 from toy_duration_predictor.training.config import SourceSettings, TrainConfig, validated
 from toy_duration_predictor.training.provenance import changed_sources
 from toy_duration_predictor.training.run_folder import FinishedRun, read_run
@@ -49,7 +48,7 @@ def compare(config: DictConfig | dict[str, Any], compose: Callable[[list[str]], 
 
     def train_planted(table: Dataset, measure: str) -> list[FinishedRun]:
         path = out / f"planted-{measure}.parquet"
-        write(path, lambda part: table.to_parquet(str(part)))
+        write_songs(path, table)
         planted: dict[str, Any] = {
             "arms": [MODEL, ANONYMOUS],
             "data": SourceSettings.model_validate({"source": "parquet", "path": str(path)}),

@@ -27,9 +27,8 @@ from toy_duration_predictor.comparison.report import plain
 from toy_duration_predictor.comparison.report_power import TITLE, sections
 from toy_duration_predictor.comparison.sensitivity import sensitivity
 from toy_duration_predictor.comparison.significance import song_sign_flip
-from toy_duration_predictor.comparison.study_runs import finished, of_study, share_out
+from toy_duration_predictor.comparison.study_runs import finished, of_study, share_out, write_songs
 from toy_duration_predictor.data.sources import load_songs
-from toy_duration_predictor.files import write
 from toy_duration_predictor.sections import write_report
 from toy_duration_predictor.training.config import validated
 from toy_duration_predictor.training.run_folder import FinishedRun
@@ -114,21 +113,22 @@ def trial(
         Occupied: Another process has one of the runs under way, and this one is not to wait.
     """
 
-    def trained(*data: str) -> dict[str, FinishedRun]:
+    def trained(source: str, **options: Any) -> dict[str, FinishedRun]:
         runs = {}
         for arm in (MODEL, ANONYMOUS):
             split = ("data.split=grouped", f"data.split_seed={seed}")
-            run = compose([f"experiment={arm}", *data, *split, *settings.each])
+            run = compose([f"experiment={arm}", f"data={source}", *split, *settings.each])
+            run.data.update(options)
             runs[arm] = finished(of_study(run, settings, seed), wait)
         return runs
 
     def train_planted(table: Dataset, measure: str) -> list[FinishedRun]:
         path = settings.logs.absolute() / "planted" / f"{measure}-{effect:g}-{songs}-{seed}.parquet"
-        write(path, lambda part: table.to_parquet(str(part)))
-        return [*trained("data=parquet", f"data.path='{path}'").values()]
+        write_songs(path, table)
+        return [*trained("parquet", path=str(path)).values()]
 
     options: dict[str, Any] = {"songs": songs, "seed": seed, "singer_effect": effect}
-    runs = trained("data=simulated", *(f"data.{name}={value}" for name, value in options.items()))
+    runs = trained("simulated", **options)
     tables = [runs[arm].predictions for arm in (MODEL, ANONYMOUS)]
     found = [measured(tables[0]), measured(tables[1]), measured(tables[0], "quantized")]
     unit = deciding(found[0])

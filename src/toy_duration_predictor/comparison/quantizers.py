@@ -23,14 +23,13 @@ from toy_duration_predictor.comparison.quantizer_figures import FIGURES, Speed, 
 from toy_duration_predictor.comparison.quantizer_questions import Judged, judge_ways
 from toy_duration_predictor.comparison.report import plain
 from toy_duration_predictor.comparison.report_quantizers import TITLE, sections
-from toy_duration_predictor.comparison.study_runs import finished, of_study, share_out
+from toy_duration_predictor.comparison.study_runs import finished, of_study, share_out, write_songs
 from toy_duration_predictor.data.notes import Notes
 from toy_duration_predictor.data.origin import are_carried, origins
 from toy_duration_predictor.data.quantizers import REFERENCE, WAYS, check_ways, quantized_by, songs_of
 from toy_duration_predictor.data.songs import fingerprint
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
-from toy_duration_predictor.files import write
 from toy_duration_predictor.sections import write_report
 from toy_duration_predictor.training.config import validated
 from toy_duration_predictor.training.run_folder import FinishedRun
@@ -131,12 +130,12 @@ def _trained(
     """Trains Model B on each table with each seed; a finished run is recognised."""
     paths = {name: out.absolute() / "tables" / f"{name}.parquet" for name in tables}
     for name, table in tables.items():
-        write(paths[name], lambda part, table=table: table.to_parquet(str(part)))  # type: ignore[misc]
+        write_songs(paths[name], table)
 
     def train_one(named: tuple[str, int], wait: bool) -> FinishedRun:
         name, seed = named
-        data = ("data=parquet", f"data.path='{paths[name]}'", "data.durations=sung")
-        run = compose([f"experiment={MODEL}", *data, *settings.each])
+        run = compose([f"experiment={MODEL}", "data=parquet", "data.durations=sung", *settings.each])
+        run.data.path = str(paths[name])  # not in the words of an override, which gives some characters a meaning
         log.info("%s, seed %d of %d", name, seed, settings.seeds)
         return finished(of_study(run, settings, seed), wait)
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ class Entry(NamedTuple):
         arm: A run's arm; or "".
         data: A run's source of songs; or "".
         metrics: A finished run's `metrics.json`.
-        size: Bytes of all its files.
+        size: Bytes of all its files. Runs below a comparison are entries of their own, and not among its files.
         changed: When a file of it was last changed, in seconds since 1970.
     """
 
@@ -81,7 +82,7 @@ def _kind(files: set[str], folders: set[str]) -> str:
 
 
 def _entry(folder: Path, kind: str) -> Entry:
-    stats = [path.lstat() for path in folder.rglob("*") if path.is_file()]
+    stats = [path.lstat() for path in _files(folder, kind) if path.is_file()]
     size, changed = sum(each.st_size for each in stats), max(each.st_mtime for each in stats)
     if kind != "run":
         return Entry(folder, kind, _state(folder, "report.json"), "", "", {}, size, changed)
@@ -90,6 +91,17 @@ def _entry(folder: Path, kind: str) -> Entry:
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8")) if state == "finished" else {}
     numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
     return Entry(folder, kind, state, str(config["name"]), str(config["data"]["source"]), numbers, size, changed)
+
+
+def _files(folder: Path, kind: str) -> list[Path]:
+    """Returns the files of an entry, those of a folder before those of the folders in it."""
+    found = []
+    for path, folders, files in os.walk(folder):
+        if kind == "comparison" and Path(path) != folder and _kind(set(files), set(folders)):
+            folders.clear()  # a run of its own
+        else:
+            found += [Path(path, name) for name in files]
+    return found
 
 
 def _state(folder: Path, last: str) -> str:
@@ -172,7 +184,19 @@ def delete(entries: Iterable[Entry], at_work: Callable[[Entry], object]) -> Iter
             at_work(entry)
             continue
         try:
-            shutil.rmtree(entry.folder)
+            if entry.kind == "comparison":
+                _delete_beside_runs(entry.folder)
+            else:
+                shutil.rmtree(entry.folder)
         except OSError as error:
             raise InputError(f"{error.filename} cannot be deleted: {error.strerror}.") from error
         yield entry
+
+
+def _delete_beside_runs(folder: Path) -> None:
+    """Deletes a comparison, but none of the runs below it, in which processes may be at work."""
+    for path in _files(folder, "comparison"):
+        path.unlink()
+    for path, _, _ in os.walk(folder, topdown=False):
+        with suppress(OSError):  # runs are in it
+            Path(path).rmdir()

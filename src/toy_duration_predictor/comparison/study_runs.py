@@ -9,9 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import pyarrow.parquet as pq
+from datasets import Dataset
 from omegaconf import DictConfig, open_dict
 
 from toy_duration_predictor.comparison.config import CompareConfig, PowerConfig, QuantizersConfig, SearchConfig
+from toy_duration_predictor.data.songs import ROWS_AT_ONCE
+from toy_duration_predictor.files import write
 from toy_duration_predictor.training.failure import Occupied
 from toy_duration_predictor.training.run_folder import FinishedRun, read_run
 from toy_duration_predictor.training.train import train
@@ -46,6 +50,17 @@ def finished(run: DictConfig, wait: bool) -> FinishedRun:
         Occupied: Another process has it under way, and this one is not to wait.
     """
     return read_run(Path(str(train(run, wait=wait)["run/folder"])))
+
+
+def write_songs(path: Path, table: Dataset) -> None:
+    """Writes songs that runs of a study are to be trained on: a Parquet file, as `data=parquet` reads it."""
+
+    def rows(part: Path) -> None:
+        with pq.ParquetWriter(part, table.features.arrow_schema) as writer:
+            for batch in table.with_format("arrow").iter(ROWS_AT_ONCE):
+                writer.write_table(batch)
+
+    write(path, rows)
 
 
 def share_out(tasks: Sequence[Task], do: Callable[[Task, bool], Result]) -> list[Result]:

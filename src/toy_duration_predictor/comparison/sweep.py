@@ -110,6 +110,8 @@ class ReportAtEnd(Callback):
         with ending_in_a_sentence():
             folder = Path(config.hydra.sweep.dir)
             trials = read_trials(folder)
+            if not trials:
+                raise InputError("This sweep has no trial; give each setting a value or more, such as seed=range(6).")
             write_sweep(folder, trials)
         if any(trial.state != "finished" for trial in trials):
             sys.exit(1)
