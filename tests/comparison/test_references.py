@@ -48,6 +48,16 @@ def test_references_against_predictions_song_by_song(config, table):
     assert found["second halves"]["nobody"]["duration"] != found["whole songs"]["nobody"]["duration"]
 
 
+def test_a_song_of_rests_alone_has_halves(config, table):
+    def silent(song, row):
+        return {"pitch": [0] * len(song["pitch"]) if row == 2 else song["pitch"]}
+
+    rests = table.map(silent, with_indices=True)
+    _, task = task_of(config, rests)
+    found = references(task, rests, np.arange(4), seed=0)
+    assert all(np.isfinite(error) for known in found["second halves"].values() for error in known.values())
+
+
 @pytest.mark.parametrize("overrides", [["model=bigru"], ["data.anonymous=true"], ["training.loss=mae"]])
 def test_what_reads_no_style_has_no_references(config, table, overrides):
     """The default network learns styles by its likelihood alone."""

@@ -142,6 +142,11 @@ def test_mistakes(tmp_path, logs):
         cli.main(["runs", str(logs), "--sort", "test/mea"])
 
 
+def test_every_state_can_be_asked_for(logs):
+    for state in listing.STATES:
+        cli.main(["runs", str(logs), "--state", state])
+
+
 def test_it_is_quick(logs):
     code = f"import sys; from toy_duration_predictor import cli; cli.main(['runs', {str(logs)!r}]); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -135,6 +135,9 @@ def test_two_objectives_have_a_front(search, tmp_path):
     assert sorted(facts["best"]) == front
     page = (tmp_path / "logs" / "searches" / "two" / "report.html").read_text()
     assert page.count("<svg") == 4  # importances and coordinates, of each objective
+    # The command has the settings that the first paragraph is about.
+    assert f"the best by val/quantized_mae is number {facts['best'][0]}, " in page
+    assert f"The settings of trial {facts['best'][0]} for a command: " in page
     assert (len(front) == 1) == ("beaten by no other" not in page)
 
 

@@ -76,8 +76,9 @@ def _whole_songs(task: DurationTask, tested: Dataset, songs: Songs, prior: Style
 def _second_halves(task: DurationTask, tested: Dataset, songs: Songs, prior: StylePrior) -> Known:
     middle = []
     for i in range(len(tested)):
-        notes = np.flatnonzero(songs.rest.song(i) == 0)
-        middle.append(int(notes[len(notes) // 2]))
+        rest = songs.rest.song(i)
+        notes = np.flatnonzero(rest == 0)
+        middle.append(int(notes[len(notes) // 2]) if len(notes) else len(rest) // 2)
     columns = {name: tested[name][:] for name in tested.column_names}
     for name, values in columns.items():
         if isinstance(values[0], list):

@@ -34,7 +34,7 @@ def write_search(folder: Path, study: optuna.Study, trials: Sequence[FrozenTrial
         InputError: No trial has finished.
     """
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    best = study.best_trials if finished else []
+    best = sorted(study.best_trials, key=lambda trial: trial.values[0]) if finished else []
     title = f"Search {settings.name}, {len(trials)} trials"
     parts = [_in_short(finished, best, settings), _trials(trials, best, settings)]
     pictures = _pictures(study, finished, settings)
