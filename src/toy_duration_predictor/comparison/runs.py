@@ -197,6 +197,6 @@ def _delete_beside_runs(folder: Path) -> None:
     """Deletes a comparison, but none of the runs below it, in which processes may be at work."""
     for path in _files(folder, "comparison"):
         path.unlink()
-    for path, _, _ in os.walk(folder, topdown=False):
+    for place, _, _ in os.walk(folder, topdown=False):
         with suppress(OSError):  # runs are in it
-            Path(path).rmdir()
+            Path(place).rmdir()
