@@ -59,7 +59,7 @@ def test_a_model_knows_its_singers_by_name(place, request):
     predictor = Predictor.load(request.getfixturevalue(place))
     assert predictor.singers == list(range(1, 10))
     assert predictor.singer_names == {1: "Singer <1>", 2: HANGUL} | {n: f"Singer <{n}>" for n in (3, 5, 7, 9)}
-    assert (predictor.label(2), predictor.label(4)) == (HANGUL, "singer 4")
+    assert (predictor.label(2), predictor.label(4)) == (HANGUL, "Singer 4")
     by_number = predictor.predict(SONG, 2, 60)
     for name in (HANGUL, unicodedata.normalize("NFD", HANGUL), "2"):
         assert (predictor.predict(SONG, name, 60) == by_number).all()

@@ -40,11 +40,6 @@ class Choices(NamedTuple):
     seed: int
 
 
-def singer_label(predictor: Predictor, singer: int) -> str:
-    """Returns what the page calls a singer whom the model knows: by name, or else by number."""
-    return predictor.singer_names.get(singer, f"Singer {singer}")
-
-
 def from_link(
     link: Mapping[str, str], predictor: Predictor, songs: Sequence[str], default: Choices
 ) -> tuple[Choices, list[str]]:

@@ -17,7 +17,6 @@ from toy_duration_predictor.demo.choices import (
     Who,
     from_link,
     link_js,
-    singer_label,
 )
 from toy_duration_predictor.demo.controls import make_controls
 from toy_duration_predictor.demo.songs import read_heard, read_song
@@ -44,7 +43,7 @@ def make_page(predictor: Predictor, about: str, folder: Path) -> gr.Blocks:
     studio = Studio(predictor, folder)
     examples = list(studio.examples)
     start = Choices(examples[0], predictor.singers[:1], 1.0, 1.0 if predictor.has_distribution else 0.0, 0)
-    trained: list[tuple[str, Who]] = [(singer_label(predictor, each), each) for each in predictor.singers]
+    trained: list[tuple[str, Who]] = [(predictor.label(each), each) for each in predictor.singers]
 
     def arrive(request: gr.Request) -> tuple[Any, ...]:
         """Takes the choices that the link carries."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from toy_duration_predictor.demo.built_in_songs import write_songs
-from toy_duration_predictor.demo.choices import LIKE, MOST_SINGERS, Who, singer_label
+from toy_duration_predictor.demo.choices import LIKE, MOST_SINGERS, Who
 from toy_duration_predictor.demo.performance import Drawn, draw, write_performances
 from toy_duration_predictor.demo.songs import read_heard, read_song
 from toy_duration_predictor.demo.uploads import file_stems
@@ -151,7 +151,7 @@ class Studio:
                 places = tuple(wanted.recordings.values())
                 found.append((like_label(wanted.recordings), places, _like(places, self.predictor.step_beats)))
             elif each in self.predictor.singers:
-                found.append((singer_label(self.predictor, int(each)), int(each), Sings(int(each))))
+                found.append((self.predictor.label(int(each)), int(each), Sings(int(each))))
             else:
                 raise InputError("This singer is not known; choose another one.")
         return found

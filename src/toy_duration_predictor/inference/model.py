@@ -51,8 +51,8 @@ class Model:
             raise InputError(f"device={device} cannot be used: {first_line(error).rstrip('.')}.") from error
 
     def label(self, singer_id: int) -> str:
-        """Returns what a singer is called: by name, or else by number, as in `singer 2`."""
-        return self.singer_names.get(singer_id, f"singer {singer_id}")
+        """Returns what a singer is called: by name, or else by number, as in `Singer 2`."""
+        return self.singer_names.get(singer_id, f"Singer {singer_id}")
 
     @property
     def has_distribution(self) -> bool:
