@@ -38,6 +38,26 @@ class Page:
         messages = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
         return [each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"]
 
+    def take(self) -> str:
+        """Returns how each note is sung."""
+        return str(
+            self.run("return [...document.querySelectorAll('#view title')].map((each) => each.textContent).join()")
+        )
+
+    def choose(self, selector: str, text: str) -> None:
+        """Chooses from a list, by the keyboard."""
+        from selenium.webdriver.common.keys import Keys
+
+        self.part(f"{selector} input").send_keys(Keys.CONTROL, "a")
+        self.part(f"{selector} input").send_keys(text, Keys.ENTER)
+
+    def number(self, selector: str, value: str) -> None:
+        """Types a number."""
+        from selenium.webdriver.common.keys import Keys
+
+        self.part(f"{selector} input[type=number]").send_keys(Keys.CONTROL, "a")
+        self.part(f"{selector} input[type=number]").send_keys(value, Keys.TAB)
+
     def changes(self, action: Any) -> None:
         """Does something and waits until the picture is another one."""
         seen = self.run("return document.querySelector('#view .scroll')?.innerHTML")

@@ -31,14 +31,23 @@ def test_a_visit(server, browser, tmp_path):
     assert page.text("#view .lyric") == "가<i>"
     assert page.count("#view .wide i") == 0
 
-    # Singers, settings, another take, a track.
-    singers = page.part("#singers input")
-    page.changes(lambda: singers.send_keys("Singer 7", Keys.ENTER))
+    # A track stays with its file.
+    assert "The voice is track 0 (channel 1, 16 notes, 16 lyrics): lyrics." in page.text("#view .said")
+    page.choose("#track", "1 (")
+    until(lambda: page.count("#view .sung") == 5)
+    page.choose("#song", "second")
+    until(lambda: page.count("#view .sung") == 12)
+    assert page.count("#track") == 0
+    page.choose("#song", "가")
+    until(lambda: page.count("#view .sung") == 5)
+    page.choose("#track", "0 (")
+    until(lambda: page.count("#view .sung") == 16)
+
+    # Singers, settings, another take.
+    page.part("#singers input").send_keys("Singer 7", Keys.ENTER)
     until(lambda: page.count("#view .lane") == 2)
     for setting, value in (("strength", "1.5"), ("temperature", "0.5")):
-        number = page.part(f"#{setting} input[type=number]")
-        number.send_keys(Keys.CONTROL, "a")
-        page.changes(lambda number=number, value=value: number.send_keys(value, Keys.TAB))
+        page.changes(lambda setting=setting, value=value: page.number(f"#{setting}", value))
     page.changes(lambda: page.part("#another").click())
     assert page.run("return document.querySelector('#seed input').value") == "1"
     page.play()
@@ -67,9 +76,11 @@ def test_a_visit(server, browser, tmp_path):
     worse = bad.rename(tmp_path / "worse.mid")
     page.part("#recording input[type=file]").send_keys(str(worse))
     until(lambda: page.text("#view .said").startswith("worse.mid cannot be used"))
-    page.part("#recording input[type=file]").send_keys(str(second))
+    page.part("#recording input[type=file]").send_keys(f"{good}\n{second}")
     until(lambda: page.count("#view .lane") == 3)
-    assert page.text("#view .lane b") == "Like second"
+    assert page.text("#view .lane b") == "Like 가 1 b and 1 more"
+    page.run("document.querySelectorAll('#recording .label-clear-button')[1].click()")
+    until(lambda: page.text("#view .lane b") == "Like second")
 
     asked = page.requests()
     assert len(asked) > 10
@@ -78,6 +89,55 @@ def test_a_visit(server, browser, tmp_path):
     browser.get("about:blank")
     until(lambda: not server.files())
 
+
+def test_what_was_chosen_last_is_shown(server, browser, tmp_path):
+    """However much is chosen while a song is performed."""
+    page = Page(browser, server.address)
+    long = tmp_path / "long.mid"
+    long.write_bytes(midi(notes=800))
+    page.part("#upload input[type=file]").send_keys(str(long))
+    until(lambda: page.count("#view .sung") == 800)
+    page.changes(lambda: page.number("#seed", "2"))
+    second = page.take()
+    page.changes(lambda: page.number("#seed", "0"))
+    for seed in ("1", "2"):
+        page.run("document.querySelector('#another').click()")
+        until(lambda seed=seed: page.run("return document.querySelector('#seed input').value") == seed)
+    until(lambda: page.take() == second)
+
+    # Files are added to those before.
+    for name, notes in (("other", 9), ("third", 10)):
+        place = tmp_path / f"{name}.mid"
+        place.write_bytes(midi(notes))
+        page.part("#upload input[type=file]").send_keys(str(place))
+        until(lambda notes=notes: page.count("#view .sung") == notes)
+    assert page.text("#pack").strip() == "Sing all 3 files"
+
+    # Another file is taken out of the box, then all are.
+    page.run("document.querySelector('#upload .label-clear-button').click()")
+    until(lambda: page.text("#pack").strip() == "Sing all 2 files")
+    assert page.count("#view .sung") == 10
+    page.part("#upload [aria-label='Clear']").click()
+    until(lambda: page.count("#view a[download^='Ode to Joy']"))
+
+
+# Holds the sounds back until they are let go.
+HOLD = """
+const fetched = window.fetch, held = new Promise((release) => { window.release = release; });
+window.fetch = async (...all) => { if (String(all[0]).endsWith(".wav")) await held; return fetched(...all); };
+"""
+
+# Returns how often the player draws within 30 pictures of the screen.
+PICTURES = """
+const ask = window.requestAnimationFrame;
+let asked = 0;
+window.requestAnimationFrame = (draw) => { asked += String(draw).includes("sounding"); return ask(draw); };
+return new Promise((done) => {
+  let seen = 0;
+  const next = () => (++seen > 30 ? done(asked) : ask(next));
+  ask(next);
+});
+"""
 
 # Counts the sources that were started, and keeps their gains, in the order of the sounds.
 LISTEN = """
@@ -89,13 +149,11 @@ AudioContext.prototype.createGain = function () { const node = gain.call(this); 
 
 
 def test_the_player_switches_without_a_gap_and_keeps_its_position(server, browser):
-    from selenium.webdriver.common.keys import Keys
-
     browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": LISTEN})
     page = Page(browser, f"{server.address}?singers=1,3", lanes=2)
 
     def loud() -> list[bool]:
-        return [each > 0.5 for each in page.run("return window.gains.slice(-3).map((each) => each.gain.value)")]
+        return loud_of(page, 3)
 
     page.play()
     assert page.run("return window.started") == 3
@@ -133,11 +191,48 @@ def test_the_player_switches_without_a_gap_and_keeps_its_position(server, browse
     assert page.text("#view .problem") == ""
 
     # Another song begins anew, and does not play by itself.
-    song = page.part("#song input")
-    song.send_keys(Keys.CONTROL, "a")
-    page.changes(lambda: song.send_keys("Hän", Keys.ENTER))
+    page.changes(lambda: page.choose("#song", "Hän"))
     until(lambda: not page.plays())
     assert page.position() == 0
+
+
+def loud_of(page: Page, voices: int) -> list[bool]:
+    """Returns which of the voices that play are heard."""
+    gains = page.run("return window.gains.slice(-arguments[0]).map((each) => each.gain.value)", voices)
+    return [each > 0.5 for each in gains]
+
+
+def test_what_plays_goes_on_while_the_next_take_is_loaded(server, browser):
+    browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": LISTEN})
+    page = Page(browser, f"{server.address}?singers=1,3", lanes=2)
+    page.play()
+    page.run(HOLD)
+    page.changes(lambda: page.part("#another").click())
+    page.run(
+        "const position = document.querySelector('#view .position'); position.value = 10;"
+        "position.dispatchEvent(new Event('input', {bubbles: true}))"
+    )
+    until(lambda: page.position() > 10)  # the last take, from there on
+    assert page.run("return window.started") == 6
+    page.part("#view .scroll").send_keys("s")
+    until(lambda: loud_of(page, 3) == [False, False, True])
+    page.part("#view [data-do=play]").click()
+    page.part("#view [data-do=play]").click()
+    page.run("window.release()")
+    until(lambda: page.run("return window.started") == 9)  # the new take, once
+    assert page.position() > 10
+    assert loud_of(page, 3) == [False, False, True]
+
+    # Another take has no more pictures a second.
+    page.changes(lambda: page.part("#another").click())
+    until(lambda: page.run("return window.started") == 12)
+    assert 25 < page.run(PICTURES) < 35
+
+    # The singer who is heard stays, whoever goes.
+    page.part("#singers .token-remove").click()
+    until(lambda: page.count("#view .lane") == 1)
+    assert page.text("#view .heard b") == "Singer 3"
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
 def click_at(page: Page, share: float) -> None:
@@ -199,6 +294,51 @@ def test_the_picture_fits_and_zooms(server, browser):
     page.part("#view [data-do=fit]").click()
     assert zoom() == 1
     assert bars() == few
+
+    # Another song is seen as a whole.
+    page.part("#view [data-do=in]").click()
+    page.changes(lambda: page.choose("#song", "Hän"))
+    until(lambda: zoom() == 1)
+
+
+# Returns a place in the window as a share of the time line.
+SHARE = "const plot = arguments[0].getBoundingClientRect(); return (arguments[1] - plot.x) / plot.width"
+
+
+def test_two_fingers_zoom(server, browser):
+    """What is between the fingers stays there."""
+    page = Page(browser, server.address)
+    plot, scroll = page.part("#view .lane .plot"), page.part("#view .scroll")
+    left, top, width = page.run(
+        "const box = arguments[0].getBoundingClientRect(); return [box.x, box.y + 20, box.width]", plot
+    )
+
+    def touch(kind: str, *places: float) -> None:
+        points = [{"x": left + place * width, "y": top} for place in places]
+        browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def zoom() -> float:
+        return float(page.run("return arguments[0].scrollWidth / arguments[0].clientWidth", scroll))
+
+    def middle() -> float:
+        return float(page.run(SHARE, plot, left + 0.6 * width))
+
+    touch("touchStart", 0.5)
+    touch("touchStart", 0.5, 0.7)
+    touch("touchMove", 0.49, 0.71)
+    assert zoom() == 1  # fingers are never quite still
+    for apart, wanted in ((0.3, 1.5), (0.4, 2), (0.55, 3), (0.4, 2)):
+        touch("touchMove", 0.6 - apart / 2, 0.6 + apart / 2)
+        until(lambda wanted=wanted: zoom() == pytest.approx(wanted, abs=0.01))
+        assert middle() == pytest.approx(0.6, abs=0.01)
+    touch("touchEnd")
+    # One finger scrolls, and does not zoom.
+    touch("touchStart", 0.8)
+    for place in (0.7, 0.6, 0.5):
+        touch("touchMove", place)
+    touch("touchEnd")
+    until(lambda: middle() > 0.65)
+    assert zoom() == pytest.approx(2, abs=0.01)
 
 
 # Each performance has addresses of its own.

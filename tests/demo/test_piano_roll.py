@@ -33,6 +33,7 @@ def test_it_shows_every_note_twice_with_its_lyric_and_deviation():
         "<script>alert(1)</script> 20 ms late",
         "& 30 ms early",
     ]
+    assert [title.split(", ")[1] for title in titles] == ["as long as written"] * 2 + ["30 ms longer than written"]
 
 
 def test_places_are_shares_of_the_time_line():

@@ -9,17 +9,18 @@ from scipy.io import wavfile
 
 from tests.conftest import cpu_seconds
 from tests.demo.midi_files import midi, voice
-from toy_duration_predictor.data.midi.smf import META, Tracks, unparse
+from toy_duration_predictor.data.midi.smf import META, Tracks, parse, unparse
 from toy_duration_predictor.demo.choices import LIKE
 from toy_duration_predictor.demo.performance import MOST_BEATS, MOST_SECONDS, TAKES, draw
 from toy_duration_predictor.demo.songs import read_song
-from toy_duration_predictor.demo.studio import GONE, Studio, Wanted
+from toy_duration_predictor.demo.studio import GONE, Studio, Upload, Wanted
 from toy_duration_predictor.demo.voice import RATE
 from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.scores.perform import HumanizeSettings, Sings
 
 PREDICTOR = Predictor.load("demo")
 ONE = Wanted([3], {}, 1.0, 1.0, 0)
+NOBODY = ONE._replace(singers=[])
 
 
 @pytest.fixture
@@ -27,8 +28,12 @@ def studio(tmp_path):
     return Studio(PREDICTOR, tmp_path)
 
 
-def show(studio, song="Ode to Joy", files=None, wanted=ONE, said=(), session="abc", track=None):
-    return studio.show(session, song, files or {}, track, wanted, said)
+def show(studio, song="Ode to Joy", files=None, wanted=ONE, said=(), session="abc"):
+    return studio.show(session, song, uploads(files or {}), wanted, said)[0]
+
+
+def uploads(files, track=None):
+    return {name: Upload(place, track) for name, place in files.items()}
 
 
 def sounds(view):
@@ -64,7 +69,7 @@ def test_at_strength_0_everybody_sings_the_score(studio):
     view = show(studio, wanted=ONE._replace(strength=0, singers=[3, 1]))
     first, *others = sounds(view)
     assert all(np.array_equal(first, other) for other in others)
-    assert view["html"].count("begins notes on time, sounds 100 % of their written length") == 2
+    assert view["html"].count("begins notes on time, sounds 100&nbsp;% of their written length") == 2
 
 
 def test_a_seed_is_a_take(studio):
@@ -136,7 +141,9 @@ def test_after_a_refusal_there_is_nothing_but_the_reason(studio):
 
 def test_files_that_are_gone_are_named(studio, tmp_path):
     assert GONE in show(studio, "mine", {"mine": tmp_path / "gone.mid"})["html"]
-    assert studio.pack("abc", {"mine": tmp_path / "gone.mid"}, ONE) == (None, [f"mine: {GONE}"])
+    gone = Upload(tmp_path / "gone.mid")
+    assert studio.pack("abc", {"mine": gone}, ONE) == (None, [f"mine: {GONE}"])
+    assert studio.choose(gone, "1") == gone._replace(track="1")
 
 
 def test_a_long_song_says_where_it_is_cut(studio, tmp_path):
@@ -157,14 +164,33 @@ def test_what_was_mended_is_said(studio, tmp_path):
 
 
 def test_the_track_that_is_chosen_is_sung(studio, tmp_path):
-    two = {"two": write(tmp_path, "two", midi(8, others=5))}
-    assert show(studio, "two", two)["notes"] == 8
-    assert show(studio, "two", two, track="1")["notes"] == 5
+    """On the page as in the zip file, where each file has its own."""
+    found = Upload(write(tmp_path, "two", midi(8, others=5)))
+    chosen = studio.choose(found, "1")
+    assert studio.choose(chosen, "0") == found  # no choice: the track that is found
+    files = {"found": found, "chosen": chosen}
+    views = {name: studio.show("abc", name, files, ONE, []) for name in files}
+    assert [view["notes"] for view, _ in views.values()] == [8, 5]
+    assert [song.midi.voice.taken.number for _, song in views.values()] == ["0", "1"]
+    assert "8 lyrics): lyrics." in views["found"][0]["html"]
+    assert "5 notes): asked for." in views["chosen"][0]["html"]
+    place, _ = studio.pack("abc", files, ONE)
+    with zipfile.ZipFile(place) as packed:
+        for name, track in (("found", 0), ("chosen", 1)):
+            sung, score = (parse(each).tracks for each in (packed.read(f"{name} - Singer 3.mid"), midi(8, others=5)))
+            assert [one != other for one, other in zip(sung, score, strict=True)] == [track == 0, track == 1]
+
+
+def test_a_song_whose_track_cannot_be_sung_can_have_another_one(studio, tmp_path):
+    view, song = studio.show("abc", "two", uploads({"two": write(tmp_path, "two", midi(8, others=5))}), NOBODY, [])
+    assert "Choose a singer" in view["html"]
+    assert [each.number for each in song.voices] == ["0", "1"]
 
 
 def test_all_files_are_packed(studio, tmp_path):
     files = {name: write(tmp_path, name, midi(notes)) for name, notes in (("a", 8), ("b", 9))}
     files["bad"] = write(tmp_path, "bad", b"MThd")
+    files = uploads(files)
     place, said = studio.pack("abc", files, ONE._replace(singers=[3, 1]))
     with zipfile.ZipFile(place) as packed:
         assert packed.namelist() == [f"{song} - Singer {singer}.mid" for song in "ab" for singer in (3, 1)]
@@ -172,7 +198,7 @@ def test_all_files_are_packed(studio, tmp_path):
         assert len(voice(packed.read("b - Singer 1.mid")).onset) == 9
     [refused] = said
     assert refused.startswith("bad: ")
-    assert studio.pack("abc", files, ONE._replace(singers=[])) == (None, ["Choose a singer, or up to 4 of them."])
+    assert studio.pack("abc", files, NOBODY) == (None, ["Choose a singer, or up to 4 of them."])
 
 
 # No event may come later than 2^28 ticks after the one before.

@@ -91,13 +91,16 @@ def lane_svg(roll: PianoRoll, sung: np.ndarray, most: float, sizes: Sizes, name:
         y = sizes.top + (high - pitch - 0.5) * semitone
         text = escape(lyric)
         where = f"{abs(by):.0f} ms {'late' if by > 0 else 'early'}" if round(by) else "on time"
-        longer = 1000 * (sung_stop - sung_start - stop + start)
+        longer = round(1000 * (sung_stop - sung_start - stop + start))
+        length = (
+            f"{abs(longer)} ms {'longer' if longer > 0 else 'shorter'} than written" if longer else "as long as written"
+        )
         x = roll.place(sung_start)
         parts.append(
             f'<rect class="score" x="{roll.place(start)}" y="{y:.1f}" width="{roll.place(stop - start)}" '
             f'height="{semitone + 2:.1f}"/>'
             f'<rect class="sung" x="{x}" y="{y + semitone / 3:.1f}" width="{roll.place(sung_stop - sung_start)}" '
-            f'height="{semitone / 2 + 0.5:.1f}"><title>{text} {where}, {longer:+.0f} ms long</title></rect>'
+            f'height="{semitone / 2 + 0.5:.1f}"><title>{text} {where}, {length}</title></rect>'
             f'<text class="lyric" x="{x}" dx="3" y="{y - 3:.1f}">{text}</text>'
             f'<rect class="{"late" if by > 0 else "early"}" x="{roll.place(start)}" width="3" '
             f'y="{zero - max(by, 0) / most * room:.1f}" height="{abs(by) / most * room:.1f}"/>'
@@ -106,7 +109,7 @@ def lane_svg(roll: PianoRoll, sung: np.ndarray, most: float, sizes: Sizes, name:
         f'<text x="2" y="{sizes.top + (high - pitch) * semitone + 4:.1f}">{_name(pitch)}</text>'
         for pitch in _spread(sorted(set(roll.pitch.tolist())), 12 / semitone)
     ] + [
-        f'<text x="2" y="{zero - value / most * (room - 5) + 4:.1f}">{f"{value:+.0f}" if value else 0} ms</text>'
+        f'<text x="2" y="{zero - value / most * (room - 5) + 4:.1f}">{_signed(value)} ms</text>'
         for value in (most, 0, -most)
     ]
     return (
@@ -120,11 +123,11 @@ def lane_svg(roll: PianoRoll, sung: np.ndarray, most: float, sizes: Sizes, name:
 def axis_svg(roll: PianoRoll) -> str:
     """Returns the numbers of the bars, and below them the seconds. The page hides those that have no room."""
     bars = [
-        f'<text data-bar="{i}" x="{roll.place(bar)}" y="12">{i + roll.first_bar}</text>'
+        f'<text data-bar="{i}" x="{roll.place(bar)}" dx="4" y="12">{i + roll.first_bar}</text>'
         for i, bar in enumerate(roll.bars.tolist())
     ]
     seconds = [
-        f'<text data-second="{second}" x="{roll.place(second)}" y="{AXIS + 12}">{second} s</text>'
+        f'<text data-second="{second}" x="{roll.place(second)}" dx="4" y="{AXIS + 12}">{second} s</text>'
         for second in range(int(0.95 * roll.end) + 1)  # the last ones would not fit beside the end
     ]
     return (
@@ -140,6 +143,10 @@ def _spread(pitches: list[int], apart: float) -> list[int]:
         if not chosen or chosen[-1] - pitch >= apart:
             chosen.append(pitch)
     return chosen
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.0f}".replace("-", "&minus;") if value else "0"
 
 
 def _name(pitch: int) -> str:

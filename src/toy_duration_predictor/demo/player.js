@@ -7,18 +7,21 @@ const RATE = 22050; // as the sounds have it; decoding would otherwise double wh
 const FADE = 0.005; // seconds; shorter ones click
 const ZOOMS = [1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32];
 const STEPS = { bar: [1, 2, 4, 8, 16, 32, 64, 128], second: [1, 2, 5, 10, 20, 30, 60, 120] };
-const ROOM = { bar: 26, second: 40, lyric: 22 }; // pixels that a label needs
+const ROOM = { bar: 26, second: 40, lyric: 30 }; // pixels that a label needs
 
 let context = null; // made by the first press of Play, as browsers demand
-let buffers = null; // the decoded sounds; null where they are still to be loaded
-let sources = []; // what is playing: a source and its gain for each sound
-let heard = 1;
+let buffers = []; // the decoded sounds
+let loaded = []; // their addresses; while the next ones are loaded, these still play
+let sources = []; // what is playing: a source and its gain for each decoded sound
+let heard = 1; // index into the sounds
+let voice = null; // the name of what is heard
 let playing = false;
 let at = 0; // where it stands, in seconds; while it plays, where it stood at the context's time `since`
 let since = 0;
 let zoom = 0; // index into ZOOMS
 let song = null;
 let loads = 0;
+let frame = 0;
 let problem = "";
 
 const all = (selector) => [...element.querySelectorAll(selector)];
@@ -26,20 +29,25 @@ const one = (selector) => element.querySelector(selector);
 const sounds = () => props.value?.sounds ?? [];
 const end = () => props.value?.end ?? 0;
 const sounding = () => sources.length > 0;
+const name = (address) => address?.split("/").pop(); // a voice's file has the same name in all takes of a song
+const current = () => loaded.join() === sounds().join();
+// A voice that is not loaded yet cannot be heard; the score is then.
+const loud = () => Math.max(loaded.findIndex((each) => name(each) === voice), 0);
 const position = () => Math.min(sounding() ? at + context.currentTime - since : at, end());
 
 async function load() {
   const mine = ++loads;
+  const wanted = [...sounds()];
   problem = "";
   try {
     const decoded = await Promise.all(
-      sounds().map(async (address) => {
+      wanted.map(async (address) => {
         const answer = await fetch(address);
         if (!answer.ok) throw new Error(answer.status);
         return context.decodeAudioData(await answer.arrayBuffer());
       }),
     );
-    if (mine === loads) buffers = decoded;
+    if (mine === loads) [buffers, loaded] = [decoded, wanted];
   } catch {
     if (mine !== loads) return false;
     pause();
@@ -62,7 +70,7 @@ function sound(from) {
     const source = context.createBufferSource();
     const gain = context.createGain();
     source.buffer = buffer;
-    gain.gain.value = i === heard ? 1 : 0;
+    gain.gain.value = i === loud() ? 1 : 0;
     source.connect(gain).connect(context.destination);
     source.start(0, from);
     return { source, gain };
@@ -74,7 +82,7 @@ async function play() {
   context ??= new AudioContext({ sampleRate: RATE });
   draw();
   await context.resume();
-  if (!buffers && !(await load())) return draw();
+  if (!current() && !(await load())) return draw();
   if (playing) sound(at >= end() ? 0 : at);
   tick();
 }
@@ -85,12 +93,13 @@ function pause() {
 }
 
 function tick() {
+  cancelAnimationFrame(frame);
   if (sounding() && position() >= end()) {
     pause();
     at = 0;
   }
   draw();
-  if (sounding()) requestAnimationFrame(tick);
+  if (sounding()) frame = requestAnimationFrame(tick);
 }
 
 function seek(seconds) {
@@ -102,7 +111,8 @@ function seek(seconds) {
 
 function hear(lane) {
   heard = (lane + sounds().length) % sounds().length;
-  sources.forEach(({ gain }, i) => gain.gain.setTargetAtTime(i === heard ? 1 : 0, context.currentTime, FADE));
+  voice = name(sounds()[heard]);
+  sources.forEach(({ gain }, i) => gain.gain.setTargetAtTime(i === loud() ? 1 : 0, context.currentTime, FADE));
   draw();
 }
 
@@ -223,15 +233,17 @@ element.addEventListener(
 new ResizeObserver(() => (fit(), draw())).observe(element);
 
 watch("value", async () => {
-  buffers = null;
   loads += 1;
   problem = "";
   if (props.value?.song !== song) {
     pause();
-    at = 0;
+    at = zoom = 0;
     song = props.value?.song;
   }
-  if (heard >= sounds().length) heard = 1;
+  const same = sounds().findIndex((each) => name(each) === voice);
+  if (same >= 0) heard = same;
+  else if (heard >= sounds().length) heard = 1;
+  voice = name(sounds()[heard]);
   at = Math.min(at, end());
   fit();
   draw();

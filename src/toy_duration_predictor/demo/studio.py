@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from toy_duration_predictor.demo.built_in_songs import write_songs
 from toy_duration_predictor.demo.choices import LIKE, MOST_SINGERS, Who
 from toy_duration_predictor.demo.performance import Drawn, draw, write_performances
-from toy_duration_predictor.demo.songs import read_heard, read_song
-from toy_duration_predictor.demo.uploads import file_stems
+from toy_duration_predictor.demo.songs import Song, read_heard, read_song
+from toy_duration_predictor.demo.uploads import file_stems, file_suffix
 from toy_duration_predictor.demo.view import message_view, performances_view
 from toy_duration_predictor.demo.visits import Visits
 from toy_duration_predictor.errors import InputError
@@ -18,11 +18,26 @@ from toy_duration_predictor.inference.predictor import Predictor
 from toy_duration_predictor.inference.references import reference_sums
 from toy_duration_predictor.scores.perform import HumanizeSettings, Sings, perform
 
-GONE = "The page was not used for an hour, and the files are gone; upload them again."
+GONE = "Your files are gone: an hour has passed, or the page has lost its connection. Upload them again."
 # Figures that are kept for whoever asks next: of so many songs and singers.
 MOST_DRAWN = 500
 
 Files = Mapping[str, Path]
+
+
+class Upload(NamedTuple):
+    """A song that a visitor has uploaded.
+
+    Attributes:
+        place: Where the file lies.
+        track: The track that the visitor has chosen; None for the one that is found.
+    """
+
+    place: Path
+    track: str | None = None
+
+
+Uploads = Mapping[str, Upload]
 
 
 class Wanted(NamedTuple):
@@ -80,40 +95,55 @@ class Studio:
         self,
         session: str | None,
         song: str | None,
-        files: Files,
-        track: str | None,
+        files: Uploads,
         wanted: Wanted,
         said: Sequence[str],
-    ) -> dict[str, Any]:
-        """Performs a song, and returns what the page shows of it: see `view`. Where that fails it shows the reason.
+    ) -> tuple[dict[str, Any], Song | None]:
+        """Performs a song.
 
         Args:
             session: The visit.
             song: The name of an uploaded song, or of a built-in one.
             files: The uploaded songs.
-            track: The track that is sung; None for the one that is found.
             wanted: The singers and their settings.
             said: What the visitor has to be told already.
+
+        Returns:
+            What the page shows, see `view`; and the song. Where it cannot be sung the page shows the reason, and where
+            it cannot be read there is no song.
         """
-        place = files.get(song or "") or self.examples.get(song or "")
-        if place is None:
-            return message_view(said or ["Choose a song."])
+        songs = {name: Upload(place) for name, place in self.examples.items()} | dict(files)
+        if song not in songs:
+            return message_view(said or ["Choose a song."]), None
+        place, track = songs[song]
+        read = None
+        # Where the visit ends meanwhile, its folder is gone, and nothing is left behind.
+        folder = self.visits.new_folder(session, "sung")
         try:
-            settings = wanted.settings()
             read = read_song(place.read_bytes(), track)
+            settings = wanted.settings()
             singers = [
                 (name, sings, self._drawn(place, track, who, wanted.strength, settings.temperature))
                 for name, who, sings in self._singers(wanted)
             ]
-            folder = self.visits.new_folder(session, "sung")
-            performances = write_performances(read, self.predictor, singers, settings, folder, Path(place.name))
-            return performances_view(performances, f"{place} {track}", [*said, *read.said])
+            performances = write_performances(
+                read, self.predictor, singers, settings, folder, Path(f"{song}{file_suffix(place)}")
+            )
+            return performances_view(performances, f"{place} {track}", [*said, *read.said]), read
         except FileNotFoundError:
-            return message_view([GONE])
+            return message_view([GONE]), read
         except InputError as error:
-            return message_view([*said, str(error)])
+            return message_view([*said, str(error)]), read
 
-    def pack(self, session: str | None, files: Files, wanted: Wanted) -> tuple[Path | None, list[str]]:
+    def choose(self, upload: Upload, track: str) -> Upload:
+        """Returns an upload with the number of a track, or without one if it is the track that is found."""
+        try:
+            found = read_song(upload.place.read_bytes()).midi.voice.taken.number
+        except FileNotFoundError:  # which is said by what is shown next
+            return Upload(upload.place, track)
+        return Upload(upload.place, None if track == found else track)
+
+    def pack(self, session: str | None, files: Uploads, wanted: Wanted) -> tuple[Path | None, list[str]]:
         """Performs all uploaded songs, and puts their MIDI files into a zip file.
 
         Returns:
@@ -129,9 +159,9 @@ class Studio:
             return None, [str(error)]
         written = 0
         with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as packed:
-            for name, file in files.items():
+            for name, (file, track) in files.items():
                 try:
-                    song = read_song(file.read_bytes())
+                    song = read_song(file.read_bytes(), track)
                     sung = [
                         song.sung(perform(song.midi.score, self.predictor, sings, settings)) for _, _, sings in singers
                     ]
@@ -139,7 +169,7 @@ class Studio:
                     said.append(f"{name}: {error if isinstance(error, InputError) else GONE}")
                     continue
                 for stem, content in zip(file_stems((who for who, _, _ in singers), []), sung, strict=True):
-                    packed.writestr(f"{name} - {stem}{file.suffix}", content)
+                    packed.writestr(f"{name} - {stem}{file_suffix(file)}", content)
                 written += len(sung)
         return (place if written else None), said
 

@@ -1,4 +1,4 @@
-"""Uploads moved into a visit's folder, each under a name of its own, or refused with the reason."""
+"""Uploads, each under a name of its own, or refused with the reason."""
 
 import re
 from collections.abc import Callable, Container, Iterable, Sequence
@@ -43,32 +43,33 @@ def file_stems(names: Iterable[str], taken: Sequence[str]) -> list[str]:
     return stems
 
 
-def keep(uploads: Sequence[str | Path], folder: Path, read: Callable[[bytes], Any], taken: Sequence[str] = ()) -> Kept:
-    """Moves uploads into a folder.
+def file_suffix(place: Path) -> str:
+    """Returns the suffix of a MIDI file. One that is uploaded may have any.
+
+    >>> file_suffix(Path("song.KAR")), file_suffix(Path("song.html"))
+    ('.kar', '.mid')
+    """
+    suffix = place.suffix.lower()
+    return suffix if suffix in SUFFIXES else ".mid"
+
+
+def keep(uploads: Sequence[str | Path], read: Callable[[bytes], Any], taken: Sequence[str] = ()) -> Kept:
+    """Returns the uploads that can be used.
 
     Args:
-        uploads: The files as they came. None of them is left where it was.
-        folder: Where they go.
+        uploads: The files as they came.
         read: Refuses what cannot be used by an `InputError`.
         taken: Names that are none of theirs.
     """
+    if len(uploads) > MOST_FILES:
+        return Kept({}, [f"{len(uploads)} files are too many at once; give at most {MOST_FILES}."])
     kept = Kept({}, [])
-    too_many = len(uploads) > MOST_FILES
-    if too_many:
-        kept.refused.append(f"{len(uploads)} files are too many at once; give at most {MOST_FILES}.")
-    for given in map(Path, uploads):
+    for place in map(Path, uploads):
         try:
-            content = given.read_bytes()
-            given.unlink()  # Gradio's copy; the folder is deleted with the visit
-            if too_many:
-                continue
-            read(content)
+            read(place.read_bytes())
         except (InputError, OSError) as error:
             reason = str(error).rstrip(".") if isinstance(error, InputError) else "it did not arrive"
-            kept.refused.append(f"{given.name[:80]} cannot be used: {reason}.")
-            continue
-        name = file_stem(given.stem, [*kept.files, *taken])
-        suffix = given.suffix.lower()
-        kept.files[name] = folder / f"{name}{suffix if suffix in SUFFIXES else '.mid'}"
-        kept.files[name].write_bytes(content)
+            kept.refused.append(f"{place.name[:80]} cannot be used: {reason}.")
+        else:
+            kept.files[file_stem(place.stem, [*kept.files, *taken])] = place
     return kept

@@ -66,7 +66,7 @@ def performances_view(performances: Performances, song: str, said: Sequence[str]
         "html": f'{_said([*said, *cut])}<fieldset class="listen"><legend>Listen to</legend>{listen}</fieldset>'
         f'<div class="scroll" tabindex="0" role="region" aria-label="Picture of the song"><div class="wide">'
         f'{axis_svg(roll)}{pictures}<div class="cursor"></div></div></div>{KEY}<p class="note">{_differences(lanes)} '
-        f"{_link(performances.sound, 'The score as sound')}</p>",
+        f"The clicks are the score's beats. {_link(performances.sound, 'The score as sound')}</p>",
         "sounds": [_address(place) for place in (performances.sound, *(lane.sound for lane in lanes))],
         "song": song,
         "end": roll.end,
@@ -80,8 +80,11 @@ def _said(said: Sequence[str]) -> str:
 
 
 def _head(lane: Lane) -> str:
-    links = f"{_link(lane.midi, 'MIDI file')} {_link(lane.sound, 'sound')}"
-    return f"<b>{escape(lane.name)}</b> {escape(in_words(lane.drawn.habits)).replace(' ms', '&nbsp;ms')}. {links}"
+    links = f'<span class="links">{_link(lane.midi, "MIDI file")} {_link(lane.sound, "sound")}</span>'
+    words = escape(in_words(lane.drawn.habits))
+    for unit in ("ms", "%"):
+        words = words.replace(f" {unit}", f"&nbsp;{unit}")
+    return f"<b>{escape(lane.name)}</b> {words}. {links}"
 
 
 def _differences(lanes: Sequence[Lane]) -> str:

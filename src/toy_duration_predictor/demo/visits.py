@@ -1,6 +1,7 @@
-"""The folders of visits. Each holds what a visitor has uploaded, and the files made from it.
+"""The files of visits: what a visitor has uploaded, and in a folder for each visit what was made from it.
 
-A visit's folder is deleted when its page is closed, or after an hour without use.
+They are deleted when the page is closed, or after an hour without use. Uploads lie where Gradio puts them, which is one
+place for a file that several visitors upload. So it stays until the last of these visits ends.
 """
 
 import hashlib
@@ -8,14 +9,16 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
 IDLE_SECONDS = 3600
 
 
 class Visits:
-    """The folders of all visits.
+    """The files of all visits.
 
     Args:
         folder: Where the folders are; it is made.
@@ -23,6 +26,8 @@ class Visits:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._uploads: dict[Path, set[Path]] = {}
+        self._lock = Lock()
         folder.mkdir(parents=True)
 
     def new_folder(self, session: str | None, purpose: str) -> Path:
@@ -34,18 +39,34 @@ class Visits:
         """
         place = self._place(session)
         place.mkdir(exist_ok=True)
-        os.utime(place)
+        with self._lock:
+            uploads = list(self._uploads.get(place, ()))
+        for used in (place, *uploads):
+            with suppress(FileNotFoundError):
+                os.utime(used)  # Gradio, too, deletes what is older than an hour
         for other in self._folder.iterdir():
             with suppress(FileNotFoundError):  # another visit may end at this moment
                 if other.stat().st_mtime < time.time() - IDLE_SECONDS:
-                    shutil.rmtree(other, ignore_errors=True)
+                    self._delete(other)
         for before_last in sorted(place.glob(f"{purpose}-*"))[:-1]:
             shutil.rmtree(before_last, ignore_errors=True)
         return Path(tempfile.mkdtemp(prefix=f"{purpose}-{time.monotonic_ns():020}-", dir=place))
 
+    def add(self, session: str | None, uploads: Iterable[str | Path]) -> None:
+        """Adds uploads, which stay until the visit ends."""
+        with self._lock:
+            self._uploads.setdefault(self._place(session), set()).update(map(Path, uploads))
+
     def end(self, session: str | None) -> None:
-        """Deletes a visit's folder."""
-        shutil.rmtree(self._place(session), ignore_errors=True)
+        """Deletes a visit's files."""
+        self._delete(self._place(session))
+
+    def _delete(self, place: Path) -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        with self._lock:
+            uploads = self._uploads.pop(place, set())
+            for upload in uploads.difference(*self._uploads.values()):
+                upload.unlink(missing_ok=True)
 
     def _place(self, session: str | None) -> Path:
         # The browser chooses this name, which could be any path.
