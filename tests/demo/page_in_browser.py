@@ -73,6 +73,14 @@ class Page:
     def position(self) -> float:
         return float(self.run("return document.querySelector('#view .position').value"))
 
+    def seek(self, seconds: float) -> None:
+        """Moves the position; far from the song's end, where a busy machine would otherwise let the song end."""
+        self.run(
+            "const position = document.querySelector('#view .position'); position.value = arguments[0];"
+            "position.dispatchEvent(new Event('input', {bubbles: true}))",
+            seconds,
+        )
+
     def cursor(self) -> float:
         """Returns where the cursor is, as a share of the time line."""
         return float(
