@@ -26,6 +26,14 @@ def test_the_terminal_shows_all_but_pictures(sections):
         assert part in text
 
 
+def test_a_narrow_terminal_cuts_nothing():
+    console = Console(record=True, width=40, file=io.StringIO())
+    names = ["model_b-phase-simulated-seed0-3a185dd8", "model_b-phase-simulated-seed1-e59bbb94"]
+    console.print(render_text("Runs", [Section("logs", ("folder", "size"), [(name, "3.0 MB") for name in names])]))
+    shown = "".join(line[:30].strip() for line in console.export_text().splitlines())
+    assert all(name in shown for name in names)
+
+
 def test_markdown(sections):
     assert render_markdown("Title", sections) == (
         "# Title\n\n## A title longer than its table\n\n| a | b |\n| --- | --- |\n| 1 < 2 | x / y |\n\n"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich import box
 from rich.console import Group
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from toy_duration_predictor.files import write_text
@@ -68,7 +68,9 @@ def render_text(title: str, sections: Sequence[Section]) -> Group:
     for section in sections:
         parts.append(Text(section.title, style="bold"))
         if section.rows:
-            table = Table(*section.heads, box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(section.heads))
+            # In a narrow terminal a long word, such as a folder's name, goes on in the next line; none is cut.
+            columns = [Column(head, overflow="fold") for head in section.heads]
+            table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(section.heads))
             for row in section.rows:
                 table.add_row(*map(Text, row))
             parts.append(table)
