@@ -20,7 +20,7 @@ from toy_duration_predictor.data.midi.voice import read_voice
 from toy_duration_predictor.data.sources import load_songs
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.predictor import Predictor
-from toy_duration_predictor.scores.humanize import humanize, humanize_bytes
+from toy_duration_predictor.scores.humanize import humanize, humanize_bytes, humanize_with_remarks
 from toy_duration_predictor.scores.midi import Reading, read_score
 from toy_duration_predictor.scores.perform import HumanizeSettings, Sings
 from toy_duration_predictor.scores.rows import open_csv, open_json
@@ -311,6 +311,19 @@ def test_the_other_formats(phase):
     # Of three notes after a rest, which is no part of the song that the model is given.
     ticks = times(humanize_bytes(a_score((480, 0), (480, 0), (288, 0)), phase, TWO))
     assert np.cumsum(seconds)[:3] == pytest.approx(0.5 + np.array([0, *ticks[2::2]]) / 960, abs=2e-3)
+
+
+def test_options_without_a_use_are_named(phase):
+    rows = b"ticks_per_beat,duration,pitch\n480,240,60\n480,240,62\n"
+    settings = HumanizeSettings(tempo=120, track=0, begin="J")
+
+    def unused(score, suffix):
+        remarks = humanize_with_remarks(score, phase, TWO, settings, suffix, suffix)[1]
+        return [remark.split()[0] for remark in remarks if f"has no use for a {suffix} file" in remark]
+
+    assert unused(rows, ".csv") == ["tempo", "track", "begin"]
+    assert unused(SCORE, ".mid") == ["tempo"]
+    assert unused(content(FIRST, SECOND), ".ds") == ["track", "begin"]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".json"])

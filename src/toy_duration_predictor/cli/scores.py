@@ -124,9 +124,8 @@ def _humanize(arguments: argparse.Namespace) -> None:
     for file, remarks in list(done.remarks.items())[:REFUSED_SHOWN]:
         sys.stderr.writelines(f"{file}: {remark}.\n" for remark in remarks)
     if len(done.remarks) > REFUSED_SHOWN:
-        sys.stderr.write(
-            f"{len(done.remarks) - REFUSED_SHOWN} more files were read; tdp tracks FILE shows each voice.\n"
-        )
+        more = len(done.remarks) - REFUSED_SHOWN
+        sys.stderr.write(f"{more} more files were read; tdp tracks FILE shows the voice of a MIDI file.\n")
     files = f" {done.files:,} {'file' if done.files == 1 else 'files'}" if arguments.score.is_dir() else ""
     sys.stdout.write(f"{arguments.out}:{files} with the timing of {', '.join(timing)}\n")
 

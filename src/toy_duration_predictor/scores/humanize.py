@@ -183,7 +183,18 @@ def humanize_with_remarks(
     # Where no note moves, a file is not written anew: another writer's spaces, line ends and running status stay.
     stays = unmoved and (out_suffix in MIDI) == (suffix in MIDI)
     performance = content if stays else opened.write(times)
-    return performance, tuple(opened.remarks)
+    return performance, (
+        *(f"{name} has no use for a {suffix} file" for name in _unused(settings, suffix)),
+        *opened.remarks,
+    )
+
+
+def _unused(settings: HumanizeSettings, suffix: str) -> list[str]:
+    """Returns the settings of how a score is read that are given, and that its format has no use for."""
+    used: dict[str, tuple[str, ...]] = {".ds": ("tempo",), **dict.fromkeys(MIDI, Reading._fields)}
+    used |= dict.fromkeys((*IN_PLACE, *EDITORS, XML), ("track",))
+    given = [name for name in ("tempo", *Reading._fields) if getattr(settings, name) != getattr(DEFAULT, name)]
+    return [name for name in given if name not in used.get(suffix, ())]
 
 
 def check_suffixes(suffix: str, out_suffix: str) -> None:
