@@ -37,8 +37,9 @@ def save(folder, network, anonymous=False, scores=0):
 
 
 def test_without_the_extra_it_says_so(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(InputError, match=r"An export needs onnxruntime: pip install 'toy-duration-predictor\[onnx\]'"):
+    for name in ("onnxscript", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(InputError, match=r"An export needs onnxscript: pip install 'toy-duration-predictor\[onnx\]'"):
         export.export(tmp_path, tmp_path / "model.onnx")
 
 
