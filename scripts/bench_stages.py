@@ -16,7 +16,7 @@ from bench_networks import Trial
 from hydra import compose, initialize_config_dir
 
 from toy_duration_predictor.comparison.gather import gather
-from toy_duration_predictor.comparison.report import write_comparison
+from toy_duration_predictor.comparison.reports.comparison import write_comparison
 from toy_duration_predictor.data.audit import audit
 from toy_duration_predictor.data.notes import Notes
 from toy_duration_predictor.data.simulate import simulate_songs

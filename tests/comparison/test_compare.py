@@ -18,8 +18,8 @@ from toy_duration_predictor.comparison.compare import _plan, compare
 from toy_duration_predictor.comparison.config import CompareConfig
 from toy_duration_predictor.comparison.intervals import Interval
 from toy_duration_predictor.comparison.learning_curves import learning_curve
+from toy_duration_predictor.comparison.reports.terms import terms
 from toy_duration_predictor.comparison.sensitivity import Sensitivity, plant
-from toy_duration_predictor.comparison.terms import terms
 from toy_duration_predictor.data.quantize import carried
 from toy_duration_predictor.data.simulate import simulate_songs
 from toy_duration_predictor.errors import InputError
@@ -233,7 +233,7 @@ def test_words_that_a_report_does_not_use_are_not_explained():
 
 def test_rendering_needs_no_library_that_computes():
     """Nor torch, unless it writes events."""
-    code = "import sys, toy_duration_predictor.comparison.report; print(*sys.modules)"
+    code = "import sys, toy_duration_predictor.comparison.reports.comparison; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "scipy", "sklearn", "pandas", "lightning"} & set(loaded)
 

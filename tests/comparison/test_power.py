@@ -7,9 +7,9 @@ from tests.conftest import ONE_EPOCH, SMALL, composed
 from toy_duration_predictor.comparison import power as module
 from toy_duration_predictor.comparison.intervals import Interval
 from toy_duration_predictor.comparison.power import Outcome, cell, power, trial
-from toy_duration_predictor.comparison.report_power import sections
+from toy_duration_predictor.comparison.reports.power import sections
+from toy_duration_predictor.comparison.reports.words import closer
 from toy_duration_predictor.comparison.sensitivity import Sensitivity
-from toy_duration_predictor.comparison.words import closer
 from toy_duration_predictor.training.task import DurationTask
 
 EACH = f"each=[{','.join(map(repr, (*SMALL[:-1], ONE_EPOCH)))}]"

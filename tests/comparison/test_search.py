@@ -2,10 +2,11 @@
 
 import json
 
+import matplotlib as mpl
 import pytest
 
 from tests.conftest import FEW_SONGS, composed
-from toy_duration_predictor.comparison.report_settings import better
+from toy_duration_predictor.comparison.reports.settings import better
 from toy_duration_predictor.comparison.runs import find_entries
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.training.task import DurationTask
@@ -126,6 +127,12 @@ def test_failing_trials_are_survived(search):
     states = {trial["params"]["training.learning_rate"]: trial["state"] for trial in facts["trials"]}
     assert states == {"0.01": "finished", "7": "failed"}
     assert {trial.get("reason", "")[:14] for trial in facts["trials"]} == {"", "configuration:"}
+
+
+def test_pictures_drawn_later_have_their_own_style(search):
+    before = dict(mpl.rcParams)
+    search()
+    assert dict(mpl.rcParams) == before  # Optuna sets one for all
 
 
 def test_two_objectives_have_a_front(search, tmp_path):

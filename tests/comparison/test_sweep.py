@@ -8,7 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import metadata
 
 from tests.conftest import FEW_SONGS, ONE_EPOCH, ROOT, SMALL
-from toy_duration_predictor.comparison.report_sweep import find, sections
+from toy_duration_predictor.comparison.reports.sweep import find, sections
 from toy_duration_predictor.comparison.sweep import Trial
 
 

@@ -1,1 +1,1 @@
-"""Many runs: baselines, statistics, questions and the report."""
+"""Many runs: baselines, statistics, questions, sweeps and searches."""

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from toy_duration_predictor.comparison.arms import ANONYMOUS, MODEL, check_names
 from toy_duration_predictor.comparison.config import CompareConfig
 from toy_duration_predictor.comparison.gather import gather
-from toy_duration_predictor.comparison.report import write_comparison
+from toy_duration_predictor.comparison.reports.comparison import write_comparison
 from toy_duration_predictor.comparison.study_runs import finished, of_study, share_out, write_songs
 from toy_duration_predictor.data.split import FOLDS
 from toy_duration_predictor.errors import InputError

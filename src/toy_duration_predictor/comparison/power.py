@@ -23,8 +23,8 @@ from toy_duration_predictor.comparison.config import PowerConfig
 from toy_duration_predictor.comparison.evidence import deciding, measured, share
 from toy_duration_predictor.comparison.intervals import Interval
 from toy_duration_predictor.comparison.questions import NO_DIFFERENCE, SAME, SUPPORTED, WORSE, verdict, within
-from toy_duration_predictor.comparison.report import plain
-from toy_duration_predictor.comparison.report_power import TITLE, sections
+from toy_duration_predictor.comparison.reports.comparison import plain
+from toy_duration_predictor.comparison.reports.power import TITLE, sections
 from toy_duration_predictor.comparison.sensitivity import sensitivity
 from toy_duration_predictor.comparison.significance import song_sign_flip
 from toy_duration_predictor.comparison.study_runs import finished, of_study, share_out, write_songs

@@ -21,8 +21,8 @@ from toy_duration_predictor.comparison.config import QuantizersConfig
 from toy_duration_predictor.comparison.intervals import Interval
 from toy_duration_predictor.comparison.quantizer_figures import FIGURES, Speed, figures, notes_per_second, over_songs
 from toy_duration_predictor.comparison.quantizer_questions import Judged, judge_ways
-from toy_duration_predictor.comparison.report import plain
-from toy_duration_predictor.comparison.report_quantizers import TITLE, sections
+from toy_duration_predictor.comparison.reports.comparison import plain
+from toy_duration_predictor.comparison.reports.quantizers import TITLE, sections
 from toy_duration_predictor.comparison.study_runs import finished, of_study, share_out, write_songs
 from toy_duration_predictor.data.notes import Notes
 from toy_duration_predictor.data.origin import are_carried, origins

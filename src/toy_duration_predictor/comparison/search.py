@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_integration.pytorch_lightning import PyTorchLightningPruningCallback
 
 from toy_duration_predictor.comparison.config import SearchConfig
-from toy_duration_predictor.comparison.report_search import write_search
+from toy_duration_predictor.comparison.reports.search import write_search
 from toy_duration_predictor.comparison.study_runs import of_study
 from toy_duration_predictor.errors import InputError, first_line, reason_of
 from toy_duration_predictor.files import alone

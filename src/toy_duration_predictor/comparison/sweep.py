@@ -105,7 +105,7 @@ class ReportAtEnd(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Shows and writes the report."""
-        from toy_duration_predictor.comparison.report_sweep import write_sweep
+        from toy_duration_predictor.comparison.reports.sweep import write_sweep
 
         with ending_in_a_sentence():
             folder = Path(config.hydra.sweep.dir)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from toy_duration_predictor.comparison.words import percent
+from toy_duration_predictor.comparison.reports.words import percent
 from toy_duration_predictor.sections import Section
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from toy_duration_predictor.comparison.report_in_short import in_short, verdict
-from toy_duration_predictor.comparison.report_measures import (
+from toy_duration_predictor.comparison.reports.in_short import in_short, verdict
+from toy_duration_predictor.comparison.reports.measures import (
     FORMS,
     NAMES,
     by_resolution,
@@ -20,9 +20,9 @@ from toy_duration_predictor.comparison.report_measures import (
     shown,
     summary,
 )
-from toy_duration_predictor.comparison.report_timing import numbers, timing_sections
-from toy_duration_predictor.comparison.terms import terms
-from toy_duration_predictor.comparison.words import percent
+from toy_duration_predictor.comparison.reports.terms import terms
+from toy_duration_predictor.comparison.reports.timing import numbers, timing_sections
+from toy_duration_predictor.comparison.reports.words import percent
 from toy_duration_predictor.sections import Section, render_markdown, write_report
 from toy_duration_predictor.training import figures
 

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 
 from toy_duration_predictor.comparison.quantizer_figures import FIGURES, TIMED
 from toy_duration_predictor.comparison.questions import JUST_NOTICEABLE_MS, LEVEL, OPEN
-from toy_duration_predictor.comparison.report_measures import FORMS, NAMES, in_units, shown
-from toy_duration_predictor.comparison.significance import smallest_p
-from toy_duration_predictor.comparison.terms import terms
-from toy_duration_predictor.comparison.words import (
+from toy_duration_predictor.comparison.reports.measures import FORMS, NAMES, in_units, shown
+from toy_duration_predictor.comparison.reports.terms import terms
+from toy_duration_predictor.comparison.reports.words import (
     LAST,
     best_unit,
     brackets,
@@ -19,6 +18,7 @@ from toy_duration_predictor.comparison.words import (
     span,
     too_few,
 )
+from toy_duration_predictor.comparison.significance import smallest_p
 from toy_duration_predictor.data.quantizers import REFERENCE, WAYS
 from toy_duration_predictor.sections import Section
 

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from toy_duration_predictor.comparison.words import number, percent
+from toy_duration_predictor.comparison.reports.words import number, percent
 
 # What errors are of, and the skill that belongs to them, by the metric that runs are compared by.
 KNOWN = {

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from toy_duration_predictor.comparison.report_measures import shown
-from toy_duration_predictor.comparison.words import percent
+from toy_duration_predictor.comparison.reports.measures import shown
+from toy_duration_predictor.comparison.reports.words import percent
 from toy_duration_predictor.sections import Section
 from toy_duration_predictor.training import figures
 

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from toy_duration_predictor.comparison.report_measures import NAMES
-from toy_duration_predictor.comparison.words import (
+from toy_duration_predictor.comparison.reports.measures import NAMES
+from toy_duration_predictor.comparison.reports.words import (
     LAST,
     best_unit,
     brackets,
@@ -14,7 +14,7 @@ from toy_duration_predictor.comparison.words import (
     span,
     too_few,
 )
-from toy_duration_predictor.comparison.words import in_short as paragraph
+from toy_duration_predictor.comparison.reports.words import in_short as paragraph
 from toy_duration_predictor.sections import Section
 
 if TYPE_CHECKING:

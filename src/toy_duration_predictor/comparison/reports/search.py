@@ -14,9 +14,9 @@ from rich.console import Console
 
 from toy_duration_predictor.comparison.config import SearchConfig
 from toy_duration_predictor.comparison.questions import OPEN
-from toy_duration_predictor.comparison.report_settings import KNOWN, REPORT_ONCE, best_metric, better, error
-from toy_duration_predictor.comparison.terms import terms
-from toy_duration_predictor.comparison.words import counted, in_short
+from toy_duration_predictor.comparison.reports.settings import KNOWN, REPORT_ONCE, best_metric, better, error
+from toy_duration_predictor.comparison.reports.terms import terms
+from toy_duration_predictor.comparison.reports.words import counted, in_short
 from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.sections import Section, render_text, write_report
 
@@ -121,8 +121,9 @@ def _pictures(study: optuna.Study, finished: Sequence[FrozenTrial], settings: Se
 
 
 def _drawn(draw: Callable[..., Any], study: optuna.Study, number: int, name: str) -> "Figure":
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Optuna calls its drawing experimental
+    # Optuna calls its drawing experimental, and sets a style for all pictures that are drawn later.
+    with warnings.catch_warnings(), plt.rc_context():
+        warnings.simplefilter("ignore")
         figure: Figure = draw(study, target=lambda trial: trial.values[number], target_name=name).figure
     plt.close(figure)  # pyplot would keep it
     return figure

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from toy_duration_predictor.comparison.questions import LEVEL, OPEN, SAME, SUPPORTED, VERDICTS, WORSE
-from toy_duration_predictor.comparison.report_measures import NAMES
-from toy_duration_predictor.comparison.terms import terms
-from toy_duration_predictor.comparison.words import LAST, closer, counted, in_short, number, percent
+from toy_duration_predictor.comparison.reports.measures import NAMES
+from toy_duration_predictor.comparison.reports.terms import terms
+from toy_duration_predictor.comparison.reports.words import LAST, closer, counted, in_short, number, percent
 from toy_duration_predictor.sections import Section
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from omegaconf import OmegaConf
 from rich.console import Console
 
 from toy_duration_predictor.comparison.questions import LEVEL, OPEN, SUPPORTED
-from toy_duration_predictor.comparison.report_settings import REPORT_ONCE, best_metric, better, error
+from toy_duration_predictor.comparison.reports.settings import REPORT_ONCE, best_metric, better, error
+from toy_duration_predictor.comparison.reports.terms import terms
+from toy_duration_predictor.comparison.reports.words import counted, too_few
+from toy_duration_predictor.comparison.reports.words import in_short as paragraph
 from toy_duration_predictor.comparison.significance import holm, seed_sign_flip, smallest_p
 from toy_duration_predictor.comparison.sweep import Trial
-from toy_duration_predictor.comparison.terms import terms
-from toy_duration_predictor.comparison.words import counted, too_few
-from toy_duration_predictor.comparison.words import in_short as paragraph
 from toy_duration_predictor.sections import Section, render_text, write_report
 
 # Trials that differ in these alone repeat each other.
