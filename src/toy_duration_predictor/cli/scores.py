@@ -1,7 +1,6 @@
 """Scores: `tdp humanize` and `tdp demo`."""
 
 import argparse
-import socket
 import sys
 from functools import partial
 from pathlib import Path
@@ -131,12 +130,13 @@ def _humanize(arguments: argparse.Namespace) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> None:
+    from toy_duration_predictor.demo.address import check_address
     from toy_duration_predictor.inference.places import check_place
 
     check_place(arguments.model)
     if arguments.port is not None and not 1 <= arguments.port <= 65535:
         raise InputError(f"--port {arguments.port}: give a number from 1 to 65535.")
-    _check_address(arguments.host, arguments.port)
+    check_address(arguments.host, arguments.port)
     need("The page", "demo", "gradio")
     from toy_duration_predictor.demo.serve import serve
 
@@ -145,16 +145,6 @@ def _demo(arguments: argparse.Namespace) -> None:
         sys.stdout.flush()
 
     serve(arguments.model, arguments.host, arguments.port, ready)
-
-
-def _check_address(host: str, port: int | None) -> None:
-    """Refuses an address that the page cannot listen on; Gradio would try a hundred ports of a host that is none."""
-    try:
-        family, *_, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
-        socket.create_server(address, family=family).close()
-    except (OSError, UnicodeError) as error:
-        place = f"{host}:{port}" if port else host
-        raise InputError(f"The page cannot listen on {place}; choose another --host or --port.") from error
 
 
 def _singer(text: str) -> int | str | dict[int | str, float]:

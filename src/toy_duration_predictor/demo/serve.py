@@ -7,10 +7,10 @@ from pathlib import Path
 
 import gradio as gr
 
+from toy_duration_predictor.demo.address import cannot_listen
 from toy_duration_predictor.demo.page import make_page
 from toy_duration_predictor.demo.songs import MOST_SENT
 from toy_duration_predictor.demo.view import PAGE_CSS
-from toy_duration_predictor.errors import InputError
 from toy_duration_predictor.inference.places import DEMO
 from toy_duration_predictor.inference.predictor import Predictor
 
@@ -51,8 +51,7 @@ def serve(model: str | Path, host: str, port: int | None, ready: Callable[[str],
                 prevent_thread_lock=True,  # returns, so that `ready` can be called
             )
         except OSError as error:
-            place = f"{host}:{port}" if port else host
-            raise InputError(f"The page cannot listen on {place}; choose another --host or --port.") from error
+            raise cannot_listen(host, port) from error
         try:
             ready(address)
             threading.Event().wait()
